@@ -1,0 +1,101 @@
+# memforensics: GNU make, no configure step. `make help` lists the targets.
+#
+# Yours to set: CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR O V WERROR SANITIZE
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+NAME	:= memforensics
+VERSION	:= 0.1.0
+PREFIX	?= /usr/local
+CFLAGS	?= -O2 -g
+ifeq ($(origin CC),default)
+CC	:= gcc
+endif
+
+# SANITIZE=address,undefined builds beside the plain build.
+comma	:= ,
+O	?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+
+PKGS	:= libdw libelf jansson
+PKG_CONFIG ?= pkg-config
+PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null || \
+	     echo -ldw -lelf -ljansson)
+
+MF_CPPFLAGS := -D_GNU_SOURCE -DMF_VERSION='"$(VERSION)"' -Iinclude -Isrc
+MF_CFLAGS := -std=gnu17 -fno-common -pthread \
+	-Wall -Wextra -Wshadow -Wvla -Wundef -Wformat=2 -Wcast-qual \
+	-Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes \
+	-Wold-style-definition
+ifneq ($(WERROR),)
+MF_CFLAGS += -Werror
+endif
+ifneq ($(SANITIZE),)
+MF_SANITIZE := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
+	-fno-sanitize-recover=all
+endif
+COMPILE	= $(CC) $(MF_CPPFLAGS) $(PKG_CFLAGS) $(CPPFLAGS) $(MF_CFLAGS) \
+	  $(MF_SANITIZE) $(CFLAGS)
+LINK	= $(CC) -pthread $(MF_SANITIZE) $(CFLAGS) $(LDFLAGS)
+LIBS	= $(PKG_LIBS) -liberty
+
+ifeq ($(V),)
+Q	:= @
+say	= @printf '  %-7s %s\n' '$(1)' '$(2)';
+else
+Q	:=
+say	:=
+endif
+
+SOURCES	:= $(wildcard src/*/*.c)
+OBJECTS	:= $(SOURCES:%.c=$(O)/%.o)
+MAIN	:= $(O)/src/main.o
+LIBRARY	:= $(O)/lib$(NAME).a
+PROGRAM	:= $(O)/$(NAME)
+UNITS	:= $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
+FIXTURES := $(patsubst fixtures/programs/%.c,$(O)/fixtures/%,\
+	$(wildcard fixtures/programs/*.c))
+
+.PHONY: all
+all: $(PROGRAM)
+
+# New flags rebuild: the stamp changes only when the command does.
+FLAGS	:= $(O)/flags
+.PHONY: force
+$(FLAGS): force
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(COMPILE) | $(LINK))' | \
+		cmp -s - $@ || \
+		printf '%s\n' '$(subst ','\'',$(COMPILE) | $(LINK))' > $@
+
+$(O)/src/%.o: src/%.c $(FLAGS)
+	@mkdir -p $(@D)
+	$(call say,CC,$<) $(COMPILE) -MMD -MP -c -o $@ $<
+
+$(LIBRARY): $(OBJECTS)
+	@rm -f $@
+	$(call say,AR,$@) ar rcs $@ $^
+
+$(PROGRAM): $(MAIN) $(LIBRARY)
+	$(call say,LINK,$@) $(LINK) -o $@ $^ $(LIBS)
+
+$(O)/tests/%: tests/unit/%.c $(LIBRARY) $(FLAGS)
+	@mkdir -p $(@D)
+	$(call say,TEST,$@) $(COMPILE) -Itests/unit -MMD -MP -MF $@.d -o $@ $< \
+		$(LIBRARY) $(LIBS) -lcmocka
+
+# Victims are never sanitized or optimised: what they allocate is what is seen.
+$(O)/fixtures/%: fixtures/programs/%.c
+	@mkdir -p $(@D)
+	$(call say,FIXTURE,$@) $(CC) -std=gnu17 -D_GNU_SOURCE -O0 -g -Wall \
+		-Wextra -pthread -MMD -MP -MF $@.d -o $@ $<
+
+.PHONY: fixtures units clean
+fixtures: $(FIXTURES)
+units: $(UNITS)
+
+clean:
+	rm -rf build build-*
+
+-include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(UNITS:=.d) $(FIXTURES:=.d)

@@ -1,0 +1,160 @@
+/*
+ * The door of the heap room: the allocators of a process, their arenas, heaps
+ * and chunks. What the figures mean, to the byte, is said in CONTRACT.md,
+ * "arenas".
+ */
+#ifndef MEMFORENSICS_HEAP_H
+#define MEMFORENSICS_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memforensics/image.h"
+#include "memforensics/space.h"
+#include "memforensics/target.h"
+
+struct mf_heap;
+
+struct mf_heap_options {
+	bool no_symbols; /* find everything by structure alone */
+	bool no_walk;	 /* name the allocators, do not read their heaps */
+};
+
+/** COUNT chunks of BYTES bytes, headers included. */
+struct mf_amount {
+	uint64_t count, bytes;
+};
+
+/** Free chunks in bins, and where their bytes are. */
+struct mf_free_amount {
+	uint64_t count, bytes;
+	uint64_t resident;	   /* bytes of present pages */
+	uint64_t swapped;	   /* bytes of swapped pages */
+	uint64_t already_returned; /* bytes of pages that are not there */
+};
+
+/** The figures that an arena, and all of them together, have in common. */
+struct mf_arena_figures {
+	uint64_t system, max_system;
+	uint64_t resident; /* bytes of the arena's memory in RAM */
+	struct mf_amount in_use, tcache, fastbin, top;
+	struct mf_free_amount free;
+	uint64_t overhead; /* headers, fenceposts, gaps */
+	uint64_t unread;   /* bytes that could not be read (swap, damage) */
+	uint64_t trimmable_bytes, trimmable_pages;
+	uint64_t largest_free; /* bytes, bins and top */
+	uint64_t pinned_bytes; /* free, on pages shared with chunks in use */
+	uint64_t top_resident; /* bytes of top in RAM */
+};
+
+enum mf_bin_kind {
+	MF_BIN_FAST,
+	MF_BIN_UNSORTED,
+	MF_BIN_SMALL,
+	MF_BIN_LARGE,
+};
+
+struct mf_bin {
+	enum mf_bin_kind kind;
+	unsigned index;
+	struct mf_amount amount;
+};
+
+struct mf_size_class {
+	uint64_t min, max;	       /* chunk sizes, both included */
+	struct mf_amount in_use, free; /* free: bins, fast bins, tcache, top */
+};
+
+/** A chunk in use that keeps free bytes from going back. */
+struct mf_pinner {
+	uint64_t address, size; /* chunk's address, with header */
+	uint64_t pinned_bytes;
+};
+
+struct mf_corruption {
+	uint64_t address;
+	const char *what;
+};
+
+/** One contiguous piece of an arena: a 64 MiB heap, or an sbrk segment. */
+struct mf_arena_heap {
+	uint64_t start;	    /* of its memory, header included */
+	uint64_t committed; /* bytes that can be used */
+	uint64_t reserved;  /* bytes of PROT_NONE behind it */
+	uint64_t resident;
+	struct mf_amount in_use, free;
+	uint64_t trimmable;
+};
+
+struct mf_arena {
+	unsigned index; /* in the ring, 0 is main */
+	uint64_t address;
+	bool main, locked;
+	bool in_flight; /* caught inside malloc or changing: not exact */
+	uint64_t attached_threads;
+	const int *threads; /* tids whose arena this is */
+	size_t thread_count;
+	struct mf_arena_figures figures;
+	const struct mf_arena_heap *heaps;
+	size_t heap_count;
+	const struct mf_bin *bins; /* those that are not empty */
+	size_t bin_count;
+	const struct mf_size_class *histogram; /* those that are not empty */
+	size_t histogram_count;
+	const struct mf_pinner *pinners; /* most pinned bytes first */
+	size_t pinner_count;
+	const struct mf_corruption *corrupt;
+	size_t corrupt_count;
+};
+
+/** One parameter of an allocator, by its own name. */
+struct mf_parameter {
+	const char *name;
+	uint64_t value;
+};
+
+struct mf_allocator {
+	const char *name;    /* "glibc", "jemalloc", "go", "hotspot", ... */
+	const char *version; /* "2.36", or "" */
+	const char *module;  /* path of the object that holds it */
+	bool supported;	     /* its heaps are walked */
+	const char *why;     /* why not, or what it was recognised by */
+	const char *layout;  /* "dwarf", "table", "inferred", or "" */
+	bool owns_malloc;    /* the process's malloc is this one */
+	uint64_t resident;   /* RSS of the regions it claimed, bytes */
+	uint64_t mapped;     /* size of the regions it claimed, bytes */
+	const struct mf_parameter *parameters;
+	size_t parameter_count;
+	struct mf_arena_figures figures; /* over all arenas */
+	struct mf_amount mmapped;
+	uint64_t mmapped_resident;
+	const struct mf_arena *arenas;
+	size_t arena_count;
+};
+
+/**
+ * Finds the allocators of the process, claims their regions in SPACE, and walks
+ * the heaps of those that are supported. Two halves, so that a target is held
+ * no longer than it is read:
+ *   mf_heap_create   all that needs no stop: allocators recognised, symbols
+ *   mf_heap_read     under mf_target_hold: streams every heap once
+ *   mf_heap_finish   after the release: lists resolved, figures made
+ */
+struct mf_error *mf_heap_create(struct mf_target *target,
+				struct mf_image *image,
+				const struct mf_heap_options *options,
+				struct mf_heap **ret) MF_MUST_CHECK;
+struct mf_error *mf_heap_read(struct mf_heap *heap, struct mf_space *space)
+	MF_MUST_CHECK;
+struct mf_error *mf_heap_finish(struct mf_heap *heap) MF_MUST_CHECK;
+void mf_heap_destroy(struct mf_heap *heap);
+
+/** Owner of malloc first; complete after mf_heap_finish. */
+const struct mf_allocator *mf_heap_allocators(const struct mf_heap *heap,
+					      size_t *count);
+
+/** After mf_space_settle: RSS and size of what each allocator claimed. */
+void mf_heap_account(struct mf_heap *heap, const struct mf_space *space);
+
+#endif

@@ -1,0 +1,155 @@
+/*
+ * The door of the image room: which ELF objects are loaded, and what their
+ * symbols, sections and debug information say. All of it is read from the
+ * target's own files (never this machine's of the same name), before the
+ * target is stopped.
+ */
+#ifndef MEMFORENSICS_IMAGE_H
+#define MEMFORENSICS_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memforensics/target.h"
+
+struct mf_image;
+
+struct mf_image_options {
+	bool debuginfod;   /* ask debuginfod servers (off unless asked) */
+	bool no_debuginfo; /* only what the loaded files themselves hold */
+};
+
+/** What a byte of a loaded object is, by its program headers. */
+enum mf_segment_kind {
+	MF_SEGMENT_TEXT,
+	MF_SEGMENT_RODATA, /* read-only, or read-only after relocation */
+	MF_SEGMENT_DATA,
+	MF_SEGMENT_BSS, /* past the file's bytes: file page's tail and anon */
+};
+
+struct mf_segment {
+	uint64_t start, end; /* run-time, page-rounded outwards */
+	enum mf_segment_kind kind;
+};
+
+/** One load of one object (the same file loaded twice is two modules). */
+struct mf_module {
+	const char *path;    /* as mapped; "[vdso]" */
+	const char *name;    /* last component of the path */
+	uint64_t start, end; /* of the whole load, gaps included */
+	uint64_t bias;	     /* run-time minus link-time address */
+	const struct mf_segment *segments; /* in address order */
+	size_t segment_count;
+	const uint8_t *build_id; /* NULL: none */
+	size_t build_id_size;
+	bool deleted;	  /* its file was unlinked or replaced */
+	bool from_memory; /* read from the target's memory, not a file */
+	bool main;	  /* the executable */
+	unsigned index;	  /* in mf_image_modules */
+};
+
+/**
+ * Finds the modules of TARGET from its mappings. Modules that cannot be opened
+ * are left out with a partial note. Symbols are read when first asked for.
+ */
+struct mf_error *mf_image_create(struct mf_target *target,
+				 const struct mf_image_options *options,
+				 struct mf_image **ret) MF_MUST_CHECK;
+void mf_image_destroy(struct mf_image *image);
+
+/** In address order. */
+const struct mf_module *mf_image_modules(const struct mf_image *image,
+					 size_t *count);
+
+/** The module whose load holds ADDRESS (its gaps too), or NULL. */
+const struct mf_module *mf_image_module_at(const struct mf_image *image,
+					   uint64_t address);
+
+/* ---- symbols -------------------------------------------------------- */
+
+/** Where a symbol may be looked for; deeper costs more. */
+enum mf_symbol_depth {
+	MF_SYMBOLS_EXPORTED, /* .dynsym */
+	MF_SYMBOLS_FILE,     /* and .symtab, .gnu_debugdata of the file */
+	MF_SYMBOLS_DEBUG,    /* and separate debug files, by build-id */
+};
+
+/**
+ * Run-time address and size of the symbol NAME *defined* in MODULE (undefined
+ * and weak-undefined ones do not count).
+ */
+bool mf_image_find_symbol(struct mf_image *image,
+			  const struct mf_module *module, const char *name,
+			  enum mf_symbol_depth depth, uint64_t *address,
+			  uint64_t *size);
+
+/**
+ * Looks for many names at once: FOUND[i] becomes the run-time address of
+ * NAMES[i], or 0. One pass over the table; returns how many were found.
+ */
+size_t mf_image_find_symbols(struct mf_image *image,
+			     const struct mf_module *module,
+			     const char *const *names, size_t count,
+			     enum mf_symbol_depth depth, uint64_t *found);
+
+struct mf_symbol {
+	const char *name;     /* demangled (C++, Rust); the image's */
+	const char *raw_name; /* as in the table */
+	const struct mf_module *module;
+	uint64_t address, size; /* of the symbol */
+	uint64_t offset;	/* of the asked address inside it */
+};
+
+/**
+ * The symbol that holds ADDRESS. Only one whose size covers it (or of unknown
+ * size with no other between) counts: the nearest export is a lie.
+ */
+bool mf_image_symbol_at(struct mf_image *image, uint64_t address,
+			struct mf_symbol *ret);
+
+/** NAME demangled (Itanium C++, Rust legacy and v0), or a copy; free() it. */
+char *mf_demangle(const char *name);
+
+/* ---- sections, strings, TLS ------------------------------------------ */
+
+/** The file has a section NAME (survives strip). */
+bool mf_image_has_section(struct mf_image *image,
+			  const struct mf_module *module, const char *name);
+
+/**
+ * The first place of PATTERN (SIZE bytes) in the module's read-only file bytes;
+ * copies up to ROOM bytes from there to CONTEXT (NULL: none wanted).
+ */
+bool mf_image_find_bytes(struct mf_image *image, const struct mf_module *module,
+			 const void *pattern, size_t size, char *context,
+			 size_t room);
+
+/**
+ * Run-time addresses of the module's GOT slots that hold an offset from the
+ * thread pointer (R_X86_64_TPOFF64, R_AARCH64_TLS_TPREL64). *ret: array to
+ * free().
+ */
+size_t mf_image_tls_slots(struct mf_image *image,
+			  const struct mf_module *module, uint64_t **ret);
+
+/* ---- layouts from debug information ----------------------------------- */
+
+/** One member asked for, by C name; SIZE 0 and OFFSET -1 when it is absent. */
+struct mf_member {
+	const char *name;
+	int64_t offset; /* bytes from the struct's start */
+	uint64_t size;
+};
+
+/**
+ * Size of `struct NAME` and offsets of its members, from the DWARF of the
+ * compilation unit that defines the symbol NEAR (a function or variable of the
+ * module). False when there is no debug information for it.
+ */
+bool mf_image_struct_layout(struct mf_image *image,
+			    const struct mf_module *module, const char *near,
+			    const char *name, struct mf_member *members,
+			    size_t count, uint64_t *size);
+
+#endif

@@ -1,0 +1,205 @@
+/*
+ * The door of the report room: a result as a stream of typed values, and the
+ * sinks that print it as text, JSON or CSV. Nobody else knows the format.
+ *
+ * A report is: begin, then any of {fields, table, findings, lines}, then end.
+ * Every value has a key (its JSON name, CONTRACT.md) and a type (how it is
+ * printed). Tables stream: a row is gone once it is given, so that a table may
+ * have millions of rows.
+ */
+#ifndef MEMFORENSICS_REPORT_H
+#define MEMFORENSICS_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+struct mf_report;
+
+enum mf_report_format {
+	MF_FORMAT_TEXT,
+	MF_FORMAT_JSON,
+	MF_FORMAT_CSV,
+};
+
+struct mf_report_options {
+	enum mf_report_format format;
+	bool bytes;	/* text: plain numbers instead of IEC units */
+	bool color;	/* text: the stream is a terminal that may have it */
+	unsigned width; /* text: columns to fit into; 0: 100 */
+	size_t top;	/* text: rows a table shows; 0: its own default */
+};
+
+/* ---- values ---------------------------------------------------------- */
+
+enum mf_value_type {
+	MF_VALUE_NONE,	  /* not known: "-" in text, null in JSON */
+	MF_VALUE_BOOL,	  /* "yes"/"" ; true/false */
+	MF_VALUE_COUNT,	  /* a number of things */
+	MF_VALUE_SIZE,	  /* bytes: IEC units; a number */
+	MF_VALUE_DELTA,	  /* signed bytes, with its sign */
+	MF_VALUE_ADDRESS, /* hexadecimal; "0x..." */
+	MF_VALUE_RATIO,	  /* 0..1: per cent in text, the number in JSON */
+	MF_VALUE_MS,	  /* milliseconds */
+	MF_VALUE_TEXT,	  /* from the target or ours: always escaped */
+	MF_VALUE_LIST,	  /* texts */
+};
+
+struct mf_value {
+	enum mf_value_type type;
+	union {
+		bool boolean;
+		uint64_t number; /* COUNT, SIZE, ADDRESS */
+		int64_t delta;
+		double real;	  /* RATIO, MS */
+		const char *text; /* kept by the caller during the call */
+		const char *const *list; /* NULL-terminated */
+	};
+};
+
+/* clang-format off */
+static inline struct mf_value mf_none(void)
+{ return (struct mf_value){ .type = MF_VALUE_NONE }; }
+static inline struct mf_value mf_bool(bool v)
+{ return (struct mf_value){ .type = MF_VALUE_BOOL, .boolean = v }; }
+static inline struct mf_value mf_count(uint64_t v)
+{ return (struct mf_value){ .type = MF_VALUE_COUNT, .number = v }; }
+static inline struct mf_value mf_size(uint64_t v)
+{ return (struct mf_value){ .type = MF_VALUE_SIZE, .number = v }; }
+static inline struct mf_value mf_delta(int64_t v)
+{ return (struct mf_value){ .type = MF_VALUE_DELTA, .delta = v }; }
+static inline struct mf_value mf_address(uint64_t v)
+{ return (struct mf_value){ .type = MF_VALUE_ADDRESS, .number = v }; }
+static inline struct mf_value mf_ratio(double v)
+{ return (struct mf_value){ .type = MF_VALUE_RATIO, .real = v }; }
+static inline struct mf_value mf_ms(double v)
+{ return (struct mf_value){ .type = MF_VALUE_MS, .real = v }; }
+static inline struct mf_value mf_text(const char *v)
+{ return (struct mf_value){ .type = v ? MF_VALUE_TEXT : MF_VALUE_NONE,
+			    .text = v }; }
+static inline struct mf_value mf_list(const char *const *v)
+{ return (struct mf_value){ .type = MF_VALUE_LIST, .list = v }; }
+/* clang-format on */
+
+/** Where a column or a field appears. */
+enum mf_report_show {
+	MF_SHOW_ALWAYS = 0,
+	MF_SHOW_DATA_ONLY = 1 << 0, /* JSON and CSV, not text */
+	MF_SHOW_TEXT_ONLY = 1 << 1, /* made for people's eyes */
+	MF_SHOW_IF_ANY = 1 << 2,    /* text: dropped when every row is 0/"" */
+	MF_SHOW_FILL = 1 << 3,	    /* text: may be cut to fit the width */
+	MF_SHOW_BAR = 1 << 4,	    /* text: a RATIO drawn as a small bar */
+};
+
+struct mf_column {
+	const char *key;    /* JSON and CSV name */
+	const char *header; /* text heading */
+	enum mf_value_type type;
+	unsigned show; /* MF_SHOW_* */
+};
+
+struct mf_table {
+	const char *key;   /* JSON: name of the array */
+	const char *title; /* text: line above it; NULL: none */
+	const struct mf_column *columns;
+	size_t column_count;
+	size_t top;	   /* text: rows shown by default; 0: all */
+	const char *empty; /* text: line when there is no row; NULL: nothing */
+	unsigned show;	   /* MF_SHOW_DATA_ONLY or MF_SHOW_TEXT_ONLY */
+};
+
+struct mf_field {
+	const char *key;
+	const char *label; /* text; NULL: the key */
+	struct mf_value value;
+	unsigned show;
+};
+
+/* ---- writing ----------------------------------------------------------- */
+
+/** Writes to STREAM, which stays the caller's. */
+struct mf_report *mf_report_create(FILE *stream,
+				   const struct mf_report_options *options);
+
+/** Takes NULL. */
+void mf_report_destroy(struct mf_report *report);
+
+/** Opens the one object of a run: {"schema", "tool", "command", ...}. */
+void mf_report_begin(struct mf_report *report, const char *command);
+struct mf_error *mf_report_end(struct mf_report *report) MF_MUST_CHECK;
+
+/**
+ * Named values. KEY NULL: members of the object that is open; else an object of
+ * that name. Text: aligned "label  value" lines under TITLE (NULL: none).
+ */
+void mf_report_fields(struct mf_report *report, const char *key,
+		      const char *title, const struct mf_field *fields,
+		      size_t count);
+
+/** Tables: begin, rows, end. */
+void mf_report_table_begin(struct mf_report *report,
+			   const struct mf_table *table);
+/** As many values as columns, in their order. */
+void mf_report_row(struct mf_report *report, const struct mf_value *values);
+/**
+ * A row that has more inside (JSON: members of the row's object; text: set in
+ * under the row): row_open, then fields and tables, then row_close.
+ */
+void mf_report_row_open(struct mf_report *report,
+			const struct mf_value *values);
+void mf_report_row_close(struct mf_report *report);
+/** A last row of sums (text only), values as in a row. */
+void mf_report_total(struct mf_report *report, const struct mf_value *values);
+void mf_report_table_end(struct mf_report *report);
+
+/** Opens and closes an object of that name among the members (JSON only). */
+void mf_report_object_open(struct mf_report *report, const char *key);
+void mf_report_object_close(struct mf_report *report);
+
+/** A paragraph of text, wrapped to the width; nothing in JSON and CSV. */
+void mf_report_line(struct mf_report *report, const char *format, ...)
+	MF_PRINTF(2, 3);
+/** A heading above what follows; nothing in JSON and CSV. */
+void mf_report_heading(struct mf_report *report, const char *text);
+
+/* ---- findings ------------------------------------------------------------ */
+
+enum mf_severity {
+	MF_SEVERITY_INFO,
+	MF_SEVERITY_WARNING,
+	MF_SEVERITY_CRITICAL,
+};
+
+const char *mf_severity_name(enum mf_severity severity);
+
+struct mf_finding {
+	const char *code; /* "retention", ...: stable, for scripts */
+	enum mf_severity severity;
+	const char *title; /* one line with its numbers */
+	uint64_t bytes;	   /* how much it is about; sorts findings */
+	const struct mf_field *evidence;
+	size_t evidence_count;
+	const char *const *advice; /* NULL-terminated; can be pasted */
+};
+
+/** What mf_report_findings prints of findings in text. */
+enum mf_findings_part {
+	MF_FINDINGS_VERDICT = 1 << 0, /* the titles, worst first */
+	MF_FINDINGS_ADVICE = 1 << 1,  /* what to do */
+};
+
+/**
+ * The findings array of JSON (written once, whatever the parts), or in text the
+ * parts asked for.
+ */
+void mf_report_findings(struct mf_report *report,
+			const struct mf_finding *findings, size_t count,
+			unsigned parts);
+
+/** An error as the three lines of CONTRACT.md on STREAM. */
+void mf_report_error(FILE *stream, const struct mf_error *error);
+
+#endif

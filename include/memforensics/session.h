@@ -1,0 +1,46 @@
+/*
+ * The door of the session room: owns the target and one of each model over it,
+ * each built when it is first asked for, torn down in reverse.
+ */
+#ifndef MEMFORENSICS_SESSION_H
+#define MEMFORENSICS_SESSION_H
+
+#include "memforensics/analysis.h"
+#include "memforensics/heap.h"
+#include "memforensics/image.h"
+#include "memforensics/space.h"
+#include "memforensics/target.h"
+
+struct mf_session;
+
+struct mf_session_options {
+	struct mf_target_options target;
+	struct mf_image_options image;
+	struct mf_heap_options heap;
+	unsigned listing_index; /* which listing of a file that holds several */
+};
+
+/** TARGET: a process id, or the path of a saved listing. */
+struct mf_error *mf_session_open(const char *target,
+				 const struct mf_session_options *options,
+				 struct mf_session **ret) MF_MUST_CHECK;
+void mf_session_close(struct mf_session *session);
+
+struct mf_target *mf_session_target(struct mf_session *session);
+
+/**
+ * Models; each call builds what is missing. The target is held once, while
+ * space and heap read it, and released before lists are resolved.
+ */
+struct mf_error *mf_session_image(struct mf_session *session,
+				  struct mf_image **ret) MF_MUST_CHECK;
+/** Settled; with the allocators' claims. */
+struct mf_error *mf_session_space(struct mf_session *session,
+				  struct mf_space **ret) MF_MUST_CHECK;
+/** *ret is NULL when the target's memory cannot be read. */
+struct mf_error *mf_session_heap(struct mf_session *session,
+				 struct mf_heap **ret) MF_MUST_CHECK;
+struct mf_error *mf_session_analysis(struct mf_session *session,
+				     struct mf_analysis **ret) MF_MUST_CHECK;
+
+#endif

@@ -1,0 +1,315 @@
+/*
+ * The door of the target room: bytes, mappings, threads, registers and
+ * residency of a process, whatever it is: live, a saved listing of its
+ * mappings, or (unit tests) byte arrays. Snapshots and cores come behind the
+ * same door.
+ *
+ * Addresses are uint64_t, ranges half-open, sizes bytes.
+ */
+#ifndef MEMFORENSICS_TARGET_H
+#define MEMFORENSICS_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+struct mf_target;
+
+enum mf_target_kind {
+	MF_TARGET_LIVE,
+	MF_TARGET_LISTING, /* a saved maps, smaps or pmap output */
+	MF_TARGET_FORGED,  /* byte arrays of a unit test */
+};
+
+/** What a target can give; a bit set. */
+enum mf_target_ability {
+	MF_CAN_MAPPINGS = 1 << 0,
+	MF_CAN_USAGE = 1 << 1, /* resident bytes of each mapping (smaps) */
+	MF_CAN_READ = 1 << 2,
+	MF_CAN_THREADS = 1 << 3,   /* thread ids and names */
+	MF_CAN_STOP = 1 << 4,	   /* threads can be held, registers read */
+	MF_CAN_RESIDENCY = 1 << 5, /* page by page */
+	MF_CAN_FILES = 1 << 6,	   /* the files behind the mappings */
+};
+
+/** How a live target is held while it is read (CONTRACT.md, --stop). */
+enum mf_stop {
+	MF_STOP_AUTO,
+	MF_STOP_NONE,
+	MF_STOP_BRIEF,
+};
+
+struct mf_target_options {
+	enum mf_stop stop;
+	uint64_t max_pause_ns;
+	const char *symfs; /* NULL, or the root below which files are sought */
+	bool read_swapped; /* touch swapped pages too (brings them in) */
+};
+
+/* ---- what it is ---------------------------------------------------- */
+
+/** Limits of the process; UINT64_MAX: none, or not known. */
+struct mf_limits {
+	uint64_t cgroup_memory_max; /* the lowest up the tree, bytes */
+	uint64_t cgroup_memory_current;
+	uint64_t cgroup_file; /* page cache charged to the cgroup, bytes */
+	uint64_t cgroup_slab;
+	uint64_t address_space;	   /* RLIMIT_AS, bytes */
+	uint64_t stack;		   /* RLIMIT_STACK, bytes */
+	uint64_t max_map_count;	   /* vm.max_map_count, mappings */
+	uint64_t memory_available; /* MemAvailable, bytes */
+	double cpu_quota;	   /* CPUs by cgroup quota; 0: none */
+	unsigned cpus;		   /* CPUs that glibc sees */
+};
+
+/** Figures of /proc/PID/status, bytes; kernel's own rounding. */
+struct mf_status {
+	uint64_t vm_size, vm_rss, rss_anon, rss_file, rss_shmem, vm_swap,
+		vm_lck, vm_pin, vm_pte;
+};
+
+struct mf_target_info {
+	enum mf_target_kind kind;
+	unsigned abilities; /* MF_CAN_* */
+	pid_t pid, nspid;   /* 0: not known */
+	const char *exe;    /* path, "" when not known */
+	const char *comm;
+	const char *const *cmdline; /* NULL-terminated */
+	unsigned thread_count;
+	const char *arch; /* "x86_64" */
+	uint32_t page_size;
+	uint64_t age_ms; /* since it started */
+	struct mf_limits limits;
+	struct mf_status status;
+};
+
+/* ---- opening ------------------------------------------------------- */
+
+/**
+ * Opens process PID without stopping it. A process whose maps can be read but
+ * not its memory opens with fewer abilities and a partial note. Errors: no such
+ * process, zombie, kernel thread, 32-bit, no permission: each with why and
+ * hint.
+ */
+struct mf_error *mf_target_open_live(pid_t pid,
+				     const struct mf_target_options *options,
+				     struct mf_target **ret) MF_MUST_CHECK;
+
+/**
+ * Opens a saved /proc/PID/maps, smaps, pmap -x or pmap -X listing. A file that
+ * holds several listings (a `pmap` total line ends one) gives the one numbered
+ * INDEX, from 0.
+ */
+struct mf_error *mf_target_open_listing(const char *path, unsigned index,
+					struct mf_target **ret) MF_MUST_CHECK;
+
+/** Releases, detaches and closes. Takes NULL. */
+void mf_target_close(struct mf_target *target);
+
+const struct mf_target_info *mf_target_info(const struct mf_target *target);
+
+static inline bool mf_target_can(const struct mf_target *target,
+				 unsigned abilities)
+{
+	return (mf_target_info(target)->abilities & abilities) == abilities;
+}
+
+/* ---- mappings ------------------------------------------------------ */
+
+enum mf_perm {
+	MF_PERM_READ = 1,
+	MF_PERM_WRITE = 2,
+	MF_PERM_EXEC = 4,
+	MF_PERM_SHARED = 8,
+};
+
+/** The VmFlags of smaps that matter here. */
+enum mf_vm_flag {
+	MF_VM_IO = 1 << 0,
+	MF_VM_PFNMAP = 1 << 1,
+	MF_VM_HUGETLB = 1 << 2,
+	MF_VM_LOCKED = 1 << 3,
+	MF_VM_GROWSDOWN = 1 << 4,
+	MF_VM_DONTFORK = 1 << 5,
+	MF_VM_DONTDUMP = 1 << 6,
+	MF_VM_HUGEPAGE = 1 << 7,
+	MF_VM_NORESERVE = 1 << 8,
+	MF_VM_UFFD = 1 << 9,
+};
+
+/** Bytes, as smaps counts them. */
+struct mf_usage {
+	uint64_t rss, pss, anon, dirty, swap, lazyfree, thp, locked;
+};
+
+struct mf_mapping {
+	uint64_t start, end;
+	uint64_t offset, inode;
+	uint32_t dev_major, dev_minor;
+	unsigned perms;	   /* MF_PERM_* */
+	unsigned vm_flags; /* MF_VM_*, 0 when not known */
+	bool deleted;	   /* its file was unlinked */
+	bool usage_known;
+	const char *path; /* as the kernel names it, less " (deleted)"; "" */
+	struct mf_usage usage;
+};
+
+/** Reads the mappings (and their usage) anew; pointers given before die. */
+struct mf_error *mf_target_refresh(struct mf_target *target) MF_MUST_CHECK;
+
+/** In address order, never overlapping; valid until the next refresh. */
+const struct mf_mapping *mf_target_mappings(const struct mf_target *target,
+					    size_t *count);
+
+/** The mapping that holds ADDRESS, or NULL. */
+const struct mf_mapping *mf_target_mapping_at(const struct mf_target *target,
+					      uint64_t address);
+
+/**
+ * Opens the file behind MAPPING: /proc/PID/map_files, then below the target's
+ * root, then --symfs. Never this machine's file of the same name unless device
+ * and inode agree. *ret is a descriptor to close.
+ */
+struct mf_error *mf_target_open_file(struct mf_target *target,
+				     const struct mf_mapping *mapping, int *ret)
+	MF_MUST_CHECK;
+
+/* ---- threads ------------------------------------------------------- */
+
+struct mf_thread {
+	pid_t tid;
+	char comm[16];
+	char state; /* of /proc: R S D T t Z X */
+	uint64_t cpu_ms;
+	bool registers_known;
+	uint64_t pc, sp;
+	uint64_t tp;	 /* thread pointer: fs_base, TPIDR_EL0; 0 unknown */
+	bool in_syscall; /* pc, sp and this also without a stop, if blocked */
+	uint64_t general[32]; /* architecture's order (arch_*.c) */
+};
+
+/** Ascending tid; the first hold, or else the first call, reads them. */
+const struct mf_thread *mf_target_threads(struct mf_target *target,
+					  size_t *count);
+
+/* ---- holding it still ---------------------------------------------- */
+
+/** What was done to the target, and for how long. */
+struct mf_impact {
+	enum mf_stop stop; /* as taken, never AUTO */
+	const char *why;   /* why that one was taken */
+	bool racy;	   /* read while it ran, or the pause ran out */
+	bool pause_ran_out;
+	unsigned stops;
+	double pause_ms, longest_pause_ms;
+	uint64_t bytes_read;
+	uint64_t pages_faulted_in;
+	double elapsed_ms; /* since it was opened */
+};
+
+/**
+ * Stops every thread (unless the options say none, or the target is no live
+ * process), reads registers, and refreshes mappings. A watchdog outside this
+ * process releases the target when max_pause is over, or when we die. Calls
+ * nest; the outermost pair counts.
+ */
+struct mf_error *mf_target_hold(struct mf_target *target) MF_MUST_CHECK;
+
+/** Lets it run again; harmless when it is not held. */
+void mf_target_release(struct mf_target *target);
+
+/** False once the watchdog has released a target that we think we hold. */
+bool mf_target_is_still(struct mf_target *target);
+
+void mf_target_get_impact(const struct mf_target *target,
+			  struct mf_impact *ret);
+
+/* ---- bytes --------------------------------------------------------- */
+
+/** One byte a page, of mf_target_read_pages and mf_target_residency. */
+enum mf_page {
+	MF_PAGE_PRESENT = 1 << 0,    /* in RAM and counted in RSS */
+	MF_PAGE_SWAPPED = 1 << 1,    /* in swap: its bytes are not known */
+	MF_PAGE_ZERO = 1 << 2,	     /* the shared zero page: not in RSS */
+	MF_PAGE_HUGE = 1 << 3,	     /* part of a huge page */
+	MF_PAGE_FILE = 1 << 4,	     /* page cache or shared memory */
+	MF_PAGE_UNREADABLE = 1 << 5, /* no mapping, device, or a fault */
+};
+
+/**
+ * Residency of COUNT pages from START (a page's address) without touching them:
+ * PAGEMAP_SCAN, else /proc/PID/pagemap. Bytes of FLAGS: MF_PAGE_*; 0: absent.
+ */
+struct mf_error *mf_target_residency(struct mf_target *target, uint64_t start,
+				     size_t count, uint8_t *flags)
+	MF_MUST_CHECK;
+
+/** Sums over a range, from the same source. Pages. */
+struct mf_page_counts {
+	uint64_t present, swapped, zero, huge, file;
+};
+
+struct mf_error *mf_target_count_pages(struct mf_target *target, uint64_t start,
+				       uint64_t end, struct mf_page_counts *ret)
+	MF_MUST_CHECK;
+
+/**
+ * Reads COUNT whole pages from START in one go, the fast path of every walker.
+ * Only present pages are touched: absent anonymous pages read as zeros, absent
+ * file pages come from the file, swapped and unreadable ones are zeros with
+ * their flag set. FLAGS (COUNT bytes, may be NULL) gets MF_PAGE_*. Fails only
+ * when the process is gone.
+ */
+struct mf_error *mf_target_read_pages(struct mf_target *target, uint64_t start,
+				      size_t count, void *bytes, uint8_t *flags)
+	MF_MUST_CHECK;
+
+/**
+ * Reads SIZE bytes at ADDRESS through a small page cache, for structures and
+ * lists. Fails when any byte of it is not known (no mapping, swapped).
+ */
+struct mf_error *mf_target_read(struct mf_target *target, uint64_t address,
+				void *bytes, size_t size) MF_MUST_CHECK;
+
+/** The same for those who can do without: false instead of an error. */
+bool mf_target_try_read(struct mf_target *target, uint64_t address, void *bytes,
+			size_t size);
+bool mf_target_read_u64(struct mf_target *target, uint64_t address,
+			uint64_t *ret);
+bool mf_target_read_u32(struct mf_target *target, uint64_t address,
+			uint32_t *ret);
+
+/** Forgets cached pages, so that the next read sees a running process anew. */
+void mf_target_forget(struct mf_target *target);
+
+/* ---- what could not be had ------------------------------------------ */
+
+struct mf_partial {
+	const char *what, *why;
+};
+
+/** Notes that WHAT could not be read, and why; equal notes are kept once. */
+void mf_target_note_partial(struct mf_target *target, const char *what,
+			    const char *format, ...) MF_PRINTF(3, 4);
+const struct mf_partial *mf_target_partials(const struct mf_target *target,
+					    size_t *count);
+
+/* ---- forged targets (unit tests, fuzzers) ---------------------------- */
+
+/** An empty forged target: 4096-byte pages, all abilities, no threads. */
+struct mf_target *mf_target_create_forged(void);
+
+/**
+ * Adds a mapping whose bytes are BYTES (not copied; NULL: absent pages). PAGES
+ * holds its MF_PAGE_* flags, one byte a page; NULL: all present.
+ */
+void mf_target_forge_mapping(struct mf_target *target,
+			     const struct mf_mapping *mapping,
+			     const void *bytes, const uint8_t *pages);
+void mf_target_forge_thread(struct mf_target *target,
+			    const struct mf_thread *thread);
+
+#endif
