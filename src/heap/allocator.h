@@ -1,0 +1,63 @@
+/*
+ * What an allocator is to the heap room: one table of functions.
+ *
+ * To add an allocator:
+ *  1. Write src/heap/<name>.c; its last lines are the ops table below.
+ *  2. probe: say whether it is in the process, without stopping it and cheaply
+ *     (symbols, sections, strings, mappings' shapes); call
+ *     mf_heap_add_instance once for each copy found.
+ *  3. claim: with the target held, prove which regions are its own and claim
+ *     them in context->space, owner = instance->owner. Never by size alone.
+ *  4. walk: stream its heaps once, in address order, keeping only a compact
+ *     model; NULL when its heaps cannot be walked: then instance->info says
+ *     supported = false and why.
+ *  5. finish: with the target released, make the figures.
+ *  6. close: free instance->state.
+ *  7. Add the table to the array in src/heap/heap.c.
+ */
+#ifndef MF_HEAP_ALLOCATOR_H
+#define MF_HEAP_ALLOCATOR_H
+
+#include "memforensics/heap.h"
+
+#include "base/pool.h"
+
+struct mf_heap_context {
+	struct mf_target *target;
+	struct mf_image *image;
+	struct mf_space *space; /* NULL before mf_heap_read */
+	const struct mf_heap_options *options;
+	struct mf_pool *pool; /* lives as long as the heap */
+	struct mf_heap *heap;
+};
+
+struct mf_allocator_instance {
+	const struct mf_allocator_ops *ops;
+	const char *owner; /* of its claims; unique, e.g. "jemalloc" */
+	const struct mf_module *module; /* NULL: not known */
+	struct mf_allocator info;
+	void *state; /* of the ops alone */
+};
+
+struct mf_allocator_ops {
+	const char *name;
+	struct mf_error *(*probe)(struct mf_heap_context *context);
+	struct mf_error *(*claim)(struct mf_heap_context *context,
+				  struct mf_allocator_instance *instance);
+	struct mf_error *(*walk)(struct mf_heap_context *context,
+				 struct mf_allocator_instance *instance);
+	struct mf_error *(*finish)(struct mf_heap_context *context,
+				   struct mf_allocator_instance *instance);
+	void (*close)(struct mf_allocator_instance *instance);
+};
+
+/**
+ * A new instance of OPS in MODULE (NULL: not known), its info zeroed but for
+ * name, module and why; valid until the next call.
+ */
+struct mf_allocator_instance *
+mf_heap_add_instance(struct mf_heap_context *context,
+		     const struct mf_allocator_ops *ops,
+		     const struct mf_module *module);
+
+#endif
