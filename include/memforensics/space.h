@@ -97,15 +97,27 @@ struct mf_region {
 	double suspicion_score; /* 0 to 1 */
 };
 
+/** One phrase for one bit of MF_SUSPECT_*; a constant, "" for none. */
+const char *mf_suspicion_text(unsigned suspicion);
+
 /**
  * Divides the mappings of TARGET and claims what the kernel, the ELF objects
  * and the threads prove (IMAGE NULL: by shape and name only, as for a listing).
- * Allocators claim theirs afterwards, with mf_space_claim.
+ * Allocators claim theirs afterwards, with mf_space_claim. Two halves, so that
+ * a target is held no longer than it is read:
+ *   mf_space_prepare  symbols and layouts from debug information; no stop
+ *   mf_space_read     under mf_target_hold: mappings as they are now, stacks
  */
+struct mf_error *mf_space_prepare(struct mf_target *target,
+				  struct mf_image *image, struct mf_space **ret)
+	MF_MUST_CHECK;
+struct mf_error *mf_space_read(struct mf_space *space) MF_MUST_CHECK;
+void mf_space_destroy(struct mf_space *space);
+
+/** Both halves at once. */
 struct mf_error *mf_space_create(struct mf_target *target,
 				 struct mf_image *image, struct mf_space **ret)
 	MF_MUST_CHECK;
-void mf_space_destroy(struct mf_space *space);
 
 /**
  * Claims a range (texts are copied). Where a surer claim stands, that part is
@@ -120,7 +132,11 @@ void mf_space_claim(struct mf_space *space, const struct mf_claim *claim);
  */
 struct mf_error *mf_space_settle(struct mf_space *space) MF_MUST_CHECK;
 
-/** In address order. Before settling: without usage and suspicions. */
+/**
+ * In address order. Before settling: without usage and suspicions, and valid
+ * only until the next call of this function (or, for the second, of itself).
+ * The mappings they point to are the space's own copies.
+ */
 const struct mf_region *mf_space_regions(const struct mf_space *space,
 					 size_t *count);
 const struct mf_region *mf_space_region_at(const struct mf_space *space,
