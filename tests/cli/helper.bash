@@ -1,0 +1,72 @@
+# What the tests of the command line share: programs that are started, waited
+# for by a line of theirs (never for a time), and ended by their pids.
+
+here=${BASH_SOURCE[0]%/*}
+: "${O:=build}"
+: "${FIXTURES:=$here/../../$O/fixtures}"
+: "${MEMFORENSICS:=$here/../../$O/memforensics}"
+MEMFORENSICS=$(realpath -m "$MEMFORENSICS")
+
+started=()
+
+# The program that is tested. Its plain width and language, whoever runs it.
+mf() {
+	LC_ALL=C.UTF-8 "$MEMFORENSICS" "$@"
+}
+
+# Starts COMMAND with its input held open and waits until it prints a line that
+# matches READY: $PID is its pid, $FIXTURE_OUT a descriptor of what it prints
+# next, $FIXTURE_IN one of its input, $FIXTURE_SAID a file of all it said.
+start_until() { # READY COMMAND...
+	local ready=$1 line work
+	shift
+	work=$(mktemp -d "$BATS_TEST_TMPDIR/started.XXXXXX")
+	FIXTURE_SAID=$work/said
+	mkfifo "$work/in" "$work/out"
+	"$@" <"$work/in" >"$work/out" 2>&1 3>&- &
+	PID=$!
+	started+=("$PID")
+	exec {FIXTURE_IN}>"$work/in" {FIXTURE_OUT}<"$work/out"
+	while IFS= read -r line <&"$FIXTURE_OUT"; do
+		printf '%s\n' "$line" >>"$FIXTURE_SAID"
+		[[ $line =~ $ready ]] && return 0
+	done
+	echo "$1 ended before it was ready"
+	cat "$FIXTURE_SAID"
+	return 1
+}
+
+# A program of fixtures/programs, until it is ready.
+start_fixture() { # NAME ARGUMENT...
+	local name=$1
+	shift
+	start_until '^ready$' "$FIXTURES/$name" "$@"
+}
+
+# Ends what this test started.
+stop_all() {
+	local pid
+	for pid in ${started[@]+"${started[@]}"}; do
+		kill -CONT "$pid" 2>/dev/null || true
+		kill -KILL "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	started=()
+}
+
+# Stops PID and waits until the kernel says that it is.
+freeze() { # PID
+	local state
+	kill -STOP "$1"
+	until state=$(awk '/^State:/ { print $2 }' "/proc/$1/status") &&
+		[ "$state" = T ]; do :; done
+}
+
+# Fails unless FILTER is true of the JSON in FILE.
+json_holds() { # FILE FILTER
+	jq -e "$2" "$1" >/dev/null || {
+		echo "not so: $2"
+		head -c 2000 "$1"
+		return 1
+	}
+}
