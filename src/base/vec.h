@@ -16,35 +16,36 @@
 		size_t count, capacity; \
 	}
 
+/* ITEMS with room for TOTAL of them; grows by doubling. */
+static inline void *mf_vec_grown(void *items, size_t *capacity, size_t total,
+				 size_t size)
+{
+	if (MF_LIKELY(total <= *capacity))
+		return items;
+	*capacity = *capacity ? *capacity * 2 : 8;
+	*capacity = MF_MAX(total, *capacity);
+	return mf_realloc(items, *capacity, size);
+}
+
+#define mf_vec_item_size(vec) sizeof(__typeof__(*(vec)->items))
+
 /** Room for at least TOTAL items in all. */
-#define mf_vec_reserve(vec, total)                                         \
-	do {                                                               \
-		size_t mf_total_ = (total);                                \
-		if (mf_total_ > (vec)->capacity) {                         \
-			(vec)->capacity = mf_total_;                       \
-			(vec)->items = mf_realloc((vec)->items, mf_total_, \
-						  sizeof(*(vec)->items));  \
-		}                                                          \
-	} while (0)
+#define mf_vec_reserve(vec, total)                                          \
+	((void)((vec)->items = mf_vec_grown((vec)->items, &(vec)->capacity, \
+					    (total), mf_vec_item_size(vec))))
 
 /** Appends one item (the further arguments are its value). */
-#define mf_vec_push(vec, ...)                                               \
-	do {                                                                \
-		if ((vec)->count == (vec)->capacity)                        \
-			mf_vec_reserve((vec), (vec)->capacity               \
-						      ? (vec)->capacity * 2 \
-						      : 8);                 \
-		(vec)->items[(vec)->count++] = (__VA_ARGS__);               \
+#define mf_vec_push(vec, ...)                                 \
+	do {                                                  \
+		mf_vec_reserve((vec), (vec)->count + 1);      \
+		(vec)->items[(vec)->count++] = (__VA_ARGS__); \
 	} while (0)
 
 /** Appends one zeroed item and gives its address. */
 #define mf_vec_add(vec)                                                        \
 	({                                                                     \
-		if ((vec)->count == (vec)->capacity)                           \
-			mf_vec_reserve((vec), (vec)->capacity                  \
-						      ? (vec)->capacity * 2    \
-						      : 8);                    \
-		memset(&(vec)->items[(vec)->count], 0, sizeof(*(vec)->items)); \
+		mf_vec_reserve((vec), (vec)->count + 1);                       \
+		memset(&(vec)->items[(vec)->count], 0, mf_vec_item_size(vec)); \
 		&(vec)->items[(vec)->count++];                                 \
 	})
 
@@ -53,7 +54,7 @@
 	do {                                                     \
 		if ((vec)->count > 1)                            \
 			qsort((vec)->items, (vec)->count,        \
-			      sizeof(*(vec)->items), (compare)); \
+			      mf_vec_item_size(vec), (compare)); \
 	} while (0)
 
 #define mf_vec_foreach(item, vec)                          \
