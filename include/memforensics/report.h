@@ -6,6 +6,16 @@
  * Every value has a key (its JSON name, CONTRACT.md) and a type (how it is
  * printed). Tables stream: a row is gone once it is given, so that a table may
  * have millions of rows.
+ *
+ * Text is escaped here; callers give names, paths and strings as they are. The
+ * glyphs of text are ASCII when the environment's locale is not UTF-8.
+ *
+ * CSV holds the same tables: the first one starts at once; each further one
+ * comes after an empty line and a line "# KEY". Tables inside rows, fields and
+ * the evidence of findings follow at the end, named by their path
+ * ("arenas.heaps"), each row led by the first column of the rows around it; so
+ * the first column of a table that is opened should be what identifies its
+ * rows. Fields are a table of one row.
  */
 #ifndef MEMFORENSICS_REPORT_H
 #define MEMFORENSICS_REPORT_H
@@ -38,7 +48,8 @@ struct mf_report_options {
 enum mf_value_type {
 	MF_VALUE_NONE,	  /* not known: "-" in text, null in JSON */
 	MF_VALUE_BOOL,	  /* "yes"/"" ; true/false */
-	MF_VALUE_COUNT,	  /* a number of things */
+	MF_VALUE_COUNT,	  /* a number of things: 12 345 */
+	MF_VALUE_ID,	  /* a number that names something: 12345 */
 	MF_VALUE_SIZE,	  /* bytes: IEC units; a number */
 	MF_VALUE_DELTA,	  /* signed bytes, with its sign */
 	MF_VALUE_ADDRESS, /* hexadecimal; "0x..." */
@@ -52,7 +63,7 @@ struct mf_value {
 	enum mf_value_type type;
 	union {
 		bool boolean;
-		uint64_t number; /* COUNT, SIZE, ADDRESS */
+		uint64_t number; /* COUNT, ID, SIZE, ADDRESS */
 		int64_t delta;
 		double real;	  /* RATIO, MS */
 		const char *text; /* kept by the caller during the call */
@@ -67,6 +78,8 @@ static inline struct mf_value mf_bool(bool v)
 { return (struct mf_value){ .type = MF_VALUE_BOOL, .boolean = v }; }
 static inline struct mf_value mf_count(uint64_t v)
 { return (struct mf_value){ .type = MF_VALUE_COUNT, .number = v }; }
+static inline struct mf_value mf_id(uint64_t v)
+{ return (struct mf_value){ .type = MF_VALUE_ID, .number = v }; }
 static inline struct mf_value mf_size(uint64_t v)
 { return (struct mf_value){ .type = MF_VALUE_SIZE, .number = v }; }
 static inline struct mf_value mf_delta(int64_t v)
@@ -91,7 +104,7 @@ enum mf_report_show {
 	MF_SHOW_TEXT_ONLY = 1 << 1, /* made for people's eyes */
 	MF_SHOW_IF_ANY = 1 << 2,    /* text: dropped when every row is 0/"" */
 	MF_SHOW_FILL = 1 << 3,	    /* text: may be cut to fit the width */
-	MF_SHOW_BAR = 1 << 4,	    /* text: a RATIO drawn as a small bar */
+	MF_SHOW_BAR = 1 << 4, /* text: a RATIO with a small bar after it */
 };
 
 struct mf_column {
@@ -139,7 +152,7 @@ void mf_report_fields(struct mf_report *report, const char *key,
 		      const char *title, const struct mf_field *fields,
 		      size_t count);
 
-/** Tables: begin, rows, end. */
+/** Tables: begin, rows, end. TABLE must live until then. */
 void mf_report_table_begin(struct mf_report *report,
 			   const struct mf_table *table);
 /** As many values as columns, in their order. */
@@ -151,7 +164,7 @@ void mf_report_row(struct mf_report *report, const struct mf_value *values);
 void mf_report_row_open(struct mf_report *report,
 			const struct mf_value *values);
 void mf_report_row_close(struct mf_report *report);
-/** A last row of sums (text only), values as in a row. */
+/** A last row of sums (text only), values as in a row; mf_none() is blank. */
 void mf_report_total(struct mf_report *report, const struct mf_value *values);
 void mf_report_table_end(struct mf_report *report);
 
@@ -159,7 +172,10 @@ void mf_report_table_end(struct mf_report *report);
 void mf_report_object_open(struct mf_report *report, const char *key);
 void mf_report_object_close(struct mf_report *report);
 
-/** A paragraph of text, wrapped to the width; nothing in JSON and CSV. */
+/**
+ * One paragraph of text, wrapped to the width (spaces that it starts with set
+ * all of it in); "" is an empty line. Nothing in JSON and CSV.
+ */
 void mf_report_line(struct mf_report *report, const char *format, ...)
 	MF_PRINTF(2, 3);
 /** A heading above what follows; nothing in JSON and CSV. */

@@ -1,0 +1,45 @@
+/*
+ * Whole reports as strings, for the tests of the sinks.
+ */
+#ifndef MF_TESTS_REPORT_UTIL_H
+#define MF_TESTS_REPORT_UTIL_H
+
+#include <cmocka.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memforensics/report.h"
+
+struct output {
+	FILE *stream;
+	char *text;
+	size_t size;
+	struct mf_report *report;
+};
+
+static inline struct mf_report *output_open(struct output *output,
+					    struct mf_report_options options)
+{
+	output->stream = open_memstream(&output->text, &output->size);
+	output->report = mf_report_create(output->stream, &options);
+	return output->report;
+}
+
+/* Ends the report and compares the whole of it. */
+static inline void output_expect(struct output *output, const char *expected)
+{
+	assert_null(mf_report_end(output->report));
+	mf_report_destroy(output->report);
+	fclose(output->stream);
+	assert_string_equal(output->text, expected);
+	free(output->text);
+}
+
+static inline void use_locale(const char *name)
+{
+	assert_int_equal(setenv("LC_ALL", name, 1), 0);
+}
+
+#endif
