@@ -8,6 +8,11 @@ MAKEFLAGS += --no-builtin-rules
 NAME	:= memforensics
 VERSION	:= 0.1.0
 PREFIX	?= /usr/local
+BINDIR	?= $(PREFIX)/bin
+DATADIR	?= $(PREFIX)/share
+MANDIR	?= $(DATADIR)/man
+BASHDIR	?= $(DATADIR)/bash-completion/completions
+ZSHDIR	?= $(DATADIR)/zsh/site-functions
 CFLAGS	?= -O2 -g
 ifeq ($(origin CC),default)
 CC	:= gcc
@@ -19,8 +24,8 @@ O	?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 
 PKGS	:= libdw libelf jansson
 PKG_CONFIG ?= pkg-config
-PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null || \
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null || \
 	     echo -ldw -lelf -ljansson)
 
 MF_CPPFLAGS := -D_GNU_SOURCE -DMF_VERSION='"$(VERSION)"' -Iinclude -Isrc
@@ -89,13 +94,82 @@ $(O)/tests/%: tests/unit/%.c $(LIBRARY) $(FLAGS)
 $(O)/fixtures/%: fixtures/programs/%.c
 	@mkdir -p $(@D)
 	$(call say,FIXTURE,$@) $(CC) -std=gnu17 -D_GNU_SOURCE -O0 -g -Wall \
-		-Wextra -pthread -MMD -MP -MF $@.d -o $@ $<
+		-Wextra $(if $(WERROR),-Werror) -pthread -MMD -MP -MF $@.d -o $@ $<
 
-.PHONY: fixtures units clean
+# What is made from the command table: the man page and the completions.
+GENERATED := $(O)/$(NAME).1 $(O)/$(NAME).bash $(O)/_$(NAME)
+$(O)/$(NAME).1: FORM := man
+$(O)/$(NAME).bash: FORM := bash
+$(O)/_$(NAME): FORM := zsh
+$(GENERATED): $(PROGRAM) $(wildcard contrib/man/*)
+	$(call say,GEN,$@) $(PROGRAM) --generate $(FORM) > $@
+
+.PHONY: fixtures units generated
 fixtures: $(FIXTURES)
 units: $(UNITS)
+generated: $(GENERATED)
+
+# Targets that install what they need first, then look at the tree anew.
+AGAIN	= $(Q)$(MAKE) --no-print-directory
+.PHONY: check demo bench lint format
+check:
+	$(Q)contrib/deps build check
+	$(AGAIN) all units fixtures
+	$(Q)O='$(O)' tests/run unit cli
+
+demo:
+	$(Q)contrib/deps build
+	$(AGAIN) all $(O)/fixtures/leaky
+	$(Q)contrib/demo/run $(PROGRAM) $(O)/fixtures/leaky
+
+bench:
+	$(Q)contrib/deps build bench
+	$(AGAIN) all fixtures
+	$(Q)O='$(O)' contrib/bench/run
+
+lint:
+	$(Q)contrib/deps build lint
+	$(AGAIN) all
+	$(Q)O='$(O)' .ci/lint
+
+format:
+	$(Q)git ls-files -co --exclude-standard '*.[ch]' | \
+		xargs -r clang-format -i
+
+.PHONY: install uninstall dist clean help
+install: $(PROGRAM) $(GENERATED)
+	install -Dm755 $(PROGRAM) '$(DESTDIR)$(BINDIR)/$(NAME)'
+	install -Dm644 $(O)/$(NAME).1 '$(DESTDIR)$(MANDIR)/man1/$(NAME).1'
+	install -Dm644 $(O)/$(NAME).bash '$(DESTDIR)$(BASHDIR)/$(NAME)'
+	install -Dm644 $(O)/_$(NAME) '$(DESTDIR)$(ZSHDIR)/_$(NAME)'
+
+uninstall:
+	rm -f '$(DESTDIR)$(BINDIR)/$(NAME)' \
+		'$(DESTDIR)$(MANDIR)/man1/$(NAME).1' \
+		'$(DESTDIR)$(BASHDIR)/$(NAME)' '$(DESTDIR)$(ZSHDIR)/_$(NAME)'
+
+DIST	:= $(NAME)-$(VERSION)
+dist:
+	@mkdir -p $(O)
+	$(call say,DIST,$(O)/$(DIST).tar.xz) git archive --prefix=$(DIST)/ \
+		-o $(O)/$(DIST).tar HEAD && xz -f $(O)/$(DIST).tar
 
 clean:
 	rm -rf build build-*
+
+help:
+	@printf '%s\n' \
+	'all        the program, $(PROGRAM) (default)' \
+	'check      build, then the unit and command line tests' \
+	'demo       build, then find the leak of a small program' \
+	'bench      measure against gdb and gcore' \
+	'lint       the style and the static checks' \
+	'format     clang-format over all sources' \
+	'install    to DESTDIR and PREFIX ($(PREFIX)); uninstall' \
+	'dist       $(DIST).tar.xz of HEAD' \
+	'clean      remove the build folders' \
+	'' \
+	'Yours to set: CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR O=FOLDER V=1' \
+	'WERROR=1 SANITIZE=address,undefined'
 
 -include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(UNITS:=.d) $(FIXTURES:=.d)
