@@ -43,7 +43,7 @@ endif
 COMPILE	= $(CC) $(MF_CPPFLAGS) $(PKG_CFLAGS) $(CPPFLAGS) $(MF_CFLAGS) \
 	  $(MF_SANITIZE) $(CFLAGS)
 LINK	= $(CC) -pthread $(MF_SANITIZE) $(CFLAGS) $(LDFLAGS)
-LIBS	= $(PKG_LIBS) -liberty
+LIBS	= $(PKG_LIBS) -liberty -lm
 
 ifeq ($(V),)
 Q	:= @

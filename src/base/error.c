@@ -11,7 +11,7 @@
 
 #include "base/memory.h"
 
-static char *format_text(const char *format, va_list arguments)
+static char *MF_PRINTF(1, 0) format_text(const char *format, va_list arguments)
 {
 	char *text = NULL;
 

@@ -26,7 +26,8 @@ void mf_log_set_debug(const char *rooms)
 	log_state.debug = rooms;
 }
 
-static void say(const char *prefix, const char *format, va_list arguments)
+static void MF_PRINTF(2, 0)
+	say(const char *prefix, const char *format, va_list arguments)
 {
 	fprintf(stderr, "memforensics: %s", prefix);
 	vfprintf(stderr, format, arguments);
