@@ -57,6 +57,7 @@ enum mf_value_type {
 	MF_VALUE_MS,	  /* milliseconds */
 	MF_VALUE_TEXT,	  /* from the target or ours: always escaped */
 	MF_VALUE_LIST,	  /* texts */
+	MF_VALUE_NUMBERS, /* numbers of things: thread ids */
 };
 
 struct mf_value {
@@ -68,6 +69,10 @@ struct mf_value {
 		double real;	  /* RATIO, MS */
 		const char *text; /* kept by the caller during the call */
 		const char *const *list; /* NULL-terminated */
+		struct {
+			const int *items;
+			size_t count;
+		} numbers;
 	};
 };
 
@@ -95,6 +100,9 @@ static inline struct mf_value mf_text(const char *v)
 			    .text = v }; }
 static inline struct mf_value mf_list(const char *const *v)
 { return (struct mf_value){ .type = MF_VALUE_LIST, .list = v }; }
+static inline struct mf_value mf_numbers(const int *items, size_t count)
+{ return (struct mf_value){ .type = MF_VALUE_NUMBERS,
+			    .numbers = { items, count } }; }
 /* clang-format on */
 
 /** Where a column or a field appears. */
@@ -104,7 +112,9 @@ enum mf_report_show {
 	MF_SHOW_TEXT_ONLY = 1 << 1, /* made for people's eyes */
 	MF_SHOW_IF_ANY = 1 << 2,    /* text: dropped when every row is 0/"" */
 	MF_SHOW_FILL = 1 << 3,	    /* text: may be cut to fit the width */
-	MF_SHOW_BAR = 1 << 4, /* text: a RATIO with a small bar after it */
+	MF_SHOW_BAR = 1 << 4,	  /* text: a RATIO with a small bar after it */
+	MF_SHOW_IF_ROOM = 1 << 5, /* text: dropped, the last first, where the
+				       table would be too wide */
 };
 
 struct mf_column {

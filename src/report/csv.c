@@ -107,6 +107,11 @@ static void add_value(struct mf_buffer *line, struct mf_value value)
 	case MF_VALUE_LIST:
 		add_list(line, value.list);
 		break;
+	case MF_VALUE_NUMBERS:
+		for (size_t i = 0; i < value.numbers.count; i++)
+			mf_buffer_printf(line, "%s%d", i ? "; " : "",
+					 value.numbers.items[i]);
+		break;
 	}
 }
 

@@ -80,6 +80,15 @@ static void put_list(struct json_report *json, const char *const *list)
 	put(json, "]");
 }
 
+static void put_numbers(struct json_report *json, struct mf_value value)
+{
+	put(json, "[");
+	for (size_t i = 0; i < value.numbers.count; i++)
+		fprintf(json->report.stream, "%s%d", i ? ", " : "",
+			value.numbers.items[i]);
+	put(json, "]");
+}
+
 static void put_value(struct json_report *json, struct mf_value value)
 {
 	FILE *stream = json->report.stream;
@@ -113,6 +122,9 @@ static void put_value(struct json_report *json, struct mf_value value)
 		break;
 	case MF_VALUE_LIST:
 		put_list(json, value.list);
+		break;
+	case MF_VALUE_NUMBERS:
+		put_numbers(json, value);
 		break;
 	}
 }

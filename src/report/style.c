@@ -211,6 +211,11 @@ void mf_style_value(struct mf_buffer *buffer, const struct mf_style *style,
 	case MF_VALUE_LIST:
 		add_list(buffer, style, value.list);
 		break;
+	case MF_VALUE_NUMBERS:
+		for (size_t i = 0; i < value.numbers.count; i++)
+			mf_buffer_printf(buffer, "%s%d", i ? ", " : "",
+					 value.numbers.items[i]);
+		break;
 	}
 }
 
@@ -290,6 +295,8 @@ bool mf_style_is_empty(struct mf_value value)
 		return !*value.text;
 	case MF_VALUE_LIST:
 		return !value.list || !value.list[0];
+	case MF_VALUE_NUMBERS:
+		return !value.numbers.count;
 	}
 	return false;
 }

@@ -70,6 +70,7 @@ struct mf_text_table *mf_text_table_create(const struct mf_table *table,
 		ret->columns[i].shown = !(column->show & MF_SHOW_DATA_ONLY);
 		ret->columns[i].right = column->type != MF_VALUE_TEXT &&
 					column->type != MF_VALUE_LIST &&
+					column->type != MF_VALUE_NUMBERS &&
 					column->type != MF_VALUE_BOOL &&
 					!(column->show & MF_SHOW_BAR);
 	}
@@ -242,12 +243,41 @@ static struct column *widest_fill(struct mf_text_table *table)
 	return widest;
 }
 
+/* The width that is left when every column that may be cut is cut. */
+static unsigned least_width(struct mf_text_table *table)
+{
+	unsigned width = total_width(table);
+
+	for (size_t i = 0; i < table->table->column_count; i++) {
+		const struct column *column = &table->columns[i];
+		size_t least = MF_MAX((size_t)FILL_LEAST,
+				      mf_utf8_columns(header_of(table, i)));
+
+		if (column->shown &&
+		    table->table->columns[i].show & MF_SHOW_FILL &&
+		    column->width > least)
+			width -= column->width - (unsigned)least;
+	}
+	return width;
+}
+
+static void drop_if_no_room(struct mf_text_table *table, unsigned room)
+{
+	for (size_t i = table->table->column_count; i-- > 0;) {
+		if (least_width(table) <= room)
+			return;
+		if (table->table->columns[i].show & MF_SHOW_IF_ROOM)
+			table->columns[i].shown = false;
+	}
+}
+
 static void fit_width(struct mf_text_table *table)
 {
 	unsigned room = table->layout.width > table->layout.indent
 				? table->layout.width - table->layout.indent
 				: 0;
 
+	drop_if_no_room(table, room);
 	while (total_width(table) > room) {
 		struct column *column = widest_fill(table);
 
