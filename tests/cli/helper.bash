@@ -26,6 +26,7 @@ start_until() { # READY COMMAND...
 	"$@" <"$work/in" >"$work/out" 2>&1 3>&- &
 	PID=$!
 	started+=("$PID")
+	# shellcheck disable=SC2034 # FIXTURE_IN is for the tests
 	exec {FIXTURE_IN}>"$work/in" {FIXTURE_OUT}<"$work/out"
 	while IFS= read -r line <&"$FIXTURE_OUT"; do
 		printf '%s\n' "$line" >>"$FIXTURE_SAID"
