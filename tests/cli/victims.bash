@@ -1,42 +1,30 @@
 # Victims: programs of fixtures/programs that tell the truth about themselves.
-# A test starts one, waits for a line of it (never for a time), talks to it
-# through its standard input, and ends it by closing that.
+# A test starts one, talks to it through its standard input, and compares what
+# memforensics says with what it says.
 
-here=${BASH_SOURCE[0]%/*}
-: "${O:=build}"
-: "${FIXTURES:=$here/../../$O/fixtures}"
-: "${MEMFORENSICS:=$here/../../$O/memforensics}"
-
-# Copies what the victim says to $stats until it says LINE.
-hear() { # LINE
-	local line
-	while IFS= read -r line <&"$victim_out"; do
-		printf '%s\n' "$line" >>"$stats"
-		[ "$line" != "$1" ] || return 0
-	done
-	echo "the victim ended before it said $1"
-	return 1
-}
+# shellcheck source=tests/cli/helper.bash
+source "${BASH_SOURCE[0]%/*}/helper.bash"
 
 # Starts a victim and waits until it is ready: $victim is its pid, $stats the
-# file of what it said.
+# file of what it said, $report the file of our last report of it.
 victim() { # NAME ARGUMENT...
-	local name=$1
-	shift
-	work=$(mktemp -d "$BATS_TEST_TMPDIR/$name.XXXXXX")
-	stats=$work/stats
+	start_fixture "$@"
+	victim=$PID
+	stats=$FIXTURE_SAID
+	work=${stats%/*}
 	report=$work/report.json
-	mkfifo "$work/in" "$work/out"
-	"$FIXTURES/$name" "$@" <"$work/in" >"$work/out" 3>&- &
-	victim=$!
-	exec {victim_in}>"$work/in" {victim_out}<"$work/out"
-	hear ready
 }
 
 # Sends a command and waits until it is obeyed.
 tell() { # COMMAND
-	echo "$1" >&"$victim_in"
-	hear "done"
+	local line
+	echo "$1" >&"$FIXTURE_IN"
+	while IFS= read -r line <&"$FIXTURE_OUT"; do
+		printf '%s\n' "$line" >>"$stats"
+		[ "$line" != "done" ] || return 0
+	done
+	echo "the victim ended before it had done $1"
+	return 1
 }
 
 # What the victim last said of KEY.
@@ -46,14 +34,14 @@ said() { # KEY
 
 dismiss() {
 	[ -n "${victim-}" ] || return 0
-	exec {victim_in}>&- {victim_out}<&-
-	wait "$victim" || true
+	exec {FIXTURE_IN}>&- {FIXTURE_OUT}<&-
+	stop_all
 	victim=
 }
 
 # memforensics's report of the victim, in $report.
 look() { # COMMAND OPTION...
-	"$MEMFORENSICS" "$@" --json --stop brief --max-pause 10s "$victim" \
+	mf "$@" --json --stop brief --max-pause 10s "$victim" \
 		>"$report"
 }
 
