@@ -35,7 +35,8 @@ struct mf_space {
 	uint64_t page;
 
 	struct mf_pool pool;
-	struct mf_map texts; /* hash to interned text */
+	MF_VEC(const char *) texts; /* of claims, each once */
+	struct mf_map text_of_hash; /* indices of texts */
 
 	struct mf_mapping *mappings; /* in address order */
 	size_t mapping_count;

@@ -236,6 +236,14 @@ void mf_pthread_list_deinit(struct mf_pthread_list *list)
 	mf_map_deinit(&list->seen);
 }
 
+bool mf_pthread_is_main(const struct mf_pthread *pthread, const pid_t pids[2])
+{
+	if (!pids[0])
+		return false;
+	return pthread->tid ? pthread->tid == pids[0]
+			    : pthread->own_tid == pids[1];
+}
+
 /* ---- inference -------------------------------------------------------------- */
 
 struct sample {
@@ -365,8 +373,8 @@ static bool block_fits_all(uint64_t page, const struct samples *samples,
 
 		if (offset + 24 > sample->size)
 			return false;
-		if (pthread.tid == pids[0] || pthread.own_tid == pids[1])
-			continue; /* the main thread's is the kernel's */
+		if (mf_pthread_is_main(&pthread, pids))
+			continue; /* its stack is the kernel's */
 		pthread.block = word_of(sample, offset);
 		pthread.block_size = word_of(sample, offset + 8);
 		pthread.guard = word_of(sample, offset + 16);

@@ -57,10 +57,14 @@ bool mf_pthread_check(struct mf_target *target, uint64_t address);
 void mf_pthread_list_add(struct mf_pthread_list *list, uint64_t address,
 			 pid_t tid);
 
+/** It is the main thread's; PIDS as below. */
+bool mf_pthread_is_main(const struct mf_pthread *pthread, const pid_t pids[2]);
+
 /**
  * Completes LIST from what it holds and from the heads: infers what HINTS'
  * layout lacks, follows the lists of libc to all others, and reads the members
- * of each. PIDS: the process's pid, as the tool and as the process see it.
+ * of each. PIDS: the process's pid, as the tool and as the
+ * process see it; 0 when there is none.
  */
 void mf_pthread_list_complete(struct mf_target *target,
 			      struct mf_pthread_hints *hints,

@@ -59,6 +59,8 @@ static void count_stacks(struct mf_space *space)
 		if (region->class != MF_CLASS_THREAD_STACK)
 			continue;
 		record = mf_space_claim_at(space, region->start);
+		if (!record)
+			continue;
 		fresh = record != last;
 		last = record;
 		census->thp += region->usage.thp;

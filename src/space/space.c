@@ -28,29 +28,28 @@ static uint64_t hash_text(const char *text, size_t length)
 	return hash;
 }
 
-static const char *as_text(uint64_t value)
-{
-	return (const char *)(uintptr_t)value;
-}
-
 /* Equal texts are one text, so that claims compare and weigh little. */
 static const char *intern(struct mf_space *space, const char *text)
 {
 	size_t length;
 	uint64_t hash, *known;
-	char *copy;
+	const char *copy;
 
 	if (!text || !*text)
 		return "";
 	length = strnlen(text, TEXT_LIMIT);
 	hash = hash_text(text, length);
-	known = mf_map_get(&space->texts, hash);
-	if (known && strncmp(as_text(*known), text, length) == 0 &&
-	    as_text(*known)[length] == '\0')
-		return as_text(*known);
+	known = mf_map_get(&space->text_of_hash, hash);
+	if (known) {
+		copy = space->texts.items[*known];
+		if (strncmp(copy, text, length) == 0 && !copy[length])
+			return copy;
+	}
 	copy = mf_pool_strndup(&space->pool, text, length);
-	if (!known)
-		mf_map_set(&space->texts, hash, (uintptr_t)copy);
+	if (!known) {
+		mf_map_set(&space->text_of_hash, hash, space->texts.count);
+		mf_vec_push(&space->texts, copy);
+	}
 	return copy;
 }
 
@@ -308,7 +307,8 @@ void mf_space_destroy(struct mf_space *space)
 	mf_spans_deinit(&space->spans);
 	free(space->elf);
 	free(space->mappings);
-	mf_map_deinit(&space->texts);
+	mf_vec_deinit(&space->texts);
+	mf_map_deinit(&space->text_of_hash);
 	mf_pool_deinit(&space->pool);
 	free(space);
 }

@@ -23,8 +23,8 @@ static struct mf_span_block *add_block(struct mf_spans *spans, size_t at)
 	struct mf_span_block *block = mf_new(struct mf_span_block);
 
 	mf_vec_push(&spans->blocks, NULL);
-	memmove(spans->blocks.items + at + 1, spans->blocks.items + at,
-		(spans->blocks.count - 1 - at) * sizeof(*spans->blocks.items));
+	for (size_t i = spans->blocks.count - 1; i > at; i--)
+		spans->blocks.items[i] = spans->blocks.items[i - 1];
 	spans->blocks.items[at] = block;
 	return block;
 }

@@ -159,13 +159,6 @@ static pid_t live_tid(const struct stack_work *work,
 	return 0;
 }
 
-static bool is_main(const struct stack_work *work,
-		    const struct mf_pthread *pthread)
-{
-	return pthread->tid ? pthread->tid == work->pids[0]
-			    : pthread->own_tid == work->pids[1];
-}
-
 static void describe(struct stack_claim *stack, pid_t tid)
 {
 	if (!tid) {
@@ -260,7 +253,7 @@ static void claim_pthreads(struct stack_work *work)
 		const struct mf_pthread *pthread = &work->pthreads.items[i];
 
 		mf_map_set(&work->held, (uint64_t)live_tid(work, pthread), i);
-		if (is_main(work, pthread))
+		if (mf_pthread_is_main(pthread, work->pids))
 			claim_tls(work, pthread);
 		else
 			claim_pthread(work, pthread);
