@@ -82,6 +82,7 @@ static struct mf_error *open_temporary(struct mf_output *output)
 {
 	int fd;
 
+	/* mkostemp makes it with mode 0600. */
 	output->temporary = mf_asprintf("%s.XXXXXX", output->path);
 	fd = mkostemp(output->temporary, O_CLOEXEC);
 	if (fd < 0) {
@@ -90,8 +91,12 @@ static struct mf_error *open_temporary(struct mf_output *output)
 		return mf_error_from_errno(errno, "cannot write %s",
 					   output->path);
 	}
-	fchmod(fd, 0600);
 	output->stream = fdopen(fd, "w");
+	if (!output->stream) {
+		close(fd);
+		return mf_error_from_errno(errno, "cannot write %s",
+					   output->path);
+	}
 	return NULL;
 }
 

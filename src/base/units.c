@@ -49,14 +49,17 @@ char *mf_format_count(char text[MF_UNIT_TEXT], uint64_t count)
 
 char *mf_format_time(char text[MF_UNIT_TEXT], double ms)
 {
-	if (ms < 1)
+	/* What would be rounded up to the next unit is written in it. */
+	if (ms < 0.995)
 		snprintf(text, MF_UNIT_TEXT, "%.2f ms", ms);
-	else if (ms < 1000)
+	else if (ms < 999.95)
 		snprintf(text, MF_UNIT_TEXT, "%.1f ms", ms);
 	else if (ms < 120000)
 		snprintf(text, MF_UNIT_TEXT, "%.1f s", ms / 1000);
-	else
+	else if (ms < 60000 * 1e9)
 		snprintf(text, MF_UNIT_TEXT, "%.0f min", ms / 60000);
+	else
+		snprintf(text, MF_UNIT_TEXT, "very long");
 	return text;
 }
 
@@ -77,15 +80,15 @@ bool mf_parse_number(const char *text, uint64_t *ret)
 /* A plain decimal number, with or without a fraction, and what follows. */
 static bool parse_decimal(const char *text, double *value, const char **rest)
 {
+	size_t length = strspn(text, "0123456789.");
 	char *end;
 
 	if (!isdigit((unsigned char)*text))
 		return false;
-	if (strspn(text, "0123456789.") == 0)
-		return false;
 	*value = strtod(text, &end);
 	*rest = end;
-	return true;
+	/* strtod also takes exponents and hexadecimal. */
+	return end == text + length;
 }
 
 bool mf_parse_size(const char *text, uint64_t *ret)

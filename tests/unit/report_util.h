@@ -4,13 +4,9 @@
 #ifndef MF_TESTS_REPORT_UTIL_H
 #define MF_TESTS_REPORT_UTIL_H
 
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "memforensics/report.h"
+
+#include "unit.h"
 
 struct output {
 	FILE *stream;
