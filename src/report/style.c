@@ -114,7 +114,9 @@ static void add_ascii(struct mf_buffer *buffer, const char *text)
 		if (twin)
 			mf_buffer_puts(buffer, twin);
 		else if (length > 1)
-			mf_buffer_printf(buffer, "\\u%04" PRIx32,
+			mf_buffer_printf(buffer,
+					 length > 3 ? "\\U%08" PRIx32
+						    : "\\u%04" PRIx32,
 					 decode(text + at, length));
 		else
 			mf_buffer_putc(buffer, text[at]);

@@ -15,12 +15,21 @@ struct output {
 	struct mf_report *report;
 };
 
-static inline struct mf_report *output_open(struct output *output,
-					    struct mf_report_options options)
+/* The locale is read when a report is made. */
+static inline struct mf_report *output_open_in(const char *locale,
+					       struct output *output,
+					       struct mf_report_options options)
 {
+	assert_int_equal(setenv("LC_ALL", locale, 1), 0);
 	output->stream = open_memstream(&output->text, &output->size);
 	output->report = mf_report_create(output->stream, &options);
 	return output->report;
+}
+
+static inline struct mf_report *output_open(struct output *output,
+					    struct mf_report_options options)
+{
+	return output_open_in("C.UTF-8", output, options);
 }
 
 /* Ends the report and compares the whole of it. */
@@ -31,11 +40,6 @@ static inline void output_expect(struct output *output, const char *expected)
 	fclose(output->stream);
 	assert_string_equal(output->text, expected);
 	free(output->text);
-}
-
-static inline void use_locale(const char *name)
-{
-	assert_int_equal(setenv("LC_ALL", name, 1), 0);
 }
 
 #endif
