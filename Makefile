@@ -109,27 +109,29 @@ fixtures: $(FIXTURES)
 units: $(UNITS)
 generated: $(GENERATED)
 
-# Targets that install what they need first, then look at the tree anew.
-AGAIN	= $(Q)$(MAKE) --no-print-directory
+# Targets that install what they need first, then look at the tree anew, with
+# all processors unless -j was given.
+AGAIN	= --no-print-directory \
+	  $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 .PHONY: check demo bench lint format
 check:
 	$(Q)contrib/deps build check
-	$(AGAIN) all units fixtures
+	$(Q)$(MAKE) $(AGAIN) all units fixtures
 	$(Q)O='$(O)' tests/run unit cli
 
 demo:
 	$(Q)contrib/deps build
-	$(AGAIN) all $(O)/fixtures/leaky
+	$(Q)$(MAKE) $(AGAIN) all $(O)/fixtures/leaky
 	$(Q)contrib/demo/run $(PROGRAM) $(O)/fixtures/leaky
 
 bench:
 	$(Q)contrib/deps build bench
-	$(AGAIN) all fixtures
+	$(Q)$(MAKE) $(AGAIN) all fixtures
 	$(Q)O='$(O)' contrib/bench/run
 
 lint:
 	$(Q)contrib/deps build lint
-	$(AGAIN) all
+	$(Q)$(MAKE) $(AGAIN) all
 	$(Q)O='$(O)' .ci/lint
 
 format:
