@@ -228,24 +228,27 @@ static const char *find_version(struct mf_heap_context *context,
 	return digits ? mf_version_in(context, digits, strlen(digits)) : "";
 }
 
+static const char *match(struct mf_heap_context *context,
+			 const struct mf_module *module)
+{
+	return mf_signature_match(context, module, &signature);
+}
+
+static void added(struct mf_heap_context *context,
+		  struct mf_allocator_instance *instance)
+{
+	instance->info.version = find_version(context, instance->module);
+}
+
 static struct mf_error *probe(struct mf_heap_context *context)
 {
-	size_t count;
-	const struct mf_module *modules =
-		mf_image_modules(context->image, &count);
+	static const struct mf_recogniser recogniser = {
+		.ops = &mf_cpython_ops,
+		.match = match,
+		.added = added,
+	};
 
-	for (size_t i = 0; i < count; i++) {
-		const char *evidence =
-			mf_signature_match(context, &modules[i], &signature);
-		struct mf_allocator_instance *instance;
-
-		if (!evidence)
-			continue;
-		instance = mf_heap_add_instance(context, &mf_cpython_ops,
-						&modules[i]);
-		instance->info.version = find_version(context, &modules[i]);
-		mf_recognised(context, instance, evidence);
-	}
+	mf_recognise(context, &recogniser);
 	return NULL;
 }
 

@@ -23,6 +23,7 @@ enum {
 	BITMAP_SIZE = 1 << 20,	 /* of each */
 	CHAIN_SIZE = 256 << 10,	 /* of a chunk of persistentalloc */
 	MOST_CHAIN = 1 << 16,
+	BUILD_INFO_WITHIN = 1 << 20, /* bytes of the writable data */
 };
 
 struct go {
@@ -448,12 +449,18 @@ static bool is_alone(struct mf_heap_context *context,
 	return module->main;
 }
 
-static void add_instance(struct mf_heap_context *context,
-			 const struct mf_module *module, const char *evidence)
+static const char *match(struct mf_heap_context *context,
+			 const struct mf_module *module)
 {
+	return mf_signature_match(context, module, &signature);
+}
+
+static void added(struct mf_heap_context *context,
+		  struct mf_allocator_instance *instance)
+{
+	const struct mf_module *module = instance->module;
 	struct build_info info = { .context = context, .version = "" };
 	struct mf_range data = { module->start, module->end };
-	struct mf_allocator_instance *instance;
 	struct go *go = mf_new(struct go);
 
 	go->alone = is_alone(context, module);
@@ -462,27 +469,21 @@ static void add_instance(struct mf_heap_context *context,
 			data.start = module->segments[i].start;
 			break;
 		}
-	data.end = MF_MIN(data.end, data.start + (1 << 20));
+	data.end = MF_MIN(data.end, data.start + BUILD_INFO_WITHIN);
 	mf_scan_words(context->target, data, find_build_info, &info);
-	instance = mf_heap_add_instance(context, &mf_go_ops, module);
 	instance->state = go;
 	instance->info.version = info.version;
-	mf_recognised(context, instance, evidence);
 }
 
 static struct mf_error *probe(struct mf_heap_context *context)
 {
-	size_t count;
-	const struct mf_module *modules =
-		mf_image_modules(context->image, &count);
+	static const struct mf_recogniser recogniser = {
+		.ops = &mf_go_ops,
+		.match = match,
+		.added = added,
+	};
 
-	for (size_t i = 0; i < count; i++) {
-		const char *evidence =
-			mf_signature_match(context, &modules[i], &signature);
-
-		if (evidence)
-			add_instance(context, &modules[i], evidence);
-	}
+	mf_recognise(context, &recogniser);
 	return NULL;
 }
 

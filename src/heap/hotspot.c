@@ -156,19 +156,17 @@ static bool all_anonymous(const struct vm *vm, struct mf_range range)
 /* ---- the Java heap --------------------------------------------------------------- */
 
 /* ZGC maps one memory file, in some versions three times, and says no range. */
-static bool claim_memory_files(const struct vm *vm)
+static void claim_memory_files(const struct vm *vm)
 {
 	size_t count;
 	const struct mf_mapping *mappings =
 		mf_target_mappings(vm->context->target, &count);
-	bool any = false;
 
 	for (size_t i = 0; i < count; i++) {
 		const char *name = strrchr(mappings[i].path, ':');
 
 		if (!name || strcmp(name, ":java_heap") != 0)
 			continue;
-		any = true;
 		mf_instance_claim(
 			vm->context, vm->instance,
 			(struct mf_claim){ .start = mappings[i].start,
@@ -178,9 +176,9 @@ static bool claim_memory_files(const struct vm *vm)
 					   .label = "java heap (Z)",
 					   .proof = "ZGC's memory file" });
 	}
-	return any;
 }
 
+/* False when there is none: no VM was started. */
 static bool claim_heap(const struct vm *vm)
 {
 	const char *collector = vm->hotspot->collector;
@@ -194,8 +192,10 @@ static bool claim_heap(const struct vm *vm)
 			 &start) ||
 	    !read_member(vm, heap + offset(vm, HEAP_RESERVED), REGION_WORDS,
 			 &words) ||
-	    !start || !words || words >> 50 || start >> 57)
-		return claim_memory_files(vm);
+	    !start || !words || words >> 50 || start >> 57) {
+		claim_memory_files(vm);
+		return true;
+	}
 	parameter.value = words * 8;
 	mf_instance_parameters(vm->context, vm->instance, &parameter, 1);
 	claim_range(vm, (struct mf_range){ start, start + words * 8 },
@@ -302,8 +302,8 @@ static void claim_class_data(const struct vm *vm)
 
 /*
  * A node of a metaspace's list says its reserved space twice: {next, base,
- * bytes, ...} and later {base, words}. A context leads to the list:
- * {name, list}, list {name, first node}; both names are in libjvm.
+ * bytes, ...} and later {base, words}. A context {name, list, ...} leads to the
+ * list, {name, first node, ...} behind a vtable; it is the same name.
  */
 static bool read_node(const struct vm *vm, uint64_t address,
 		      struct mf_range *ret, uint64_t *next)
@@ -335,28 +335,31 @@ static void claim_nodes(const struct vm *vm, uint64_t node)
 	}
 }
 
+/* The first node of the list of the context at ADDRESS, or 0. */
+static uint64_t first_node(const struct vm *vm, uint64_t address)
+{
+	const struct mf_module *module = vm->instance->module;
+	uint64_t context[2], list[3];
+
+	if (address % 8 || !mf_anon_at(vm->context->target, address) ||
+	    !mf_reader_read(vm->reader, address, context, sizeof(context)) ||
+	    context[0] < module->start || context[0] >= module->end ||
+	    !mf_anon_at(vm->context->target, context[1]) ||
+	    !mf_reader_read(vm->reader, context[1], list, sizeof(list)))
+		return 0;
+	for (size_t i = 0; i + 1 < MF_ARRAY_SIZE(list); i++)
+		if (list[i] == context[0] &&
+		    mf_anon_at(vm->context->target, list[i + 1]))
+			return list[i + 1];
+	return 0;
+}
+
 static bool find_metaspace(void *data, const struct mf_words *words)
 {
 	const struct vm *vm = data;
-	const struct mf_module *module = vm->instance->module;
-	struct mf_range own = { module->start, module->end };
 
-	for (size_t i = 0; i < words->count; i++) {
-		uint64_t context[2], list[2];
-
-		if (words->words[i] % 8 || mf_range_has(own, words->words[i]) ||
-		    !mf_anon_at(vm->context->target, words->words[i]) ||
-		    !mf_reader_read(vm->reader, words->words[i], context,
-				    sizeof(context)) ||
-		    !mf_range_has(own, context[0]) ||
-		    !mf_anon_at(vm->context->target, context[1]) ||
-		    !mf_reader_read(vm->reader, context[1], list,
-				    sizeof(list)) ||
-		    !mf_range_has(own, list[0]) ||
-		    !mf_anon_at(vm->context->target, list[1]))
-			continue;
-		claim_nodes(vm, list[1]);
-	}
+	for (size_t i = 0; i < words->count; i++)
+		claim_nodes(vm, first_node(vm, words->words[i]));
 	return true;
 }
 
@@ -561,26 +564,28 @@ static const char *const symbols[] = {
 
 static const struct mf_signature signature = { .symbols = symbols };
 
+static const char *match(struct mf_heap_context *context,
+			 const struct mf_module *module)
+{
+	return mf_signature_match(context, module, &signature);
+}
+
+static void added(struct mf_heap_context *context,
+		  struct mf_allocator_instance *instance)
+{
+	instance->state = mf_new(struct hotspot);
+	describe(context, instance);
+}
+
 static struct mf_error *probe(struct mf_heap_context *context)
 {
-	size_t count;
-	const struct mf_module *modules =
-		mf_image_modules(context->image, &count);
+	static const struct mf_recogniser recogniser = {
+		.ops = &mf_hotspot_ops,
+		.match = match,
+		.added = added,
+	};
 
-	for (size_t i = 0; i < count; i++) {
-		const char *evidence =
-			mf_signature_match(context, &modules[i], &signature);
-		struct mf_allocator_instance *instance;
-
-		if (!evidence)
-			continue;
-		instance = mf_heap_add_instance(context, &mf_hotspot_ops,
-						&modules[i]);
-		instance->state = mf_new(struct hotspot);
-		instance->info.version = "";
-		mf_recognised(context, instance, evidence);
-		describe(context, instance);
-	}
+	mf_recognise(context, &recogniser);
 	return NULL;
 }
 

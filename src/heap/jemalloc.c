@@ -297,29 +297,32 @@ static const char *find_version(struct mf_heap_context *context,
 	return "";
 }
 
+static const char *match(struct mf_heap_context *context,
+			 const struct mf_module *module)
+{
+	return mf_signature_match(context, module, &signature);
+}
+
+static void added(struct mf_heap_context *context,
+		  struct mf_allocator_instance *instance)
+{
+	struct jemalloc *jemalloc = mf_new(struct jemalloc);
+
+	jemalloc->data = mf_module_data(instance->module);
+	instance->state = jemalloc;
+	instance->info.version = find_version(context, instance->module);
+	mf_instance_ask_malloc(context, instance);
+}
+
 static struct mf_error *probe(struct mf_heap_context *context)
 {
-	size_t count;
-	const struct mf_module *modules =
-		mf_image_modules(context->image, &count);
+	static const struct mf_recogniser recogniser = {
+		.ops = &mf_jemalloc_ops,
+		.match = match,
+		.added = added,
+	};
 
-	for (size_t i = 0; i < count; i++) {
-		const char *evidence =
-			mf_signature_match(context, &modules[i], &signature);
-		struct mf_allocator_instance *instance;
-		struct jemalloc *state;
-
-		if (!evidence)
-			continue;
-		state = mf_new(struct jemalloc);
-		state->data = mf_module_data(&modules[i]);
-		instance = mf_heap_add_instance(context, &mf_jemalloc_ops,
-						&modules[i]);
-		instance->state = state;
-		instance->info.version = find_version(context, &modules[i]);
-		mf_recognised(context, instance, evidence);
-		mf_instance_ask_malloc(context, instance);
-	}
+	mf_recognise(context, &recogniser);
 	return NULL;
 }
 

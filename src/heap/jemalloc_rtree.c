@@ -285,102 +285,6 @@ static bool search_words(void *data, const struct mf_words *words)
 	return true;
 }
 
-/* ---- which version's bits ------------------------------------------------------ */
-
-struct vote {
-	struct mf_reader *reader;
-	struct mf_jemalloc_rtree rtree; /* as if of the voted version */
-	unsigned slabs, good;
-};
-
-static unsigned free_in_bitmap(const uint64_t *bitmap, uint64_t regions)
-{
-	unsigned count = 0;
-
-	for (uint64_t i = 0; i < regions; i += 64) {
-		uint64_t group = bitmap[i / 64];
-
-		if (regions - i < 64)
-			group &= (UINT64_C(1) << (regions - i)) - 1;
-		count += (unsigned)__builtin_popcountll(group);
-	}
-	return count;
-}
-
-/* A slab's count of free regions is that of its bitmap. */
-static bool slab_agrees(struct mf_reader *reader,
-			const struct mf_jemalloc_extent *extent)
-{
-	uint64_t region = mf_jemalloc_class_size(extent->size_class);
-	uint64_t bitmap[MOST_REGIONS / 64], regions, bytes;
-
-	if (!region || extent->size % region)
-		return false;
-	regions = extent->size / region;
-	bytes = (regions + 63) / 64 * sizeof(uint64_t);
-	return regions <= MOST_REGIONS &&
-	       mf_reader_read(reader, extent->edata + EDATA_BITMAP, bitmap,
-			      bytes) &&
-	       free_in_bitmap(bitmap, regions) == extent->free_regions;
-}
-
-static bool vote_extent(void *data, const struct mf_jemalloc_extent *extent)
-{
-	struct vote *vote = data;
-
-	if (!extent->slab || extent->state != MF_JEMALLOC_ACTIVE)
-		return true;
-	vote->slabs++;
-	vote->good += slab_agrees(vote->reader, extent);
-	return vote->slabs < ENOUGH_SLABS;
-}
-
-static enum mf_jemalloc_bits choose_bits(struct mf_target *target,
-					 struct mf_reader *reader,
-					 const struct mf_jemalloc_rtree *rtree)
-{
-	static const enum mf_jemalloc_bits versions[] = {
-		MF_JEMALLOC_BITS_5_3,
-		MF_JEMALLOC_BITS_5_0,
-	};
-	enum mf_jemalloc_bits best = MF_JEMALLOC_BITS_UNKNOWN;
-	unsigned most = 0;
-
-	for (size_t i = 0; i < MF_ARRAY_SIZE(versions); i++) {
-		struct vote vote = { .reader = reader, .rtree = *rtree };
-		struct mf_jemalloc_visitor visitor = {
-			.extent = vote_extent,
-			.data = &vote,
-		};
-
-		vote.rtree.bits = versions[i];
-		mf_jemalloc_each_extent(target, &vote.rtree, &visitor);
-		if (vote.good > most && vote.good * 10 >= vote.slabs * 9) {
-			most = vote.good;
-			best = versions[i];
-		}
-	}
-	return best;
-}
-
-bool mf_jemalloc_find_rtree(struct mf_target *target, struct mf_range data,
-			    struct mf_jemalloc_rtree *ret)
-{
-	struct search search = {
-		.target = target,
-		.reader = mf_reader_create(target),
-		.data = data,
-	};
-
-	mf_scan_words(target, data, search_words, &search);
-	if (search.found.layout) {
-		*ret = search.found;
-		ret->bits = choose_bits(target, search.reader, ret);
-	}
-	mf_reader_destroy(search.reader);
-	return search.found.layout != NULL;
-}
-
 /* ---- every extent -------------------------------------------------------------- */
 
 struct walk {
@@ -389,6 +293,7 @@ struct walk {
 	const struct mf_jemalloc_rtree *rtree;
 	const struct mf_jemalloc_visitor *visitor;
 	MF_VEC(struct entry) entries; /* of the leaf at hand */
+	size_t most;		      /* entries that are read of a leaf */
 	uint64_t leaf, first_page;    /* its address; page of its element 0 */
 	struct mf_map seen;	      /* leaves: a tree has each once */
 	uint64_t bad;
@@ -412,6 +317,8 @@ static bool collect_words(void *data, const struct mf_words *words)
 		if (!edata || edata == last)
 			continue;
 		last = edata;
+		if (walk->entries.count >= walk->most)
+			return false;
 		mf_vec_push(
 			&walk->entries,
 			(struct entry){ .edata = edata,
@@ -547,15 +454,17 @@ static bool walk_pointers(void *data, const struct mf_words *words)
 	return !walk->ended;
 }
 
-uint64_t mf_jemalloc_each_extent(struct mf_target *target,
-				 const struct mf_jemalloc_rtree *rtree,
-				 const struct mf_jemalloc_visitor *visitor)
+static uint64_t walk_tree(struct mf_target *target,
+			  const struct mf_jemalloc_rtree *rtree,
+			  const struct mf_jemalloc_visitor *visitor,
+			  size_t most)
 {
 	struct walk walk = {
 		.target = target,
 		.reader = mf_reader_create(target),
 		.rtree = rtree,
 		.visitor = visitor,
+		.most = most,
 	};
 	struct level root = { &walk, rtree->root, 0, rtree->layout->root_bits,
 			      true };
@@ -568,4 +477,107 @@ uint64_t mf_jemalloc_each_extent(struct mf_target *target,
 	mf_map_deinit(&walk.seen);
 	mf_reader_destroy(walk.reader);
 	return walk.bad;
+}
+
+uint64_t mf_jemalloc_each_extent(struct mf_target *target,
+				 const struct mf_jemalloc_rtree *rtree,
+				 const struct mf_jemalloc_visitor *visitor)
+{
+	return walk_tree(target, rtree, visitor, SIZE_MAX);
+}
+
+/* ---- which version's bits ------------------------------------------------------ */
+
+struct vote {
+	struct mf_reader *reader;
+	struct mf_jemalloc_rtree rtree; /* as if of the voted version */
+	unsigned slabs, good;
+};
+
+static unsigned free_in_bitmap(const uint64_t *bitmap, uint64_t regions)
+{
+	unsigned count = 0;
+
+	for (uint64_t i = 0; i < regions; i += 64) {
+		uint64_t group = bitmap[i / 64];
+
+		if (regions - i < 64)
+			group &= (UINT64_C(1) << (regions - i)) - 1;
+		count += (unsigned)__builtin_popcountll(group);
+	}
+	return count;
+}
+
+/* A slab's count of free regions is that of its bitmap. */
+static bool slab_agrees(struct mf_reader *reader,
+			const struct mf_jemalloc_extent *extent)
+{
+	uint64_t region = mf_jemalloc_class_size(extent->size_class);
+	uint64_t bitmap[MOST_REGIONS / 64], regions, bytes;
+
+	if (!region || extent->size % region)
+		return false;
+	regions = extent->size / region;
+	bytes = (regions + 63) / 64 * sizeof(uint64_t);
+	return regions <= MOST_REGIONS &&
+	       mf_reader_read(reader, extent->edata + EDATA_BITMAP, bitmap,
+			      bytes) &&
+	       free_in_bitmap(bitmap, regions) == extent->free_regions;
+}
+
+static bool vote_extent(void *data, const struct mf_jemalloc_extent *extent)
+{
+	struct vote *vote = data;
+
+	if (!extent->slab || extent->state != MF_JEMALLOC_ACTIVE)
+		return true;
+	vote->slabs++;
+	vote->good += slab_agrees(vote->reader, extent);
+	return vote->slabs < ENOUGH_SLABS;
+}
+
+static enum mf_jemalloc_bits choose_bits(struct mf_target *target,
+					 struct mf_reader *reader,
+					 const struct mf_jemalloc_rtree *rtree)
+{
+	static const enum mf_jemalloc_bits versions[] = {
+		MF_JEMALLOC_BITS_5_3,
+		MF_JEMALLOC_BITS_5_0,
+	};
+	enum mf_jemalloc_bits best = MF_JEMALLOC_BITS_UNKNOWN;
+	unsigned most = 0;
+
+	for (size_t i = 0; i < MF_ARRAY_SIZE(versions); i++) {
+		struct vote vote = { .reader = reader, .rtree = *rtree };
+		struct mf_jemalloc_visitor visitor = {
+			.extent = vote_extent,
+			.data = &vote,
+		};
+
+		vote.rtree.bits = versions[i];
+		walk_tree(target, &vote.rtree, &visitor, 4 * ENOUGH_SLABS);
+		if (vote.good > most && vote.good * 10 >= vote.slabs * 9) {
+			most = vote.good;
+			best = versions[i];
+		}
+	}
+	return best;
+}
+
+bool mf_jemalloc_find_rtree(struct mf_target *target, struct mf_range data,
+			    struct mf_jemalloc_rtree *ret)
+{
+	struct search search = {
+		.target = target,
+		.reader = mf_reader_create(target),
+		.data = data,
+	};
+
+	mf_scan_words(target, data, search_words, &search);
+	if (search.found.layout) {
+		*ret = search.found;
+		ret->bits = choose_bits(target, search.reader, ret);
+	}
+	mf_reader_destroy(search.reader);
+	return search.found.layout != NULL;
 }

@@ -173,7 +173,7 @@ static const char *const symbols[] = {
 static const struct mf_signature signature = {
 	.symbols = symbols,
 	.text = "mimalloc: ",
-	.text_bss = 64 << 10,
+	.text_bss = 192 << 10, /* its map of segments alone */
 };
 
 /* mi_version returns a constant: "mov $209, %eax; ret", after endbr64. */
@@ -201,25 +201,28 @@ static const char *find_version(struct mf_heap_context *context,
 			      number / 10 % 10, number % 10);
 }
 
+static const char *match(struct mf_heap_context *context,
+			 const struct mf_module *module)
+{
+	return mf_signature_match(context, module, &signature);
+}
+
+static void added(struct mf_heap_context *context,
+		  struct mf_allocator_instance *instance)
+{
+	instance->info.version = find_version(context, instance->module);
+	mf_instance_ask_malloc(context, instance);
+}
+
 static struct mf_error *probe(struct mf_heap_context *context)
 {
-	size_t count;
-	const struct mf_module *modules =
-		mf_image_modules(context->image, &count);
+	static const struct mf_recogniser recogniser = {
+		.ops = &mf_mimalloc_ops,
+		.match = match,
+		.added = added,
+	};
 
-	for (size_t i = 0; i < count; i++) {
-		const char *evidence =
-			mf_signature_match(context, &modules[i], &signature);
-		struct mf_allocator_instance *instance;
-
-		if (!evidence)
-			continue;
-		instance = mf_heap_add_instance(context, &mf_mimalloc_ops,
-						&modules[i]);
-		instance->info.version = find_version(context, &modules[i]);
-		mf_recognised(context, instance, evidence);
-		mf_instance_ask_malloc(context, instance);
-	}
+	mf_recognise(context, &recogniser);
 	return NULL;
 }
 

@@ -106,6 +106,7 @@ struct claiming {
 	struct mf_reader *reader;
 	MF_VEC(struct mf_range) groups;
 	uint64_t areas, all_groups, single, bytes;
+	struct mf_range heap; /* the brk heap, once claimed */
 };
 
 static void claim_range(const struct claiming *claiming, struct mf_range range,
@@ -149,8 +150,11 @@ static void claim_area(struct claiming *claiming, uint64_t area)
 		mf_anon_at(claiming->context->target, area);
 	struct mf_range range = { area, area + AREA_SIZE };
 
+	if (mf_range_has(claiming->heap, area))
+		return;
 	if (mapping && !strcmp(mapping->path, "[heap]"))
-		range = (struct mf_range){ mapping->start, mapping->end };
+		claiming->heap = range =
+			(struct mf_range){ mapping->start, mapping->end };
 	claim_range(claiming, range, "musl metadata",
 		    "areas of metadata with its secret");
 }
@@ -271,57 +275,53 @@ static const char *find_version(struct mf_heap_context *context,
 	return mf_version_in(context, text + 1, strlen(text + 1));
 }
 
-static void add_instance(struct mf_heap_context *context,
-			 const struct mf_module *module, const char *evidence)
-{
-	struct mf_allocator_instance *instance =
-		mf_heap_add_instance(context, &mf_musl_ops, module);
-
-	instance->info.version = find_version(context, module);
-	mf_recognised(context, instance, evidence);
-	mf_instance_ask_malloc(context, instance);
-}
-
 /* A static executable that was stripped has no text to know it by. */
-static void probe_static(struct mf_heap_context *context)
+static bool is_static_musl(struct mf_heap_context *context,
+			   const struct mf_module *module)
 {
-	const struct mf_module *only = NULL;
 	struct search search = { 0 };
 	size_t count;
 	const struct mf_module *modules =
 		mf_image_modules(context->image, &count);
 
-	for (size_t i = 0; i < count; i++) {
-		if (modules[i].path[0] == '[')
-			continue;
-		if (only)
-			return;
-		only = &modules[i];
-	}
-	if (!only || !only->main ||
-	    !find_context(&search, context->target, only))
-		return;
+	for (size_t i = 0; i < count; i++)
+		if (&modules[i] != module && modules[i].path[0] != '[')
+			return false;
+	if (!module->main || !find_context(&search, context->target, module))
+		return false;
 	mf_reader_destroy(search.reader);
-	add_instance(context, only,
-		     "is static and holds the context of mallocng");
+	return true;
+}
+
+static const char *match(struct mf_heap_context *context,
+			 const struct mf_module *module)
+{
+	if (may_be_musl(context, module))
+		return mf_signature_match(context, module, &signature);
+	if (is_static_musl(context, module))
+		return "is static and holds the context of mallocng";
+	return NULL;
+}
+
+static void added(struct mf_heap_context *context,
+		  struct mf_allocator_instance *instance)
+{
+	instance->info.version = find_version(context, instance->module);
+	mf_instance_ask_malloc(context, instance);
+	/* Stripped, it does not say; a static program has one malloc. */
+	if (is_static_musl(context, instance->module))
+		instance->info.owns_malloc = true;
 }
 
 static struct mf_error *probe(struct mf_heap_context *context)
 {
-	size_t count;
-	const struct mf_module *modules =
-		mf_image_modules(context->image, &count);
+	static const struct mf_recogniser recogniser = {
+		.ops = &mf_musl_ops,
+		.match = match,
+		.added = added,
+	};
 
-	for (size_t i = 0; i < count; i++) {
-		const char *evidence = NULL;
-
-		if (may_be_musl(context, &modules[i]))
-			evidence = mf_signature_match(context, &modules[i],
-						      &signature);
-		if (evidence)
-			add_instance(context, &modules[i], evidence);
-	}
-	probe_static(context);
+	mf_recognise(context, &recogniser);
 	return NULL;
 }
 

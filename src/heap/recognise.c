@@ -193,15 +193,44 @@ const struct mf_module *mf_malloc_owner(struct mf_heap_context *context)
 
 /* ---- what an instance says ------------------------------------------------ */
 
-void mf_recognised(struct mf_heap_context *context,
-		   struct mf_allocator_instance *instance, const char *evidence)
+static struct mf_allocator_instance *
+add_instance(struct mf_heap_context *context,
+	     const struct mf_allocator_ops *ops, const struct mf_module *module,
+	     const char *evidence)
 {
+	struct mf_allocator_instance *instance =
+		mf_heap_add_instance(context, ops, module);
+
 	instance->info.supported = false;
-	instance->info.layout = "";
 	instance->info.why = mf_pool_printf(
 		context->pool, "recognised, its heap is not walked: %s %s",
-		instance->module ? instance->module->name : "the process",
-		evidence);
+		module->name, evidence);
+	return instance;
+}
+
+void mf_recognise(struct mf_heap_context *context,
+		  const struct mf_recogniser *recogniser)
+{
+	size_t count;
+	const struct mf_module *modules =
+		mf_image_modules(context->image, &count);
+	bool first = true;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *evidence = recogniser->match(context, &modules[i]);
+		struct mf_allocator_instance *instance;
+
+		if (!evidence)
+			continue;
+		instance = add_instance(context, recogniser->ops, &modules[i],
+					evidence);
+		if (!first)
+			instance->owner = mf_pool_printf(
+				context->pool, "%s in %s",
+				recogniser->ops->name, modules[i].name);
+		first = false;
+		recogniser->added(context, instance);
+	}
 }
 
 void mf_instance_ask_malloc(struct mf_heap_context *context,

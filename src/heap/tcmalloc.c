@@ -297,17 +297,18 @@ static bool claim_root(void *data, const struct mf_words *words)
 static void claim_rest(struct claiming *claiming)
 {
 	uint32_t page = mf_target_info(claiming->map->target)->page_size;
+	struct mf_range heap = { 0, 0 };
 
 	mf_map_foreach(entry, &claiming->described) {
 		const struct mf_mapping *mapping =
 			mf_anon_at(claiming->map->target, entry->key);
 		struct mf_range range = { entry->key, entry->key + page };
 
-		if (!mapping)
+		if (!mapping || mf_range_has(heap, entry->key))
 			continue;
 		if (!strcmp(mapping->path, "[heap]"))
-			range = (struct mf_range){ mapping->start,
-						   mapping->end };
+			heap = range = (struct mf_range){ mapping->start,
+							  mapping->end };
 		claim_range(claiming, range, MF_BY_CONTENT, "tcmalloc metadata",
 			    "descriptions of its spans lie here");
 	}
@@ -411,7 +412,7 @@ static const char *const gperftools_sections[] = {
 };
 
 static const struct {
-	const char *kind;
+	const char *name;
 	struct mf_signature signature;
 } kinds[] = {
 	{ "google", { google_symbols, NULL, NULL, 0 } },
@@ -419,15 +420,39 @@ static const struct {
 	{ "google", { NULL, NULL, "tcmalloc.per_cpu_caches_active", 1 << 20 } },
 };
 
+/* The kind's index, or of all kinds none. */
+static size_t match_kind(struct mf_heap_context *context,
+			 const struct mf_module *module, const char **evidence)
+{
+	size_t kind = 0;
+
+	for (; kind < MF_ARRAY_SIZE(kinds); kind++) {
+		*evidence = mf_signature_match(context, module,
+					       &kinds[kind].signature);
+		if (*evidence)
+			break;
+	}
+	return kind;
+}
+
+static const char *match(struct mf_heap_context *context,
+			 const struct mf_module *module)
+{
+	const char *evidence = NULL;
+
+	match_kind(context, module, &evidence);
+	return evidence;
+}
+
 /* tc_version's answer: "gperftools 2.10". */
 static const char *find_version(struct mf_heap_context *context,
-				const struct mf_module *module,
-				const char *kind)
+				const struct mf_module *module)
 {
 	static const char prefix[] = "gperftools ";
 	char text[32] = { 0 };
-	const char *number;
+	const char *evidence, *kind, *number;
 
+	kind = kinds[match_kind(context, module, &evidence)].name;
 	if (strcmp(kind, "gperftools") != 0 ||
 	    !mf_image_find_bytes(context->image, module, prefix,
 				 sizeof(prefix) - 1, text, sizeof(text) - 1))
@@ -437,34 +462,22 @@ static const char *find_version(struct mf_heap_context *context,
 			 : kind;
 }
 
-static void probe_module(struct mf_heap_context *context,
-			 const struct mf_module *module)
+static void added(struct mf_heap_context *context,
+		  struct mf_allocator_instance *instance)
 {
-	for (size_t i = 0; i < MF_ARRAY_SIZE(kinds); i++) {
-		const char *evidence = mf_signature_match(context, module,
-							  &kinds[i].signature);
-		struct mf_allocator_instance *instance;
-
-		if (!evidence)
-			continue;
-		instance =
-			mf_heap_add_instance(context, &mf_tcmalloc_ops, module);
-		instance->info.version =
-			find_version(context, module, kinds[i].kind);
-		mf_recognised(context, instance, evidence);
-		mf_instance_ask_malloc(context, instance);
-		return;
-	}
+	instance->info.version = find_version(context, instance->module);
+	mf_instance_ask_malloc(context, instance);
 }
 
 static struct mf_error *probe(struct mf_heap_context *context)
 {
-	size_t count;
-	const struct mf_module *modules =
-		mf_image_modules(context->image, &count);
+	static const struct mf_recogniser recogniser = {
+		.ops = &mf_tcmalloc_ops,
+		.match = match,
+		.added = added,
+	};
 
-	for (size_t i = 0; i < count; i++)
-		probe_module(context, &modules[i]);
+	mf_recognise(context, &recogniser);
 	return NULL;
 }
 

@@ -65,13 +65,14 @@ static bool read_chunk(struct claiming *claiming, uint64_t address,
 }
 
 static void claim_range(const struct claiming *claiming, uint64_t start,
-			uint64_t end, const char *label, const char *proof)
+			uint64_t end, enum mf_certainty certainty,
+			const char *label, const char *proof)
 {
 	mf_instance_claim(claiming->context, claiming->instance,
 			  (struct mf_claim){ .start = start,
 					     .end = end,
 					     .class = MF_CLASS_V8_HEAP,
-					     .certainty = MF_BY_STRUCTURE,
+					     .certainty = certainty,
 					     .label = label,
 					     .proof = proof });
 }
@@ -109,10 +110,11 @@ static void claim_code_range(const struct claiming *claiming, uint64_t start,
 	const char *proof = "unused space beside V8's chunks of code";
 
 	if (is_reserve(before))
-		claim_range(claiming, before->start, start, "V8 code range",
-			    proof);
+		claim_range(claiming, before->start, start, MF_BY_CONTENT,
+			    "V8 code range", proof);
 	if (is_reserve(after))
-		claim_range(claiming, end, after->end, "V8 code range", proof);
+		claim_range(claiming, end, after->end, MF_BY_CONTENT,
+			    "V8 code range", proof);
 }
 
 static void claim_chunk(struct claiming *claiming, uint64_t address,
@@ -125,17 +127,38 @@ static void claim_chunk(struct claiming *claiming, uint64_t address,
 		label = "V8 large object";
 	if (code)
 		label = "V8 code page";
-	if (!heap)
-		label = "V8 read-only page";
-	claim_range(claiming, address, address + size, label,
+	claim_range(claiming, address, address + size, MF_BY_STRUCTURE, label,
 		    "a chunk header whose space points back at its heap");
 	if (code)
 		claim_code_range(claiming, address, address + size);
-	if (heap)
-		mf_map_set(&claiming->heaps, heap, 0);
+	mf_map_set(&claiming->heaps, heap, 0);
 	claiming->end = address + size;
 	claiming->chunks++;
-	claiming->bytes += heap ? size : 0;
+	claiming->bytes += size;
+}
+
+/*
+ * A page of the read-only heap, which isolates may share, has no heap and is
+ * cut to what it uses: header and mapping agree on where it ends.
+ */
+static bool claim_read_only(struct claiming *claiming,
+			    const struct mf_mapping *mapping)
+{
+	uint64_t words[AREA_END + 1];
+
+	if (mapping->perms != MF_PERM_READ ||
+	    mapping->start % CHUNK_ALIGNMENT ||
+	    !mf_target_try_read(claiming->context->target, mapping->start,
+				words, sizeof(words)) ||
+	    words[SIZE] != mapping->end - mapping->start || words[HEAP] ||
+	    words[AREA_START] <= mapping->start ||
+	    words[AREA_START] >= mapping->start + 0x1000 ||
+	    words[AREA_END] != mapping->end)
+		return false;
+	claim_range(claiming, mapping->start, mapping->end, MF_BY_CONTENT,
+		    "V8 read-only page",
+		    "a chunk header that agrees with its mapping");
+	return true;
 }
 
 static void claim_mapping(struct claiming *claiming,
@@ -154,9 +177,7 @@ static void claim_mapping(struct claiming *claiming,
 		if (address < claiming->end ||
 		    !read_chunk(claiming, address, &size, &heap))
 			continue;
-		/* A read-only chunk is cut to what it uses. */
-		claim_chunk(claiming, address,
-			    heap ? size : mapping->end - address, heap);
+		claim_chunk(claiming, address, size, heap);
 	}
 }
 
@@ -198,7 +219,8 @@ static struct mf_error *claim(struct mf_heap_context *context,
 	for (size_t i = 0; i < count; i++)
 		if (mf_mapping_is_anon(&mappings[i]) &&
 		    (mappings[i].perms & MF_PERM_READ) &&
-		    strcmp(mappings[i].path, "[heap]") != 0)
+		    strcmp(mappings[i].path, "[heap]") != 0 &&
+		    !claim_read_only(&claiming, &mappings[i]))
 			claim_mapping(&claiming, &mappings[i]);
 	explain(&claiming);
 	mf_map_deinit(&claiming.heaps);
@@ -239,24 +261,27 @@ static const char *find_version(struct mf_heap_context *context,
 			      numbers[1], numbers[2], numbers[3]);
 }
 
+static const char *match(struct mf_heap_context *context,
+			 const struct mf_module *module)
+{
+	return mf_signature_match(context, module, &signature);
+}
+
+static void added(struct mf_heap_context *context,
+		  struct mf_allocator_instance *instance)
+{
+	instance->info.version = find_version(context, instance->module);
+}
+
 static struct mf_error *probe(struct mf_heap_context *context)
 {
-	size_t count;
-	const struct mf_module *modules =
-		mf_image_modules(context->image, &count);
+	static const struct mf_recogniser recogniser = {
+		.ops = &mf_v8_ops,
+		.match = match,
+		.added = added,
+	};
 
-	for (size_t i = 0; i < count; i++) {
-		const char *evidence =
-			mf_signature_match(context, &modules[i], &signature);
-		struct mf_allocator_instance *instance;
-
-		if (!evidence)
-			continue;
-		instance =
-			mf_heap_add_instance(context, &mf_v8_ops, &modules[i]);
-		instance->info.version = find_version(context, &modules[i]);
-		mf_recognised(context, instance, evidence);
-	}
+	mf_recognise(context, &recogniser);
 	return NULL;
 }
 
