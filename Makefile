@@ -25,8 +25,11 @@ O	?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 PKGS	:= libdw libelf jansson
 PKG_CONFIG ?= pkg-config
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null || \
-	     echo -ldw -lelf -ljansson)
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+ifeq ($(PKG_LIBS),)
+PKG_LIBS := -ldw -lelf -ljansson
+HINT	:= pkg-config does not find $(PKGS): contrib/deps build installs them
+endif
 
 MF_CPPFLAGS := -D_GNU_SOURCE -DMF_VERSION='"$(VERSION)"' -Iinclude -Isrc
 MF_CFLAGS := -std=gnu17 -fno-common -pthread \
@@ -70,6 +73,7 @@ FLAGS	:= $(O)/flags
 .PHONY: force
 $(FLAGS): force
 	@mkdir -p $(@D)
+	@$(if $(HINT),echo '$(HINT)' >&2,:)
 	@printf '%s\n' '$(subst ','\'',$(COMPILE) | $(LINK))' | \
 		cmp -s - $@ || \
 		printf '%s\n' '$(subst ','\'',$(COMPILE) | $(LINK))' > $@
