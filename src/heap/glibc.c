@@ -1,0 +1,159 @@
+/*
+ * glibc's malloc as an allocator of the heap room: when its parts run.
+ */
+#include "heap/glibc.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "heap/allocators.h"
+
+enum {
+	ATTEMPTS = 3, /* at a heap that changes while it is read */
+};
+
+static void forget_walk(struct glibc *glibc)
+{
+	mf_vec_foreach(segment, &glibc->segments) {
+		free(segment->pages);
+		mf_chunk_log_deinit(&segment->log);
+		mf_link_table_deinit(&segment->links);
+	}
+	glibc->segments.count = 0;
+	glibc->tcaches.count = 0;
+	mf_map_deinit(&glibc->tcache_index);
+	glibc->mmapped = (struct mf_amount){ 0, 0 };
+	glibc->mmapped_resident = 0;
+}
+
+static struct mf_error *claim(struct mf_heap_context *context,
+			      struct mf_allocator_instance *instance)
+{
+	struct glibc *glibc = instance->state;
+
+	(void)context;
+	forget_walk(glibc);
+	MF_TRY(glibc_read_state(glibc));
+	return glibc_find_heaps(glibc);
+}
+
+static void mark_changed(struct glibc *glibc)
+{
+	mf_target_forget(glibc->target);
+	mf_vec_foreach(arena, &glibc->arenas) {
+		struct glibc_arena now;
+
+		if (!glibc_read_arena(glibc, arena->address, &now))
+			continue;
+		arena->changed |= now.top != arena->top ||
+				  now.top_size != arena->top_size ||
+				  now.system_mem != arena->system_mem;
+		mf_vec_deinit(&now.threads);
+	}
+}
+
+static struct mf_error *walk_once(struct glibc *glibc)
+{
+	struct mf_window window;
+	struct mf_error *error;
+
+	glibc_read_thread_caches(glibc);
+	glibc_detect_mangling(glibc);
+	mf_window_init(&window, glibc->target);
+	error = glibc_walk_heaps(glibc, &window);
+	if (!error)
+		error = glibc_walk_main(glibc, &window);
+	if (!error && window.error) {
+		error = window.error;
+		window.error = NULL;
+	}
+	mf_window_deinit(&window);
+	return error;
+}
+
+static uint64_t damage(struct glibc *glibc)
+{
+	uint64_t sum = 0;
+
+	mf_vec_foreach(arena, &glibc->arenas)
+		sum += arena->corrupt_count;
+	return sum;
+}
+
+/*
+ * With one thread malloc takes no lock: a stop anywhere in libc's code may be
+ * in the middle of it.
+ */
+static bool is_caught_inside(struct glibc *glibc)
+{
+	size_t count;
+	const struct mf_thread *threads =
+		mf_target_threads(glibc->target, &count);
+
+	if (!mf_target_is_still(glibc->target))
+		return true;
+	return count == 1 && threads[0].registers_known &&
+	       !threads[0].in_syscall &&
+	       mf_image_module_at(glibc->context->image, threads[0].pc) ==
+		       glibc->module;
+}
+
+static struct mf_error *walk(struct mf_heap_context *context,
+			     struct mf_allocator_instance *instance)
+{
+	struct glibc *glibc = instance->state;
+
+	for (unsigned attempt = 1;; attempt++) {
+		bool still = mf_target_is_still(context->target);
+
+		MF_TRY(walk_once(glibc));
+		if (!still)
+			mark_changed(glibc);
+		if (still || attempt == ATTEMPTS || !damage(glibc))
+			break;
+		mf_debug("heap", "heap changed under the walk, once more");
+		MF_TRY(claim(context, instance));
+	}
+	glibc->caught_inside = is_caught_inside(glibc);
+	return glibc_find_mmapped(glibc);
+}
+
+static struct mf_error *finish(struct mf_heap_context *context,
+			       struct mf_allocator_instance *instance)
+{
+	struct glibc *glibc = instance->state;
+
+	(void)context;
+	glibc_sort_segments(glibc);
+	glibc_resolve_lists(glibc);
+	glibc_make_figures(glibc, &instance->info);
+	return NULL;
+}
+
+static void close_instance(struct mf_allocator_instance *instance)
+{
+	struct glibc *glibc = instance->state;
+
+	if (!glibc)
+		return;
+	forget_walk(glibc);
+	mf_vec_deinit(&glibc->segments);
+	mf_vec_deinit(&glibc->tcaches);
+	mf_vec_foreach(arena, &glibc->arenas) {
+		mf_vec_deinit(&arena->threads);
+		mf_vec_deinit(&arena->corrupt);
+	}
+	mf_vec_deinit(&glibc->arenas);
+	mf_map_deinit(&glibc->arena_index);
+	free(glibc->tls_slots);
+	free(glibc);
+}
+
+const struct mf_allocator_ops mf_glibc_ops = {
+	.name = "glibc",
+	.probe = glibc_probe,
+	.claim = claim,
+	.walk = walk,
+	.finish = finish,
+	.close = close_instance,
+};

@@ -1,0 +1,260 @@
+/*
+ * What the glibc files share: the layout of one copy of ptmalloc in a process,
+ * its parameters, and the model that the walk makes of its arenas.
+ */
+#ifndef MF_HEAP_GLIBC_H
+#define MF_HEAP_GLIBC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/map.h"
+#include "base/vec.h"
+#include "heap/allocator.h"
+#include "heap/chunk_log.h"
+#include "heap/window.h"
+
+extern const struct mf_allocator_ops mf_glibc_ops;
+
+/* ---- layout (glibc_layout.c) ------------------------------------------ */
+
+enum {
+	GLIBC_BINS = 127, /* pairs in malloc_state.bins */
+	GLIBC_FASTBINS = 10,
+	GLIBC_CHUNK_HEADER = 16, /* prev_size, size: user data follows */
+	GLIBC_CHUNK_MIN = 32,
+	GLIBC_CHUNK_FLAGS = 7,
+	GLIBC_PREV_INUSE = 1,
+	GLIBC_IS_MMAPPED = 2,
+	GLIBC_NONCONTIGUOUS = 2, /* malloc_state.flags */
+	GLIBC_ARENAS_MAX = 65536,
+	GLIBC_TCACHE_BINS_MAX = 76,
+};
+
+/** Bytes from a struct's start; GLIBC_ABSENT: this version has no such field */
+#define GLIBC_ABSENT UINT32_MAX
+
+/** One generation of malloc_state and what goes with it. */
+struct glibc_layout {
+	const char *versions; /* "2.27-2.42" */
+	uint32_t fastbins, top, last_remainder, bins, next, next_free,
+		attached_threads, system_mem, max_system_mem, size;
+};
+
+/** One generation of malloc_par. */
+struct glibc_parameters_layout {
+	const char *versions;
+	uint32_t thp_pagesize, hp_pagesize, n_mmaps, n_mmaps_max, max_n_mmaps,
+		no_dyn_threshold, mmapped_mem, max_mmapped_mem, sbrk_base,
+		tcache_bins, tcache_max_bytes, tcache_count, size;
+};
+
+/** All known generations of malloc_state, newest first. */
+const struct glibc_layout *glibc_layouts(size_t *count);
+
+/** The generations of malloc_par that go with LAYOUT; *count of them. */
+const struct glibc_parameters_layout *
+glibc_parameters_layouts(const struct glibc_layout *layout, size_t *count);
+
+/** Index in bins (1..126) of a free chunk of SIZE bytes. */
+unsigned glibc_bin_index(uint64_t size);
+
+/* ---- the instance -------------------------------------------------------- */
+
+/** Values of malloc_par; UINT64_MAX: this version has none. */
+struct glibc_parameters {
+	uint64_t trim_threshold, top_pad, mmap_threshold, arena_test, arena_max,
+		thp_pagesize, hp_pagesize, n_mmaps, n_mmaps_max, max_n_mmaps,
+		no_dyn_threshold, mmapped_mem, max_mmapped_mem, sbrk_base,
+		tcache_bins, tcache_max_bytes, tcache_count;
+};
+
+/** A piece of an arena that is walked on its own. */
+struct glibc_segment {
+	uint64_t memory_start; /* a page's address */
+	uint64_t base;	       /* of what system_mem counts: headers too */
+	uint64_t start;	       /* first chunk */
+	uint64_t end;	       /* past the last chunk or fencepost */
+	uint64_t committed_end, reserved_end;
+	unsigned arena; /* index in glibc.arenas */
+	bool has_top;
+	uint8_t *pages; /* MF_PAGE_* of each page from memory_start */
+	size_t page_count;
+	struct mf_chunk_log log;
+	struct mf_link_table links;
+	struct mf_arena_heap figures;
+};
+
+struct glibc_arena {
+	uint64_t address, top, last_remainder, next, next_free, system_mem,
+		max_system_mem, attached_threads;
+	uint32_t mutex, flags;
+	uint64_t fastbins[GLIBC_FASTBINS];
+	uint64_t bins[GLIBC_BINS][2]; /* fd, bk */
+	bool main, changed;	      /* changed: while it was being walked */
+	unsigned index;
+	uint64_t top_size;
+	/* Sums over nodes and links of all bins; equal when lists are whole. */
+	uint64_t node_sum, fd_sum, bk_sum;
+	MF_VEC(int) threads;
+	MF_VEC(struct mf_corruption) corrupt;
+	uint64_t corrupt_count; /* of all, also those not kept */
+	struct mf_arena info;
+};
+
+/** A tcache_perthread_struct, as found; its lists are not yet proved. */
+struct glibc_tcache {
+	uint64_t address; /* of the struct */
+	uint64_t entries[GLIBC_TCACHE_BINS_MAX];
+	uint16_t counts[GLIBC_TCACHE_BINS_MAX];
+	int tid; /* 0: found in a heap, its thread is not known */
+	bool valid;
+};
+
+/** The shape of tcache_perthread_struct in this glibc. */
+struct glibc_tcache_shape {
+	uint32_t bins, count_size, entries;
+	bool counts_free_slots; /* 2.42: counters say what is left */
+};
+
+struct glibc {
+	struct mf_heap_context *context;
+	struct mf_target *target;
+	const struct mf_module *module;
+	const struct glibc_layout *layout;
+	struct glibc_layout dwarf_layout;
+	const struct glibc_parameters_layout *parameters_layout;
+	uint64_t main_arena, parameters_address; /* 0: not found */
+	unsigned version;			 /* 236 is 2.36; 0: not known */
+	uint32_t page_size;
+	uint64_t heap_max;	   /* bytes of address space of a heap */
+	uint32_t heap_header_size; /* sizeof(heap_info) */
+	bool mangled_links;	   /* 2.32: links are xored with their place */
+	bool used;		   /* has ever allocated anything */
+	bool caught_inside; /* running while read, or stopped inside malloc */
+	uint64_t brk;
+	uint64_t *tls_slots; /* GOT slots with thread-pointer offsets */
+	size_t tls_slot_count;
+	struct glibc_parameters parameters;
+	struct mf_map arena_index;  /* arena's address -> index */
+	struct mf_map tcache_index; /* addresses of those in tcaches */
+	MF_VEC(struct glibc_arena) arenas;
+	MF_VEC(struct glibc_segment) segments; /* by address, once walked */
+	MF_VEC(struct glibc_tcache) tcaches;
+	struct mf_amount mmapped;
+	uint64_t mmapped_resident;
+};
+
+/* ---- finding it (glibc_find.c) --------------------------------------------- */
+
+/** Adds an instance for every copy of ptmalloc in the process. */
+struct mf_error *glibc_probe(struct mf_heap_context *context);
+
+/* ---- its state (glibc_state.c) ----------------------------------------------- */
+
+/** Reads the arena ring and parameters anew. */
+struct mf_error *glibc_read_state(struct glibc *glibc);
+
+/** Reads one arena's fields; false when they cannot be. */
+bool glibc_read_arena(struct glibc *glibc, uint64_t address,
+		      struct glibc_arena *ret);
+
+/** Notes a contradiction at ADDRESS, one phrase; keeps the first few. */
+void glibc_note_corruption(struct glibc *glibc, struct glibc_arena *arena,
+			   uint64_t address, const char *format, ...)
+	MF_PRINTF(4, 5);
+
+/* ---- its memory (glibc_segments.c, glibc_main.c) ------------------------ */
+
+/** Segments of all non-main arenas, from their heap_info chains; claims. */
+struct mf_error *glibc_find_heaps(struct glibc *glibc);
+
+/** Walks the main arena: sbrk segments and their gaps, mmapped regions. */
+struct mf_error *glibc_walk_main(struct glibc *glibc, struct mf_window *window);
+
+/**
+ * A new segment of ARENA in [BASE, END), its pages' residency read; NULL when
+ * that cannot be. Valid until the next call.
+ */
+struct glibc_segment *glibc_add_segment(struct glibc *glibc, unsigned arena,
+					uint64_t base, uint64_t end);
+
+/* ---- its chunks (glibc_walk.c) ----------------------------------------------- */
+
+enum glibc_stop {
+	GLIBC_STOP_TOP,	  /* reached the arena's top */
+	GLIBC_STOP_FENCE, /* reached fenceposts */
+	GLIBC_STOP_END,	  /* reached the segment's end */
+	GLIBC_STOP_LOST,  /* no chunk could be made out from there on */
+};
+
+/**
+ * Streams the chunks of SEGMENT from FROM on into its log and links; *end is
+ * where it stopped. What makes no sense is noted, logged as unread, and
+ * followed by the next chain of chunks.
+ */
+enum glibc_stop glibc_walk_chunks(struct glibc *glibc,
+				  struct glibc_segment *segment,
+				  struct mf_window *window, uint64_t from,
+				  uint64_t *end);
+
+/**
+ * Whether a chain of chunks starts at ADDRESS that reaches the top or
+ * fenceposts before LIMIT (*end: where), or, if ENOUGH is not 0, holds for that
+ * many chunks.
+ */
+bool glibc_is_chain(struct glibc *glibc, const struct glibc_arena *arena,
+		    struct mf_window *window, uint64_t address, unsigned enough,
+		    uint64_t *end);
+
+/** Walks all heaps of the non-main arenas. */
+struct mf_error *glibc_walk_heaps(struct glibc *glibc,
+				  struct mf_window *window);
+
+/* ---- its lists (glibc_lists.c, glibc_tcache.c) ----------------------------------------- */
+
+static inline uint64_t glibc_reveal(const struct glibc *glibc, uint64_t place,
+				    uint64_t link)
+{
+	return glibc->mangled_links ? place >> 12 ^ link : link;
+}
+
+/** Decides from the lists themselves whether links are mangled. */
+void glibc_detect_mangling(struct glibc *glibc);
+
+/** Marks the members of fast bins, unsorted bins and tcaches; no target. */
+void glibc_resolve_lists(struct glibc *glibc);
+
+/** Reads every thread's tcache and arena through libc's TLS slots. */
+void glibc_read_thread_caches(struct glibc *glibc);
+
+/**
+ * Looks at a chunk in use that has the size of a tcache struct; keeps it when
+ * its entries look like one. USER: its first bytes.
+ */
+void glibc_consider_tcache(struct glibc *glibc, uint64_t chunk,
+			   const uint8_t *user, uint64_t size);
+
+/** The shape that a tcache struct in a chunk of SIZE bytes has, or NULL. */
+const struct glibc_tcache_shape *glibc_tcache_shape(const struct glibc *glibc,
+						    uint64_t size);
+
+/** Proves the candidates by their lists and marks their members. */
+void glibc_resolve_tcaches(struct glibc *glibc);
+
+/** Puts segments in address order, once all are there. */
+void glibc_sort_segments(struct glibc *glibc);
+
+/** The segment that holds ADDRESS (segments sorted), or NULL. */
+struct glibc_segment *glibc_segment_at(struct glibc *glibc, uint64_t address);
+
+/* ---- mmapped chunks (glibc_mmapped.c) ---------------------------------------------------- */
+
+struct mf_error *glibc_find_mmapped(struct glibc *glibc);
+
+/* ---- figures (glibc_figures.c) ------------------------------------------------- */
+
+/** All of the door's figures, from the logs and marks; no target. */
+void glibc_make_figures(struct glibc *glibc, struct mf_allocator *info);
+
+#endif

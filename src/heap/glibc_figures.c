@@ -1,0 +1,517 @@
+/*
+ * Makes the door's figures: goes once over each segment's log, joined with the
+ * marks of its links, and adds up chunks by state, size, bin and page.
+ */
+#include <stdlib.h>
+
+#include "heap/glibc_trim.h"
+
+enum {
+	SIZE_CLASSES = 256,
+	CLASSES_PER_DOUBLING = 4,
+	PINNERS_KEPT = 8,
+	BINS_KEPT = GLIBC_FASTBINS + GLIBC_BINS,
+};
+
+enum chunk_kind {
+	KIND_IN_USE,
+	KIND_TCACHE,
+	KIND_FAST,
+	KIND_FREE,
+	KIND_UNSORTED, /* free, and in the unsorted bin */
+	KIND_TOP,
+	KIND_OVERHEAD,
+	KIND_UNREAD,
+};
+
+/* Chunks in use, side by side, between two runs of free memory. */
+struct group {
+	uint64_t start, bytes;
+};
+
+struct accumulator {
+	struct glibc *glibc;
+	struct glibc_arena *arena;
+	struct glibc_segment *segment;
+	struct mf_arena_figures *figures;
+	struct mf_size_class classes[SIZE_CLASSES];
+	struct mf_bin bins[BINS_KEPT];
+	struct mf_pinner pinners[PINNERS_KEPT];
+	size_t pinner_count;
+	struct glibc_run run, previous_run; /* open, and the one before */
+	struct group group;		    /* between them */
+};
+
+/* ---- sizes and bins ------------------------------------------------------- */
+
+/* Four classes a doubling: 16 granules and up share their upper three bits. */
+static unsigned size_class(uint64_t size)
+{
+	uint64_t granules = size / MF_GRANULE;
+	unsigned high = 63 - (unsigned)__builtin_clzll(granules | 1);
+
+	if (granules < CLASSES_PER_DOUBLING * 2)
+		return (unsigned)granules;
+	return (high - 1) * CLASSES_PER_DOUBLING +
+	       (unsigned)(granules >> (high - 2) & 3);
+}
+
+static void add_amount(struct mf_amount *amount, uint64_t size)
+{
+	amount->count++;
+	amount->bytes += size;
+}
+
+static void add_to_class(struct accumulator *sum, uint64_t size, bool in_use)
+{
+	struct mf_size_class *class = &sum->classes[size_class(size)];
+
+	if (!class->min || size < class->min)
+		class->min = size;
+	class->max = MF_MAX(class->max, size);
+	add_amount(in_use ? &class->in_use : &class->free, size);
+}
+
+static void add_to_bin(struct accumulator *sum, enum chunk_kind kind,
+		       uint64_t size)
+{
+	unsigned index = glibc_bin_index(size);
+	struct mf_bin *bin;
+
+	if (kind == KIND_FAST) {
+		index = (unsigned)(size / MF_GRANULE - 2);
+		if (index >= GLIBC_FASTBINS)
+			return;
+		bin = &sum->bins[index];
+		bin->kind = MF_BIN_FAST;
+	} else {
+		if (kind == KIND_UNSORTED)
+			index = 1;
+		bin = &sum->bins[GLIBC_FASTBINS + index];
+		bin->kind = index == 1	  ? MF_BIN_UNSORTED
+			    : index <= 63 ? MF_BIN_SMALL
+					  : MF_BIN_LARGE;
+	}
+	bin->index = index;
+	add_amount(&bin->amount, size);
+}
+
+/* ---- runs of free memory --------------------------------------------------- */
+
+static void keep_pinner(struct accumulator *sum, uint64_t pages)
+{
+	struct mf_pinner pinner = {
+		.address = sum->group.start,
+		.size = sum->group.bytes,
+		.pinned_bytes = pages * sum->glibc->page_size,
+	};
+	size_t at = sum->pinner_count;
+
+	if (!pages)
+		return;
+	if (at == PINNERS_KEPT) {
+		if (sum->pinners[at - 1].pinned_bytes >= pinner.pinned_bytes)
+			return;
+		at--;
+	} else {
+		sum->pinner_count++;
+	}
+	for (; at && sum->pinners[at - 1].pinned_bytes < pinner.pinned_bytes;
+	     at--)
+		sum->pinners[at] = sum->pinners[at - 1];
+	sum->pinners[at] = pinner;
+}
+
+/* A run has ended: what trim makes of it, and who keeps it from the one
+ * before. IS_TOP: it is, or has become, the main arena's top. */
+static void close_run(struct accumulator *sum, bool is_top)
+{
+	struct glibc *glibc = sum->glibc;
+	struct glibc_run run = sum->run;
+	struct mf_arena_figures *figures = sum->figures;
+	uint64_t pages;
+
+	sum->run = (struct glibc_run){ 0, 0 };
+	if (run.start == run.end)
+		return;
+	if (sum->previous_run.start != sum->previous_run.end)
+		keep_pinner(sum,
+			    glibc_trim_gain(glibc, sum->segment,
+					    &sum->previous_run, &run, is_top));
+	sum->previous_run = run;
+	sum->group = (struct group){ 0, 0 };
+	pages = is_top ? glibc_trim_top(glibc, sum->segment, &run)
+		       : glibc_trim_run(glibc, sum->segment, &run);
+	figures->trimmable_pages += pages;
+	figures->trimmable_bytes += pages * glibc->page_size;
+	sum->segment->figures.trimmable += pages * glibc->page_size;
+	if (!is_top)
+		figures->pinned_bytes +=
+			glibc_residence(glibc, sum->segment, run.start, run.end)
+				.resident -
+			pages * glibc->page_size;
+}
+
+/* Chunks of fast bins merge into runs, as malloc_trim consolidates them. */
+static void extend_run(struct accumulator *sum, uint64_t address, uint64_t size)
+{
+	if (sum->run.start == sum->run.end)
+		sum->run.start = address;
+	sum->run.end = address + size;
+}
+
+static void extend_group(struct accumulator *sum, uint64_t address,
+			 uint64_t size)
+{
+	close_run(sum, false);
+	if (!sum->group.bytes)
+		sum->group.start = address;
+	sum->group.bytes += size;
+}
+
+/* ---- chunks -------------------------------------------------------------------- */
+
+static void add_free(struct accumulator *sum, enum chunk_kind kind,
+		     uint64_t address, uint64_t size)
+{
+	struct mf_free_amount *amount = &sum->figures->free;
+	struct glibc_residence where = glibc_residence(sum->glibc, sum->segment,
+						       address, address + size);
+
+	amount->count++;
+	amount->bytes += size;
+	amount->resident += where.resident;
+	amount->swapped += where.swapped;
+	amount->already_returned += where.absent;
+	add_amount(&sum->segment->figures.free, size);
+	sum->figures->largest_free = MF_MAX(sum->figures->largest_free, size);
+	add_to_bin(sum, kind, size);
+	add_to_class(sum, size, false);
+	extend_run(sum, address, size);
+}
+
+static void add_top(struct accumulator *sum, uint64_t address, uint64_t size)
+{
+	struct mf_arena_figures *figures = sum->figures;
+
+	add_amount(&figures->top, size);
+	figures->top_resident += glibc_residence(sum->glibc, sum->segment,
+						 address, address + size)
+					 .resident;
+	figures->largest_free = MF_MAX(figures->largest_free, size);
+	add_to_class(sum, size, false);
+	if (sum->arena->main) {
+		extend_run(sum, address, size);
+		close_run(sum, true);
+	} else {
+		/* A run before another arena's top becomes top: not trimmed. */
+		sum->run = (struct glibc_run){ 0, 0 };
+	}
+}
+
+static void add_chunk(struct accumulator *sum, enum chunk_kind kind,
+		      uint64_t address, uint64_t size)
+{
+	switch (kind) {
+	case KIND_IN_USE:
+		add_amount(&sum->figures->in_use, size);
+		add_amount(&sum->segment->figures.in_use, size);
+		add_to_class(sum, size, true);
+		extend_group(sum, address, size);
+		break;
+	case KIND_TCACHE:
+		add_amount(&sum->figures->tcache, size);
+		add_to_class(sum, size, false);
+		extend_group(sum, address, size);
+		break;
+	case KIND_FAST:
+		add_amount(&sum->figures->fastbin, size);
+		add_to_bin(sum, kind, size);
+		add_to_class(sum, size, false);
+		extend_run(sum, address, size);
+		break;
+	case KIND_FREE:
+	case KIND_UNSORTED:
+		add_free(sum, kind, address, size);
+		break;
+	case KIND_TOP:
+		add_top(sum, address, size);
+		break;
+	case KIND_OVERHEAD:
+		sum->figures->overhead += size;
+		close_run(sum, false);
+		sum->previous_run = sum->run;
+		break;
+	case KIND_UNREAD:
+		sum->figures->unread += size;
+		close_run(sum, false);
+		sum->previous_run = sum->run;
+		break;
+	}
+}
+
+static enum chunk_kind kind_of(enum mf_chunk_state state,
+			       const struct mf_link *link)
+{
+	static const enum chunk_kind kinds[MF_CHUNK_STATES] = {
+		[MF_CHUNK_IN_USE] = KIND_IN_USE,
+		[MF_CHUNK_FREE] = KIND_FREE,
+		[MF_CHUNK_TOP] = KIND_TOP,
+		[MF_CHUNK_OVERHEAD] = KIND_OVERHEAD,
+		[MF_CHUNK_UNREAD] = KIND_UNREAD,
+	};
+	static const enum chunk_kind marks[] = {
+		[MF_LINK_NONE] = KIND_IN_USE,
+		[MF_LINK_FAST] = KIND_FAST,
+		[MF_LINK_TCACHE] = KIND_TCACHE,
+		[MF_LINK_UNSORTED] = KIND_UNSORTED,
+	};
+
+	return link && link->mark ? marks[link->mark] : kinds[state];
+}
+
+/* ---- segments -------------------------------------------------------------------- */
+
+/* The links of a segment, in step with its chunks. */
+struct link_cursor {
+	const struct mf_link_table *table;
+	size_t page, at;
+};
+
+static const struct mf_link *link_of(struct link_cursor *cursor,
+				     uint64_t address)
+{
+	const struct mf_link_table *table = cursor->table;
+	size_t page = (address - table->start) >> 12;
+	const struct mf_link *link;
+
+	if (page >= table->pages.count)
+		return NULL;
+	if (cursor->at < table->pages.items[page])
+		cursor->at = table->pages.items[page];
+	if (cursor->at >= table->links.count ||
+	    (page + 1 < table->pages.count &&
+	     cursor->at >= table->pages.items[page + 1]))
+		return NULL;
+	link = &table->links.items[cursor->at];
+	if (link->place != (address / MF_GRANULE & UINT8_MAX))
+		return NULL;
+	cursor->at++;
+	return link;
+}
+
+static uint64_t segment_resident(const struct glibc *glibc,
+				 const struct glibc_segment *segment)
+{
+	return glibc_residence(glibc, segment, segment->memory_start,
+			       segment->memory_start +
+				       segment->page_count *
+					       (uint64_t)glibc->page_size)
+		.resident;
+}
+
+static void add_segment(struct accumulator *sum, struct glibc_segment *segment)
+{
+	struct link_cursor cursor = { .table = &segment->links };
+	uint64_t address = segment->start, size;
+	enum mf_chunk_state state;
+	size_t offset = 0;
+
+	sum->segment = segment;
+	sum->run = sum->previous_run = (struct glibc_run){ 0, 0 };
+	sum->group = (struct group){ 0, 0 };
+	sum->figures->overhead += segment->start - segment->base;
+	while (mf_chunk_log_next(&segment->log, &offset, &size, &state)) {
+		add_chunk(sum, kind_of(state, link_of(&cursor, address)),
+			  address, size);
+		address += size;
+	}
+	close_run(sum, false);
+	segment->figures.start = segment->memory_start;
+	segment->figures.committed =
+		segment->committed_end - segment->memory_start;
+	segment->figures.reserved =
+		segment->reserved_end - segment->committed_end;
+	segment->figures.resident = segment_resident(sum->glibc, segment);
+	sum->figures->resident += segment->figures.resident;
+}
+
+/* ---- arenas ------------------------------------------------------------------------- */
+
+static void publish_tables(struct accumulator *sum, struct mf_arena *info)
+{
+	struct mf_pool *pool = sum->glibc->context->pool;
+	struct mf_size_class *classes =
+		mf_pool_alloc(pool, sizeof(sum->classes));
+	struct mf_bin *bins = mf_pool_alloc(pool, sizeof(sum->bins));
+	struct mf_pinner *pinners = mf_pool_alloc(pool, sizeof(sum->pinners));
+
+	for (size_t i = 0; i < SIZE_CLASSES; i++)
+		if (sum->classes[i].in_use.count || sum->classes[i].free.count)
+			classes[info->histogram_count++] = sum->classes[i];
+	for (size_t i = 0; i < BINS_KEPT; i++)
+		if (sum->bins[i].amount.count)
+			bins[info->bin_count++] = sum->bins[i];
+	memcpy(pinners, sum->pinners, sizeof(sum->pinners));
+	info->histogram = classes;
+	info->bins = bins;
+	info->pinners = pinners;
+	info->pinner_count = sum->pinner_count;
+}
+
+static void publish_heaps(struct glibc *glibc, const struct glibc_arena *arena,
+			  struct mf_arena *info)
+{
+	struct mf_arena_heap *heaps;
+	size_t count = 0;
+
+	mf_vec_foreach(segment, &glibc->segments)
+		count += segment->arena == arena->index;
+	heaps = mf_pool_alloc(glibc->context->pool,
+			      (count ? count : 1) * sizeof(*heaps));
+	mf_vec_foreach(segment, &glibc->segments)
+		if (segment->arena == arena->index)
+			heaps[info->heap_count++] = segment->figures;
+	info->heaps = heaps;
+}
+
+/* What is caught in the middle of a change is no damage. */
+static void publish_corruption(const struct glibc *glibc,
+			       const struct glibc_arena *arena,
+			       struct mf_arena *info)
+{
+	struct mf_corruption *rows;
+
+	info->in_flight = arena->corrupt_count || arena->changed;
+	if (info->locked || glibc->caught_inside || !arena->corrupt.count)
+		return;
+	info->in_flight = false;
+	rows = mf_pool_alloc(glibc->context->pool,
+			     arena->corrupt.count * sizeof(*rows));
+	memcpy(rows, arena->corrupt.items,
+	       arena->corrupt.count * sizeof(*rows));
+	info->corrupt = rows;
+	info->corrupt_count = arena->corrupt.count;
+}
+
+/* The figures add up to system_mem; what is missing was not read. */
+static void settle(struct glibc_arena *arena, struct mf_arena_figures *figures)
+{
+	uint64_t sum = figures->in_use.bytes + figures->tcache.bytes +
+		       figures->fastbin.bytes + figures->free.bytes +
+		       figures->top.bytes + figures->overhead + figures->unread;
+
+	figures->system = arena->system_mem;
+	figures->max_system = arena->max_system_mem;
+	if (sum == figures->system)
+		return;
+	arena->changed = true;
+	if (sum < figures->system)
+		figures->unread += figures->system - sum;
+	else
+		figures->system = sum;
+}
+
+static void make_arena(struct glibc *glibc, struct glibc_arena *arena,
+		       struct mf_arena *info)
+{
+	mf_auto_free struct accumulator *sum = mf_new(struct accumulator);
+
+	*info = (struct mf_arena){
+		.index = arena->index,
+		.address = arena->address,
+		.main = arena->main,
+		.locked = arena->mutex != 0,
+		.attached_threads = arena->attached_threads,
+		.threads = arena->threads.items,
+		.thread_count = arena->threads.count,
+	};
+	sum->glibc = glibc;
+	sum->arena = arena;
+	sum->figures = &info->figures;
+	mf_vec_foreach(segment, &glibc->segments)
+		if (segment->arena == arena->index)
+			add_segment(sum, segment);
+	settle(arena, &info->figures);
+	publish_tables(sum, info);
+	publish_heaps(glibc, arena, info);
+	publish_corruption(glibc, arena, info);
+}
+
+/* ---- all of them ----------------------------------------------------------------------- */
+
+static void add_amounts(struct mf_amount *to, const struct mf_amount *from)
+{
+	to->count += from->count;
+	to->bytes += from->bytes;
+}
+
+static void add_figures(struct mf_arena_figures *to,
+			const struct mf_arena_figures *from)
+{
+	to->system += from->system;
+	to->max_system += from->max_system;
+	to->resident += from->resident;
+	add_amounts(&to->in_use, &from->in_use);
+	add_amounts(&to->tcache, &from->tcache);
+	add_amounts(&to->fastbin, &from->fastbin);
+	add_amounts(&to->top, &from->top);
+	to->free.count += from->free.count;
+	to->free.bytes += from->free.bytes;
+	to->free.resident += from->free.resident;
+	to->free.swapped += from->free.swapped;
+	to->free.already_returned += from->free.already_returned;
+	to->overhead += from->overhead;
+	to->unread += from->unread;
+	to->trimmable_bytes += from->trimmable_bytes;
+	to->trimmable_pages += from->trimmable_pages;
+	to->largest_free = MF_MAX(to->largest_free, from->largest_free);
+	to->pinned_bytes += from->pinned_bytes;
+	to->top_resident += from->top_resident;
+}
+
+static void publish_parameters(struct glibc *glibc, struct mf_allocator *info)
+{
+	const struct glibc_parameters *from = &glibc->parameters;
+	const struct mf_parameter all[] = {
+		{ "mmap_threshold", from->mmap_threshold },
+		{ "mmap_threshold_dynamic", from->no_dyn_threshold == UINT64_MAX
+						    ? UINT64_MAX
+						    : !from->no_dyn_threshold },
+		{ "trim_threshold", from->trim_threshold },
+		{ "top_pad", from->top_pad },
+		{ "arena_max", from->arena_max },
+		{ "arena_test", from->arena_test },
+		{ "n_mmaps_max", from->n_mmaps_max },
+		{ "tcache_count", from->tcache_count },
+		{ "tcache_max_bytes", from->tcache_max_bytes },
+		{ "thp_pagesize", from->thp_pagesize },
+		{ "hp_pagesize", from->hp_pagesize },
+	};
+	struct mf_parameter *to =
+		mf_pool_alloc(glibc->context->pool, sizeof(all));
+
+	for (size_t i = 0; i < MF_ARRAY_SIZE(all); i++)
+		if (all[i].value != UINT64_MAX)
+			to[info->parameter_count++] = all[i];
+	info->parameters = to;
+}
+
+void glibc_make_figures(struct glibc *glibc, struct mf_allocator *info)
+{
+	size_t count = glibc->arenas.count;
+	struct mf_arena *arenas = mf_pool_alloc(
+		glibc->context->pool, (count ? count : 1) * sizeof(*arenas));
+
+	info->figures = (struct mf_arena_figures){ 0 };
+	info->parameter_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		make_arena(glibc, &glibc->arenas.items[i], &arenas[i]);
+		add_figures(&info->figures, &arenas[i].figures);
+	}
+	info->arenas = arenas;
+	info->arena_count = count;
+	info->mmapped = glibc->mmapped;
+	info->mmapped_resident = glibc->mmapped_resident;
+	publish_parameters(glibc, info);
+}

@@ -1,0 +1,170 @@
+/*
+ * Follows fast bins and unsorted lists through the links that the walk kept,
+ * and marks their members; needs the target no more.
+ */
+#include "heap/glibc.h"
+
+enum {
+	VOTES = 64, /* list members looked at to learn if links are mangled */
+};
+
+static const uint64_t user_end = UINT64_C(1) << 47;
+
+/* ---- mangling ---------------------------------------------------------- */
+
+struct votes {
+	unsigned plain, mangled;
+};
+
+static bool is_chunk_of(struct glibc *glibc, uint64_t chunk, uint64_t size)
+{
+	uint64_t word;
+
+	return chunk && chunk % MF_GRANULE == 0 && chunk < user_end &&
+	       mf_target_read_u64(glibc->target, chunk + 8, &word) &&
+	       (word & ~(uint64_t)GLIBC_CHUNK_FLAGS) == size;
+}
+
+/* CHUNK's link at its user address leads to HEADER bytes before a user one. */
+static void vote(struct glibc *glibc, uint64_t chunk, uint64_t to_header,
+		 struct votes *votes)
+{
+	uint64_t place = chunk + GLIBC_CHUNK_HEADER;
+	uint64_t size, link, revealed;
+
+	if (!mf_target_read_u64(glibc->target, chunk + 8, &size) ||
+	    !mf_target_read_u64(glibc->target, place, &link))
+		return;
+	size &= ~(uint64_t)GLIBC_CHUNK_FLAGS;
+	revealed = place >> 12 ^ link;
+	if (!link || is_chunk_of(glibc, link - to_header, size))
+		votes->plain++;
+	if (!revealed || is_chunk_of(glibc, revealed - to_header, size))
+		votes->mangled++;
+}
+
+static void vote_fastbins(struct glibc *glibc, struct votes *votes)
+{
+	mf_vec_foreach(arena, &glibc->arenas)
+		for (unsigned i = 0; i < GLIBC_FASTBINS; i++)
+			if (arena->fastbins[i] &&
+			    votes->plain + votes->mangled < VOTES)
+				vote(glibc, arena->fastbins[i], 0, votes);
+}
+
+static void vote_tcaches(struct glibc *glibc, struct votes *votes)
+{
+	mf_vec_foreach(tcache, &glibc->tcaches)
+		for (unsigned i = 0; i < GLIBC_TCACHE_BINS_MAX; i++)
+			if (tcache->entries[i] &&
+			    votes->plain + votes->mangled < VOTES)
+				vote(glibc,
+				     tcache->entries[i] - GLIBC_CHUNK_HEADER,
+				     GLIBC_CHUNK_HEADER, votes);
+}
+
+void glibc_detect_mangling(struct glibc *glibc)
+{
+	struct votes votes = { 0, 0 };
+
+	vote_fastbins(glibc, &votes);
+	vote_tcaches(glibc, &votes);
+	if (votes.plain != votes.mangled)
+		glibc->mangled_links = votes.mangled > votes.plain;
+	else if (glibc->version)
+		glibc->mangled_links = glibc->version >= 232;
+	else
+		glibc->mangled_links = glibc->heap_header_size == 0x30;
+}
+
+/* ---- following lists ------------------------------------------------------ */
+
+static struct mf_link *link_at(struct glibc *glibc, uint64_t chunk)
+{
+	struct glibc_segment *segment = glibc_segment_at(glibc, chunk);
+
+	return segment ? mf_link_table_find(&segment->links, chunk) : NULL;
+}
+
+static void resolve_fastbin(struct glibc *glibc, struct glibc_arena *arena,
+			    unsigned bin)
+{
+	uint64_t chunk = arena->fastbins[bin];
+	uint64_t size = GLIBC_CHUNK_MIN + (uint64_t)bin * MF_GRANULE;
+
+	while (chunk) {
+		struct mf_link *link = link_at(glibc, chunk);
+
+		if (!link || link->free ||
+		    link->granules != size / MF_GRANULE ||
+		    link->mark != MF_LINK_NONE) {
+			glibc_note_corruption(
+				glibc, arena, chunk,
+				link && link->mark != MF_LINK_NONE
+					? "in fast bin %u twice, or in a second "
+					  "list"
+					: "fast bin %u leads to what is no chunk "
+					  "of its size",
+				bin);
+			arena->changed = true;
+			break;
+		}
+		link->mark = MF_LINK_FAST;
+		chunk = mf_link_next(link);
+	}
+}
+
+/* The list ends at its own head, which lies outside of all segments (or, in
+ * non-main arenas, before the first chunk). */
+static void resolve_unsorted(struct glibc *glibc, struct glibc_arena *arena)
+{
+	uint64_t head = arena->address + glibc->layout->bins - 16;
+	uint64_t chunk = arena->bins[0][0];
+
+	while (chunk && chunk != head) {
+		struct mf_link *link = link_at(glibc, chunk);
+
+		if (!link || !link->free || link->mark != MF_LINK_NONE) {
+			glibc_note_corruption(glibc, arena, chunk,
+					      "the unsorted list leads to what "
+					      "is no free chunk");
+			arena->changed = true;
+			return;
+		}
+		link->mark = MF_LINK_UNSORTED;
+		chunk = mf_link_next(link);
+	}
+}
+
+/* The links of all bins, summed up, are the nodes of all bins. */
+static void check_sums(struct glibc *glibc, struct glibc_arena *arena)
+{
+	uint64_t nodes = arena->node_sum, fds = arena->fd_sum,
+		 bks = arena->bk_sum;
+
+	for (unsigned i = 0; i < GLIBC_BINS; i++) {
+		nodes += mf_hash64(arena->address + glibc->layout->bins +
+				   16 * (uint64_t)i - 16);
+		fds += mf_hash64(arena->bins[i][0]);
+		bks += mf_hash64(arena->bins[i][1]);
+	}
+	if (fds == nodes && bks == nodes)
+		return;
+	glibc_note_corruption(glibc, arena, arena->address,
+			      "the bins' links and the free chunks do not "
+			      "agree");
+	arena->changed = true;
+}
+
+void glibc_resolve_lists(struct glibc *glibc)
+{
+	mf_vec_foreach(arena, &glibc->arenas) {
+		if (!arena->system_mem)
+			continue;
+		for (unsigned i = 0; i < GLIBC_FASTBINS; i++)
+			resolve_fastbin(glibc, arena, i);
+		resolve_unsorted(glibc, arena);
+		check_sums(glibc, arena);
+	}
+	glibc_resolve_tcaches(glibc);
+}

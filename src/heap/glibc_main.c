@@ -1,0 +1,242 @@
+/*
+ * The main arena's memory: what sbrk gave, with gaps where somebody else moved
+ * the break, and regions from mmap where sbrk would not (there is no list of
+ * those: they are sought until their sizes add up to system_mem).
+ */
+#include <stdlib.h>
+
+#include "heap/glibc.h"
+
+enum {
+	GAP_CHUNKS = 64, /* a chain of so many begins a segment after a gap */
+};
+
+static uint64_t round_up(uint64_t value, uint64_t to)
+{
+	return (value + to - 1) / to * to;
+}
+
+static bool is_plain_memory(const struct mf_mapping *mapping)
+{
+	return mapping && !mapping->inode &&
+	       (mapping->perms & (MF_PERM_READ | MF_PERM_WRITE)) ==
+		       (MF_PERM_READ | MF_PERM_WRITE) &&
+	       !(mapping->perms & MF_PERM_SHARED);
+}
+
+/* The end of the anonymous mappings that begin at ADDRESS without a gap. */
+static uint64_t end_of_memory(struct mf_target *target, uint64_t address)
+{
+	const struct mf_mapping *mapping =
+		mf_target_mapping_at(target, address);
+
+	while (is_plain_memory(mapping)) {
+		address = mapping->end;
+		mapping = mf_target_mapping_at(target, address);
+	}
+	return address;
+}
+
+static const struct mf_mapping *named_heap(struct mf_target *target)
+{
+	size_t count;
+	const struct mf_mapping *mappings = mf_target_mappings(target, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(mappings[i].path, "[heap]") == 0)
+			return &mappings[i];
+	return NULL;
+}
+
+/* Where sbrk began for this ptmalloc: mp_.sbrk_base; 0: it never did. */
+static uint64_t sbrk_base(struct glibc *glibc)
+{
+	uint64_t base = glibc->parameters.sbrk_base;
+	const struct mf_mapping *heap;
+
+	if (base != UINT64_MAX)
+		return is_plain_memory(
+			       mf_target_mapping_at(glibc->target, base))
+			       ? base
+			       : 0;
+	heap = named_heap(glibc->target);
+	return heap ? heap->start : 0;
+}
+
+/* After fenceposts at FROM: the next place of ours in the same memory, or 0. */
+static uint64_t after_gap(struct glibc *glibc, const struct glibc_arena *arena,
+			  struct mf_window *window, uint64_t from)
+{
+	for (uint64_t at = round_up(from, MF_GRANULE);
+	     at + GLIBC_CHUNK_MIN <= window->limit; at += MF_GRANULE) {
+		const uint8_t *bytes =
+			mf_window_at(window, at, GLIBC_CHUNK_HEADER);
+		uint64_t end, size;
+
+		if (!bytes)
+			continue;
+		/* The first chunk of a segment has no predecessor. */
+		size = mf_load(uint64_t, bytes + 8);
+		if ((size & GLIBC_CHUNK_FLAGS) != GLIBC_PREV_INUSE ||
+		    size < GLIBC_CHUNK_MIN || size > window->limit - at)
+			continue;
+		if (glibc_is_chain(glibc, arena, window, at, GAP_CHUNKS, &end))
+			return at;
+	}
+	return 0;
+}
+
+/* What was looked at but turned out not to be ours. */
+static void cut(struct glibc *glibc, struct glibc_segment *segment,
+		uint64_t end)
+{
+	size_t pages = (end - segment->memory_start + glibc->page_size - 1) /
+		       glibc->page_size;
+
+	segment->end = segment->committed_end = segment->reserved_end = end;
+	segment->page_count = MF_MIN(pages, segment->page_count);
+}
+
+static void claim(struct glibc *glibc, const struct glibc_segment *segment,
+		  enum mf_class class, const char *proof)
+{
+	uint64_t page = glibc->page_size;
+
+	mf_space_claim(glibc->context->space,
+		       &(struct mf_claim){
+			       .start = segment->memory_start,
+			       .end = round_up(segment->end, page),
+			       .class = class,
+			       .certainty = MF_BY_STRUCTURE,
+			       .label = "main arena",
+			       .owner = "glibc",
+			       .proof = proof,
+		       });
+}
+
+static void walk_sbrk(struct glibc *glibc, struct mf_window *window,
+		      uint64_t base)
+{
+	const struct glibc_arena *arena = &glibc->arenas.items[0];
+	uint64_t limit = end_of_memory(glibc->target, base);
+	struct glibc_segment *segment =
+		glibc_add_segment(glibc, 0, base, limit);
+	uint64_t from, end;
+
+	if (!segment)
+		return;
+	from = segment->start = round_up(base, MF_GRANULE);
+	mf_window_restrict(window, limit);
+	for (;;) {
+		enum glibc_stop stop =
+			glibc_walk_chunks(glibc, segment, window, from, &end);
+
+		segment->has_top = stop == GLIBC_STOP_TOP;
+		if (stop != GLIBC_STOP_FENCE)
+			break;
+		from = after_gap(glibc, arena, window, end);
+		if (!from)
+			break;
+		mf_chunk_log_add(&segment->log, from - end, MF_CHUNK_OVERHEAD);
+	}
+	cut(glibc, segment, end);
+	if (segment->has_top)
+		glibc->brk = end;
+	claim(glibc, segment, MF_CLASS_HEAP,
+	      "a chain of chunks from mp_.sbrk_base on");
+}
+
+/* ---- regions from mmap ---------------------------------------------------- */
+
+static uint64_t found_so_far(struct glibc *glibc)
+{
+	uint64_t sum = 0;
+
+	mf_vec_foreach(segment, &glibc->segments)
+		if (segment->arena == 0)
+			sum += segment->end - segment->base;
+	return sum;
+}
+
+static bool is_ours_or_claimed(struct glibc *glibc, uint64_t address)
+{
+	const struct mf_region *region =
+		mf_space_region_at(glibc->context->space, address);
+
+	return region && region->certainty >= MF_BY_CONTENT;
+}
+
+/* One region at START, if a chain of chunks leads from there to the end of a
+ * page; its end, or 0. */
+static uint64_t try_region(struct glibc *glibc, struct mf_window *window,
+			   uint64_t start)
+{
+	const struct glibc_arena *arena = &glibc->arenas.items[0];
+	const uint8_t *bytes = mf_window_at(window, start, GLIBC_CHUNK_HEADER);
+	struct glibc_segment *segment;
+	uint64_t end, word;
+
+	if (!bytes)
+		return 0;
+	word = mf_load(uint64_t, bytes + 8);
+	if ((word & GLIBC_CHUNK_FLAGS) != GLIBC_PREV_INUSE ||
+	    word < GLIBC_CHUNK_MIN)
+		return 0;
+	if (!glibc_is_chain(glibc, arena, window, start, 0, &end) ||
+	    end % glibc->page_size)
+		return 0;
+	segment = glibc_add_segment(glibc, 0, start, end);
+	if (!segment)
+		return 0;
+	segment->start = start;
+	segment->has_top = glibc_walk_chunks(glibc, segment, window, start,
+					     &end) == GLIBC_STOP_TOP;
+	claim(glibc, segment, MF_CLASS_ARENA,
+	      "chunks from a page's start to fenceposts or the top");
+	return end;
+}
+
+static void search_mapping(struct glibc *glibc, struct mf_window *window,
+			   const struct mf_mapping *mapping)
+{
+	uint64_t wanted = glibc->arenas.items[0].system_mem;
+	uint64_t at = mapping->start;
+
+	mf_window_restrict(window, mapping->end);
+	while (at < mapping->end && found_so_far(glibc) < wanted) {
+		uint64_t end = is_ours_or_claimed(glibc, at)
+				       ? 0
+				       : try_region(glibc, window, at);
+
+		at = end ? end : at + glibc->page_size;
+	}
+}
+
+static void search_regions(struct glibc *glibc, struct mf_window *window)
+{
+	uint64_t wanted = glibc->arenas.items[0].system_mem;
+	size_t count;
+	const struct mf_mapping *mappings =
+		mf_target_mappings(glibc->target, &count);
+
+	for (size_t i = 0; i < count && found_so_far(glibc) < wanted; i++)
+		if (is_plain_memory(&mappings[i]) && !mappings[i].path[0])
+			search_mapping(glibc, window, &mappings[i]);
+}
+
+struct mf_error *glibc_walk_main(struct glibc *glibc, struct mf_window *window)
+{
+	const struct glibc_arena *arena = &glibc->arenas.items[0];
+	uint64_t base;
+
+	if (!arena->system_mem)
+		return NULL;
+	base = sbrk_base(glibc);
+	if (base)
+		walk_sbrk(glibc, window, base);
+	if (found_so_far(glibc) < arena->system_mem)
+		search_regions(glibc, window);
+	if (found_so_far(glibc) != arena->system_mem)
+		glibc->arenas.items[0].changed = true;
+	return NULL;
+}

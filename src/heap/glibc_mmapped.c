@@ -1,0 +1,199 @@
+/*
+ * Chunks with mappings of their own. No list of them exists: the header that
+ * malloc wrote at the start of each mapping is sought, until their number and
+ * bytes are those that mp_ counts.
+ */
+#include <stdlib.h>
+
+#include "heap/glibc.h"
+
+enum {
+	NEW_PADDING = 16, /* 2.43: the size field leaves 16 bytes out */
+};
+
+struct search {
+	struct glibc *glibc;
+	struct mf_window window;
+	uint64_t padding;
+	uint64_t count_wanted, bytes_wanted;
+};
+
+static bool is_candidate(const struct mf_mapping *mapping)
+{
+	return !mapping->inode && !mapping->path[0] &&
+	       (mapping->perms & (MF_PERM_READ | MF_PERM_WRITE)) ==
+		       (MF_PERM_READ | MF_PERM_WRITE) &&
+	       !(mapping->perms & MF_PERM_SHARED);
+}
+
+static bool read_words(struct search *search, uint64_t address,
+		       uint64_t *previous_size, uint64_t *size)
+{
+	const uint8_t *bytes =
+		mf_window_at(&search->window, address, GLIBC_CHUNK_HEADER);
+
+	if (!bytes)
+		return false;
+	*previous_size = mf_load(uint64_t, bytes);
+	*size = mf_load(uint64_t, bytes + 8);
+	return true;
+}
+
+/* Bytes of the mapping whose chunk header stands at BASE + OFFSET; 0: none. */
+static uint64_t mapping_size(struct search *search, uint64_t base,
+			     uint64_t offset)
+{
+	uint64_t previous, size, total;
+
+	if (!read_words(search, base + offset, &previous, &size))
+		return 0;
+	if (search->padding)
+		previous &= ~UINT64_C(1); /* huge page mapping */
+	if (previous != offset ||
+	    (size & GLIBC_CHUNK_FLAGS) != GLIBC_IS_MMAPPED)
+		return 0;
+	total = offset + (size & ~(uint64_t)GLIBC_CHUNK_FLAGS) +
+		search->padding;
+	if (total % search->glibc->page_size || total < offset + 32 ||
+	    total > search->window.limit - base)
+		return 0;
+	return total;
+}
+
+/*
+ * An aligned chunk leaves the first header in place and stands further on, 16
+ * bytes before the first address of its alignment; its own header then tells
+ * the current size.
+ */
+static uint64_t aligned_size(struct search *search, uint64_t base,
+			     uint64_t first)
+{
+	uint64_t last = 0;
+
+	for (uint64_t align = 32; align && align < 2 * first; align *= 2) {
+		uint64_t user =
+			(base + GLIBC_CHUNK_HEADER + align - 1) & ~(align - 1);
+		uint64_t offset = user - GLIBC_CHUNK_HEADER - base;
+		uint64_t total;
+
+		/* No room for a chunk before it: the next aligned address. */
+		if (offset < GLIBC_CHUNK_MIN && !search->padding)
+			offset += align;
+		if (offset == last || offset >= first)
+			continue;
+		last = offset;
+		total = mapping_size(search, base, offset);
+		if (total)
+			return total;
+	}
+	return 0;
+}
+
+/* The first header decides, unless an aligned one follows it. */
+static uint64_t size_at(struct search *search, uint64_t base)
+{
+	uint64_t first = mapping_size(search, base, 0);
+	uint64_t aligned;
+
+	if (!first)
+		return 0;
+	aligned = aligned_size(search, base, first);
+	return aligned ? aligned : first;
+}
+
+static bool is_done(const struct search *search)
+{
+	return search->glibc->mmapped.count >= search->count_wanted;
+}
+
+static void add(struct search *search, uint64_t base, uint64_t size)
+{
+	struct glibc *glibc = search->glibc;
+	struct mf_page_counts pages = { 0 };
+	struct mf_error *error =
+		mf_target_count_pages(glibc->target, base, base + size, &pages);
+
+	mf_error_destroy(error);
+	glibc->mmapped.count++;
+	glibc->mmapped.bytes += size;
+	glibc->mmapped_resident += pages.present * glibc->page_size;
+	mf_space_claim(glibc->context->space,
+		       &(struct mf_claim){
+			       .start = base,
+			       .end = base + size,
+			       .class = MF_CLASS_MMAP_CHUNK,
+			       .certainty = MF_BY_STRUCTURE,
+			       .label = "mmapped chunk",
+			       .owner = "glibc",
+			       .proof = "malloc's header, counted by mp_",
+		       });
+}
+
+static bool is_claimed(struct search *search, uint64_t address)
+{
+	const struct mf_region *region =
+		mf_space_region_at(search->glibc->context->space, address);
+
+	return region && region->certainty >= MF_BY_CONTENT;
+}
+
+/* Chunks from FROM on; with EVERY_PAGE also behind what is not one. */
+static void search_mapping(struct search *search,
+			   const struct mf_mapping *mapping, bool every_page)
+{
+	uint32_t page = search->glibc->page_size;
+	uint64_t at = mapping->start;
+
+	mf_window_restrict(&search->window, mapping->end);
+	while (at < mapping->end && !is_done(search)) {
+		uint64_t size =
+			is_claimed(search, at) ? 0 : size_at(search, at);
+
+		if (size)
+			add(search, at, size);
+		else if (!every_page)
+			return;
+		at += size ? size : page;
+	}
+}
+
+static void search_all(struct search *search, bool every_page)
+{
+	size_t count;
+	const struct mf_mapping *mappings =
+		mf_target_mappings(search->glibc->target, &count);
+
+	for (size_t i = 0; i < count && !is_done(search); i++)
+		if (is_candidate(&mappings[i]))
+			search_mapping(search, &mappings[i], every_page);
+}
+
+struct mf_error *glibc_find_mmapped(struct glibc *glibc)
+{
+	const struct glibc_parameters *parameters = &glibc->parameters;
+	struct search search = {
+		.glibc = glibc,
+		.padding = glibc->layout->fastbins == GLIBC_ABSENT ? NEW_PADDING
+								   : 0,
+		.count_wanted = parameters->n_mmaps,
+		.bytes_wanted = parameters->mmapped_mem,
+	};
+
+	if (parameters->n_mmaps == UINT64_MAX || !parameters->n_mmaps)
+		return NULL;
+	mf_window_init(&search.window, glibc->target);
+	search_all(&search, false);
+	if (!is_done(&search))
+		search_all(&search, true);
+	mf_window_deinit(&search.window);
+	if (glibc->mmapped.count != search.count_wanted ||
+	    glibc->mmapped.bytes != search.bytes_wanted)
+		mf_target_note_partial(
+			glibc->target, "glibc mmapped chunks",
+			"found %llu of %llu bytes, mp_ counts %llu of %llu",
+			(unsigned long long)glibc->mmapped.count,
+			(unsigned long long)glibc->mmapped.bytes,
+			(unsigned long long)search.count_wanted,
+			(unsigned long long)search.bytes_wanted);
+	return NULL;
+}

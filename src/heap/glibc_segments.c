@@ -1,0 +1,197 @@
+/*
+ * The pieces of memory that arenas are made of: for each non-main arena its
+ * heaps, newest first, linked by their heap_info (glibc malloc/arena.c).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "heap/glibc.h"
+
+enum {
+	HEAPS_MAX = 1 << 20,
+};
+
+/* The first four words of heap_info, the same in all versions. */
+struct heap_info {
+	uint64_t arena, previous, size, mprotect_size;
+};
+
+static uint64_t page_down(const struct glibc *glibc, uint64_t address)
+{
+	return address & ~((uint64_t)glibc->page_size - 1);
+}
+
+struct glibc_segment *glibc_add_segment(struct glibc *glibc, unsigned arena,
+					uint64_t base, uint64_t end)
+{
+	uint64_t start = page_down(glibc, base);
+	size_t pages = (end - start + glibc->page_size - 1) / glibc->page_size;
+	uint8_t *flags = mf_calloc(pages, 1);
+	struct mf_error *error =
+		mf_target_residency(glibc->target, start, pages, flags);
+	struct glibc_segment *segment;
+
+	if (error) {
+		mf_error_destroy(error);
+		free(flags);
+		return NULL;
+	}
+	segment = mf_vec_add(&glibc->segments);
+	segment->arena = arena;
+	segment->memory_start = start;
+	segment->base = base;
+	segment->end = segment->committed_end = segment->reserved_end = end;
+	segment->pages = flags;
+	segment->page_count = pages;
+	mf_link_table_init(&segment->links, start);
+	return segment;
+}
+
+static bool is_sane(const struct glibc *glibc, const struct heap_info *info,
+		    const struct glibc_arena *arena)
+{
+	uint32_t page = glibc->page_size;
+
+	return info->arena == arena->address && info->size &&
+	       info->size <= info->mprotect_size &&
+	       info->mprotect_size <= glibc->heap_max &&
+	       info->size % page == 0 && info->mprotect_size % page == 0 &&
+	       info->previous % glibc->heap_max == 0;
+}
+
+static uint64_t first_chunk(const struct glibc *glibc,
+			    const struct glibc_arena *arena, uint64_t heap)
+{
+	uint64_t at = heap + glibc->heap_header_size;
+
+	if (arena->address == at)
+		at += glibc->layout->size;
+	return (at + MF_GRANULE - 1) & ~(uint64_t)(MF_GRANULE - 1);
+}
+
+static bool add_heap(struct glibc *glibc, const struct glibc_arena *arena,
+		     uint64_t heap, const struct heap_info *info)
+{
+	struct glibc_segment *segment =
+		glibc_add_segment(glibc, arena->index, heap, heap + info->size);
+
+	if (!segment)
+		return false;
+	segment->start = first_chunk(glibc, arena, heap);
+	segment->committed_end = heap + info->mprotect_size;
+	segment->reserved_end = heap + glibc->heap_max;
+	return true;
+}
+
+static void claim_heap(struct glibc *glibc, const struct glibc_segment *segment,
+		       unsigned number, unsigned count)
+{
+	char label[64];
+
+	snprintf(label, sizeof(label), "arena %u heap %u/%u", segment->arena,
+		 number, count);
+	mf_space_claim(glibc->context->space,
+		       &(struct mf_claim){
+			       .start = segment->memory_start,
+			       .end = segment->committed_end,
+			       .class = MF_CLASS_ARENA,
+			       .certainty = MF_BY_STRUCTURE,
+			       .label = label,
+			       .owner = "glibc",
+			       .proof = "heap_info, and the arena ring closes",
+		       });
+	mf_space_claim(glibc->context->space,
+		       &(struct mf_claim){
+			       .start = segment->committed_end,
+			       .end = segment->reserved_end,
+			       .class = MF_CLASS_ARENA_RESERVE,
+			       .certainty = MF_BY_STRUCTURE,
+			       .label = label,
+			       .owner = "glibc",
+			       .proof = "behind the heap, up to its size limit",
+		       });
+}
+
+/* Newest first, as the chain goes; numbered from the oldest, which is 1. */
+static void claim_heaps(struct glibc *glibc, size_t first)
+{
+	unsigned count = (unsigned)(glibc->segments.count - first);
+
+	for (unsigned i = 0; i < count; i++)
+		claim_heap(glibc, &glibc->segments.items[first + i], count - i,
+			   count);
+}
+
+static void find_heaps_of(struct glibc *glibc, struct glibc_arena *arena)
+{
+	uint64_t heap = arena->top & ~(glibc->heap_max - 1);
+	size_t first = glibc->segments.count;
+	uint64_t total = 0;
+
+	for (unsigned i = 0; heap && i < HEAPS_MAX; i++) {
+		struct heap_info info;
+
+		if (!mf_target_try_read(glibc->target, heap, &info,
+					sizeof(info)) ||
+		    !is_sane(glibc, &info, arena)) {
+			glibc_note_corruption(
+				glibc, arena, heap,
+				"no heap_info of this arena here");
+			break;
+		}
+		/* A chain that runs in a circle outgrows system_mem. */
+		total += info.size;
+		if (total > arena->system_mem &&
+		    total > arena->max_system_mem) {
+			glibc_note_corruption(glibc, arena, heap,
+					      "heaps are larger than the "
+					      "arena's system_mem");
+			break;
+		}
+		if (!add_heap(glibc, arena, heap, &info))
+			break;
+		heap = info.previous;
+	}
+	if (glibc->segments.count > first)
+		glibc->segments.items[first].has_top = true;
+	claim_heaps(glibc, first);
+}
+
+struct mf_error *glibc_find_heaps(struct glibc *glibc)
+{
+	mf_vec_foreach(arena, &glibc->arenas)
+		if (!arena->main && arena->system_mem)
+			find_heaps_of(glibc, arena);
+	return NULL;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct glibc_segment *left = a, *right = b;
+
+	return left->start < right->start ? -1 : left->start > right->start;
+}
+
+struct glibc_segment *glibc_segment_at(struct glibc *glibc, uint64_t address)
+{
+	size_t low = 0, high = glibc->segments.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		struct glibc_segment *segment = &glibc->segments.items[middle];
+
+		if (address < segment->memory_start)
+			high = middle;
+		else if (address >= segment->end)
+			low = middle + 1;
+		else
+			return segment;
+	}
+	return NULL;
+}
+
+void glibc_sort_segments(struct glibc *glibc)
+{
+	mf_vec_sort(&glibc->segments, by_address);
+}

@@ -1,0 +1,184 @@
+/*
+ * Reads glibc's own state: the arenas of the ring and the parameters, field by
+ * field as the layout says.
+ */
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "heap/glibc.h"
+
+enum {
+	CORRUPT_KEPT = 32, /* rows kept of each arena */
+	STATE_BYTES = 4096,
+};
+
+void glibc_note_corruption(struct glibc *glibc, struct glibc_arena *arena,
+			   uint64_t address, const char *format, ...)
+{
+	MF_AUTO_BUFFER(text);
+	va_list arguments;
+
+	arena->corrupt_count++;
+	if (arena->corrupt.count >= CORRUPT_KEPT)
+		return;
+	va_start(arguments, format);
+	mf_buffer_vprintf(&text, format, arguments);
+	va_end(arguments);
+	mf_vec_push(&arena->corrupt,
+		    (struct mf_corruption){
+			    address, mf_pool_strdup(glibc->context->pool,
+						    mf_buffer_text(&text)) });
+}
+
+static uint64_t field(const uint8_t *bytes, uint32_t offset)
+{
+	return offset == GLIBC_ABSENT ? 0 : mf_load(uint64_t, bytes + offset);
+}
+
+static void read_lists(struct glibc_arena *arena, const uint8_t *bytes,
+		       const struct glibc_layout *layout)
+{
+	for (unsigned i = 0; i < GLIBC_BINS; i++) {
+		uint32_t at = layout->bins + 16 * i;
+
+		arena->bins[i][0] = field(bytes, at);
+		arena->bins[i][1] = field(bytes, at + 8);
+	}
+	if (layout->fastbins == GLIBC_ABSENT)
+		return;
+	for (unsigned i = 0; i < GLIBC_FASTBINS; i++)
+		arena->fastbins[i] = field(bytes, layout->fastbins + 8 * i);
+}
+
+bool glibc_read_arena(struct glibc *glibc, uint64_t address,
+		      struct glibc_arena *ret)
+{
+	const struct glibc_layout *layout = glibc->layout;
+	uint8_t bytes[STATE_BYTES];
+	uint64_t header;
+
+	if (layout->size > sizeof(bytes) ||
+	    !mf_target_try_read(glibc->target, address, bytes, layout->size))
+		return false;
+	*ret = (struct glibc_arena){
+		.address = address,
+		.mutex = mf_load(uint32_t, bytes),
+		.flags = mf_load(uint32_t, bytes + 4),
+		.top = field(bytes, layout->top),
+		.last_remainder = field(bytes, layout->last_remainder),
+		.next = field(bytes, layout->next),
+		.next_free = field(bytes, layout->next_free),
+		.attached_threads = field(bytes, layout->attached_threads),
+		.system_mem = field(bytes, layout->system_mem),
+		.max_system_mem = field(bytes, layout->max_system_mem),
+		.main = address == glibc->main_arena,
+	};
+	read_lists(ret, bytes, layout);
+	if (ret->system_mem &&
+	    mf_target_read_u64(glibc->target, ret->top + 8, &header))
+		ret->top_size = header & ~(uint64_t)GLIBC_CHUNK_FLAGS;
+	return true;
+}
+
+/* ---- parameters --------------------------------------------------------- */
+
+static uint64_t wide(const uint8_t *bytes, uint32_t offset)
+{
+	return offset == GLIBC_ABSENT ? UINT64_MAX
+				      : mf_load(uint64_t, bytes + offset);
+}
+
+static void read_parameters(struct glibc *glibc)
+{
+	const struct glibc_parameters_layout *row = glibc->parameters_layout;
+	struct glibc_parameters *to = &glibc->parameters;
+	uint8_t bytes[160] = { 0 };
+
+	memset(to, 0xff, sizeof(*to));
+	if (!row || !glibc->parameters_address ||
+	    !mf_target_try_read(glibc->target, glibc->parameters_address, bytes,
+				row->size))
+		return;
+	*to = (struct glibc_parameters){
+		.trim_threshold = wide(bytes, 0),
+		.top_pad = wide(bytes, 8),
+		.mmap_threshold = wide(bytes, 16),
+		.arena_test = wide(bytes, 24),
+		.arena_max = wide(bytes, 32),
+		.thp_pagesize = wide(bytes, row->thp_pagesize),
+		.hp_pagesize = wide(bytes, row->hp_pagesize),
+		.n_mmaps = mf_load(uint32_t, bytes + row->n_mmaps),
+		.n_mmaps_max = mf_load(uint32_t, bytes + row->n_mmaps_max),
+		.max_n_mmaps = mf_load(uint32_t, bytes + row->max_n_mmaps),
+		.no_dyn_threshold =
+			mf_load(uint32_t, bytes + row->no_dyn_threshold),
+		.mmapped_mem = wide(bytes, row->mmapped_mem),
+		.max_mmapped_mem = wide(bytes, row->max_mmapped_mem),
+		.sbrk_base = wide(bytes, row->sbrk_base),
+		.tcache_bins = wide(bytes, row->tcache_bins),
+		.tcache_max_bytes = wide(bytes, row->tcache_max_bytes),
+		.tcache_count = wide(bytes, row->tcache_count),
+	};
+}
+
+/* ---- the ring --------------------------------------------------------------- */
+
+static void forget_state(struct glibc *glibc)
+{
+	mf_vec_foreach(arena, &glibc->arenas) {
+		mf_vec_deinit(&arena->threads);
+		mf_vec_deinit(&arena->corrupt);
+	}
+	glibc->arenas.count = 0;
+	mf_map_deinit(&glibc->arena_index);
+}
+
+/* Heaps are 64 MiB; with huge pages before 2.42 four of those. */
+static void settle_heap_shape(struct glibc *glibc)
+{
+	uint64_t huge = glibc->parameters.hp_pagesize;
+
+	glibc->heap_max = (uint64_t)64 << 20;
+	if (huge != UINT64_MAX && huge && huge <= (uint64_t)1 << 30 &&
+	    !(huge & (huge - 1)) && glibc->version < 242)
+		glibc->heap_max = 4 * huge;
+	glibc->heap_header_size =
+		glibc->version && glibc->version < 235 ? 0x20 : 0x30;
+	mf_vec_foreach(arena, &glibc->arenas) {
+		uint64_t low = arena->address & (glibc->page_size - 1);
+
+		if (!arena->main && (low == 0x20 || low == 0x30))
+			glibc->heap_header_size = (uint32_t)low;
+	}
+}
+
+struct mf_error *glibc_read_state(struct glibc *glibc)
+{
+	uint64_t address = glibc->main_arena;
+
+	forget_state(glibc);
+	read_parameters(glibc);
+	for (unsigned i = 0; i < GLIBC_ARENAS_MAX; i++) {
+		struct glibc_arena arena;
+
+		if (!glibc_read_arena(glibc, address, &arena) ||
+		    !mf_map_set(&glibc->arena_index, address, i)) {
+			mf_target_note_partial(glibc->target, "glibc arenas",
+					       "the arena ring breaks at "
+					       "0x%llx",
+					       (unsigned long long)address);
+			break;
+		}
+		arena.index = i;
+		mf_vec_push(&glibc->arenas, arena);
+		address = arena.next;
+		if (address == glibc->main_arena)
+			break;
+	}
+	if (glibc->arenas.count)
+		glibc->used = glibc->arenas.items[0].system_mem != 0 ||
+			      glibc->arenas.count > 1;
+	settle_heap_shape(glibc);
+	return NULL;
+}

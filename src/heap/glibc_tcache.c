@@ -1,0 +1,227 @@
+/*
+ * Thread caches: found through libc's TLS slots where the threads' registers
+ * are known, and among the chunks of the heaps; believed when every one of
+ * their lists holds only chunks of its size.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "heap/glibc.h"
+
+enum {
+	TCACHES_MAX = 1 << 16,
+	SMALL_BINS = 64, /* bins of one size each; later ones hold ranges */
+	LIST_MAX = 1 << 20,
+};
+
+/* Sizes of the chunk that holds tcache_perthread_struct: 2.26-2.29,
+ * 2.30-2.41, 2.42 and later (2.43 has both). */
+static const struct {
+	uint32_t chunk_size;
+	struct glibc_tcache_shape shape;
+} shapes[] = {
+	{ 0x250, { 64, 1, 64, false } },
+	{ 0x290, { 64, 2, 128, false } },
+	{ 0x300, { 76, 2, 152, true } },
+	{ 0x310, { 76, 2, 152, true } },
+};
+
+const struct glibc_tcache_shape *glibc_tcache_shape(const struct glibc *glibc,
+						    uint64_t size)
+{
+	if (glibc->version && glibc->version < 226)
+		return NULL;
+	for (size_t i = 0; i < MF_ARRAY_SIZE(shapes); i++) {
+		if (size != shapes[i].chunk_size)
+			continue;
+		if (glibc->version && shapes[i].shape.counts_free_slots !=
+					      (glibc->version >= 242))
+			return NULL;
+		return &shapes[i].shape;
+	}
+	return NULL;
+}
+
+/* ---- candidates --------------------------------------------------------- */
+
+static uint16_t count_at(const struct glibc_tcache_shape *shape,
+			 const uint8_t *user, unsigned bin)
+{
+	return shape->count_size == 1
+		       ? user[bin]
+		       : mf_load(uint16_t, user + 2 * (size_t)bin);
+}
+
+/* Chunks that bin holds by its counter; UINT16_MAX: it does not say. */
+static uint16_t cached(const struct glibc *glibc,
+		       const struct glibc_tcache_shape *shape, uint16_t counter)
+{
+	uint64_t most = glibc->parameters.tcache_count;
+
+	if (!shape->counts_free_slots)
+		return counter;
+	if (most == UINT64_MAX || counter > most)
+		return UINT16_MAX;
+	return (uint16_t)(most - counter);
+}
+
+static bool parse(const struct glibc *glibc,
+		  const struct glibc_tcache_shape *shape, const uint8_t *user,
+		  struct glibc_tcache *ret)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < shape->bins; i++) {
+		uint64_t entry = mf_load(uint64_t,
+					 user + shape->entries + 8 * (size_t)i);
+		uint16_t count = cached(glibc, shape, count_at(shape, user, i));
+
+		if (entry % MF_GRANULE || entry >> 47)
+			return false;
+		if (count != UINT16_MAX && !entry != !count && i < SMALL_BINS)
+			return false;
+		ret->entries[i] = entry;
+		ret->counts[i] = count;
+		any |= entry != 0;
+	}
+	return any;
+}
+
+void glibc_consider_tcache(struct glibc *glibc, uint64_t chunk,
+			   const uint8_t *user, uint64_t size)
+{
+	const struct glibc_tcache_shape *shape =
+		glibc_tcache_shape(glibc, size);
+	struct glibc_tcache tcache = { .address = chunk + GLIBC_CHUNK_HEADER };
+
+	if (!shape || glibc->tcaches.count >= TCACHES_MAX ||
+	    !parse(glibc, shape, user, &tcache))
+		return;
+	if (mf_map_set(&glibc->tcache_index, tcache.address, 1))
+		mf_vec_push(&glibc->tcaches, tcache);
+}
+
+/* ---- through the threads ---------------------------------------------------- */
+
+static struct glibc_arena *arena_at(struct glibc *glibc, uint64_t address)
+{
+	const uint64_t *index = mf_map_get(&glibc->arena_index, address);
+
+	return index ? &glibc->arenas.items[*index] : NULL;
+}
+
+/* Whether the chunk at USER - 16 could hold a tcache struct; reads it. */
+static void consider_pointer(struct glibc *glibc, uint64_t user, int tid)
+{
+	uint8_t bytes[0x310];
+	uint64_t word, size;
+	size_t before = glibc->tcaches.count;
+
+	if (user % MF_GRANULE || user < GLIBC_CHUNK_HEADER || user >> 47 ||
+	    !mf_target_read_u64(glibc->target, user - 8, &word))
+		return;
+	size = word & ~(uint64_t)GLIBC_CHUNK_FLAGS;
+	if (!glibc_tcache_shape(glibc, size) ||
+	    !mf_target_try_read(glibc->target, user, bytes,
+				size - GLIBC_CHUNK_HEADER))
+		return;
+	glibc_consider_tcache(glibc, user - GLIBC_CHUNK_HEADER, bytes, size);
+	if (glibc->tcaches.count > before)
+		glibc->tcaches.items[before].tid = tid;
+}
+
+void glibc_read_thread_caches(struct glibc *glibc)
+{
+	size_t count;
+	const struct mf_thread *threads =
+		mf_target_threads(glibc->target, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		for (size_t slot = 0; slot < glibc->tls_slot_count; slot++) {
+			uint64_t offset, value;
+			struct glibc_arena *arena;
+
+			if (!threads[i].tp ||
+			    !mf_target_read_u64(glibc->target,
+						glibc->tls_slots[slot],
+						&offset) ||
+			    !mf_target_read_u64(glibc->target,
+						threads[i].tp + offset, &value))
+				continue;
+			arena = arena_at(glibc, value);
+			if (arena)
+				mf_vec_push(&arena->threads, threads[i].tid);
+			else
+				consider_pointer(glibc, value, threads[i].tid);
+		}
+	}
+}
+
+/* ---- proof -------------------------------------------------------------------- */
+
+static struct mf_link *link_at(struct glibc *glibc, uint64_t chunk)
+{
+	struct glibc_segment *segment = glibc_segment_at(glibc, chunk);
+
+	return segment ? mf_link_table_find(&segment->links, chunk) : NULL;
+}
+
+/* Goes along one list; MARK its members, or (NONE) only checks them. The number
+ * of members, or -1 when it holds what it should not. */
+static int64_t follow(struct glibc *glibc, const struct glibc_tcache *tcache,
+		      unsigned bin, enum mf_link_mark mark)
+{
+	uint64_t user = tcache->entries[bin];
+	int64_t count = 0;
+
+	while (user) {
+		struct mf_link *link =
+			link_at(glibc, user - GLIBC_CHUNK_HEADER);
+
+		if (!link || link->free ||
+		    (mark == MF_LINK_NONE && link->mark != MF_LINK_NONE) ||
+		    (bin < SMALL_BINS && link->granules != bin + 2) ||
+		    ++count > LIST_MAX)
+			return -1;
+		if (mark != MF_LINK_NONE) {
+			if (link->mark != MF_LINK_NONE)
+				return -1;
+			link->mark = mark;
+		}
+		user = mf_link_next(link);
+	}
+	return count;
+}
+
+static bool is_proved(struct glibc *glibc, const struct glibc_tcache *tcache)
+{
+	for (unsigned i = 0; i < GLIBC_TCACHE_BINS_MAX; i++) {
+		int64_t count = follow(glibc, tcache, i, MF_LINK_NONE);
+
+		if (count < 0)
+			return false;
+		if (i < SMALL_BINS && tcache->counts[i] != UINT16_MAX &&
+		    count != tcache->counts[i])
+			return false;
+	}
+	return true;
+}
+
+void glibc_resolve_tcaches(struct glibc *glibc)
+{
+	unsigned refused = 0;
+
+	mf_vec_foreach(tcache, &glibc->tcaches) {
+		tcache->valid = is_proved(glibc, tcache);
+		/* Of chunks that merely look like one nothing need be said. */
+		refused += !tcache->valid && tcache->tid;
+		for (unsigned i = 0; tcache->valid && i < GLIBC_TCACHE_BINS_MAX;
+		     i++)
+			follow(glibc, tcache, i, MF_LINK_TCACHE);
+	}
+	if (refused)
+		mf_target_note_partial(glibc->target, "glibc tcache",
+				       "the lists of %u threads do not hold "
+				       "together; their chunks count as in use",
+				       refused);
+}

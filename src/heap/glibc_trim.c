@@ -1,0 +1,154 @@
+/*
+ * malloc_trim's rules (glibc malloc/malloc.c, mtrim and systrim): whole pages
+ * inside free chunks, less the page of a chunk's own header; and the end of the
+ * main arena's top. Only pages that are present count.
+ */
+#include "heap/glibc_trim.h"
+
+enum {
+	FREE_HEADER = 48, /* sizeof(struct malloc_chunk) */
+};
+
+static uint64_t page_down(const struct glibc *glibc, uint64_t address)
+{
+	return address / glibc->page_size * glibc->page_size;
+}
+
+static uint64_t page_up(const struct glibc *glibc, uint64_t address)
+{
+	return page_down(glibc, address + glibc->page_size - 1);
+}
+
+static uint8_t page_flags(const struct glibc *glibc,
+			  const struct glibc_segment *segment, uint64_t address)
+{
+	uint64_t page = (address - segment->memory_start) / glibc->page_size;
+
+	return page < segment->page_count ? segment->pages[page] : 0;
+}
+
+static bool is_resident(uint8_t flags)
+{
+	return (flags & (MF_PAGE_PRESENT | MF_PAGE_ZERO)) == MF_PAGE_PRESENT;
+}
+
+struct glibc_residence glibc_residence(const struct glibc *glibc,
+				       const struct glibc_segment *segment,
+				       uint64_t start, uint64_t end)
+{
+	struct glibc_residence sum = { 0, 0, 0 };
+
+	while (start < end) {
+		uint64_t next =
+			MF_MIN(page_down(glibc, start) + glibc->page_size, end);
+		uint8_t flags = page_flags(glibc, segment, start);
+
+		if (is_resident(flags))
+			sum.resident += next - start;
+		else if (flags & MF_PAGE_SWAPPED)
+			sum.swapped += next - start;
+		else
+			sum.absent += next - start;
+		start = next;
+	}
+	return sum;
+}
+
+static uint64_t count_resident(const struct glibc *glibc,
+			       const struct glibc_segment *segment,
+			       uint64_t start, uint64_t end)
+{
+	return glibc_residence(glibc, segment, start, end).resident /
+	       glibc->page_size;
+}
+
+/* The whole pages that mtrim hands to madvise. */
+static struct glibc_run whole_pages(const struct glibc *glibc,
+				    const struct glibc_run *run)
+{
+	struct glibc_run pages = {
+		page_up(glibc, run->start + FREE_HEADER),
+		page_down(glibc, run->end),
+	};
+
+	if (run->start == run->end || pages.start >= pages.end)
+		pages.end = pages.start;
+	return pages;
+}
+
+/* madvise refuses locked memory, and huge page mappings of other sizes. */
+static bool can_be_released(const struct glibc *glibc, uint64_t address)
+{
+	const struct mf_mapping *mapping =
+		mf_target_mapping_at(glibc->target, address);
+
+	return !mapping ||
+	       !(mapping->vm_flags & (MF_VM_LOCKED | MF_VM_HUGETLB));
+}
+
+uint64_t glibc_trim_run(const struct glibc *glibc,
+			const struct glibc_segment *segment,
+			const struct glibc_run *run)
+{
+	struct glibc_run pages = whole_pages(glibc, run);
+
+	if (pages.start == pages.end || !can_be_released(glibc, pages.start))
+		return 0;
+	return count_resident(glibc, segment, pages.start, pages.end);
+}
+
+/* systrim asks whether the break still ends at the top. */
+static bool top_ends_at_break(const struct glibc *glibc, uint64_t end)
+{
+	const struct mf_mapping *mapping =
+		mf_target_mapping_at(glibc->target, end - 1);
+
+	return end == glibc->brk && mapping &&
+	       mapping->end == page_up(glibc, end);
+}
+
+static uint64_t release_unit(const struct glibc *glibc)
+{
+	uint64_t huge = glibc->parameters.thp_pagesize;
+
+	return huge != UINT64_MAX && huge > glibc->page_size ? huge
+							     : glibc->page_size;
+}
+
+uint64_t glibc_trim_top(const struct glibc *glibc,
+			const struct glibc_segment *segment,
+			const struct glibc_run *top)
+{
+	uint64_t size = top->end - top->start;
+	uint64_t extra;
+
+	if (size <= GLIBC_CHUNK_MIN + 1 || !top_ends_at_break(glibc, top->end))
+		return 0;
+	extra = size - GLIBC_CHUNK_MIN - 1;
+	extra -= extra % release_unit(glibc);
+	return count_resident(glibc, segment, top->end - extra, top->end);
+}
+
+uint64_t glibc_trim_gain(const struct glibc *glibc,
+			 const struct glibc_segment *segment,
+			 const struct glibc_run *before,
+			 const struct glibc_run *after, bool after_is_top)
+{
+	struct glibc_run all = { before->start, after->end };
+	struct glibc_run head = whole_pages(glibc, before);
+	struct glibc_run tail = whole_pages(glibc, after);
+	struct glibc_run pages = whole_pages(glibc, &all);
+
+	if (after_is_top)
+		return glibc_trim_top(glibc, segment, &all) -
+		       MF_MIN(glibc_trim_top(glibc, segment, &all),
+			      glibc_trim_top(glibc, segment, after) +
+				      glibc_trim_run(glibc, segment, before));
+	if (head.start != head.end)
+		pages.start = head.end;
+	if (tail.start != tail.end)
+		pages.end = tail.start;
+	return pages.start < pages.end
+		       ? count_resident(glibc, segment, pages.start, pages.end)
+		       : 0;
+}

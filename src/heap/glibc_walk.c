@@ -1,0 +1,362 @@
+/*
+ * Walks the chunks of a segment in address order. A chunk's state is said by
+ * its successor's PREV_INUSE bit, so each chunk waits for the next header. Fast
+ * bin and tcache chunks look in use here; their links are kept, and tell later.
+ */
+#include "heap/glibc.h"
+
+enum {
+	RESYNC_CHUNKS = 24,	 /* a chain of so many is believed */
+	RESYNC_STEPS = 64 << 20, /* work spent on finding one, per segment */
+	LINK_SIZE_MAX = 0x410,	 /* of default tcaches; fast bins: 0xb0 */
+	CHUNK_FIELDS = 32,	 /* prev_size, size, fd, bk */
+};
+
+static const uint64_t user_end = UINT64_C(1) << 47;
+
+/* A chunk whose state its successor will say. */
+struct pending {
+	uint64_t address, size, fd, bk;
+};
+
+struct walker {
+	struct glibc *glibc;
+	struct glibc_segment *segment;
+	struct glibc_arena *arena;
+	struct mf_window *window;
+	struct pending pending; /* address 0: none */
+	uint64_t limit, link_size_max;
+	bool keep_free_links;
+	unsigned steps; /* spent on resynchronisation */
+};
+
+/* ---- chunk headers ----------------------------------------------------- */
+
+struct header {
+	uint64_t address, previous_size, size, fd, bk;
+	unsigned flags;
+};
+
+/* The last chunk of a segment is a fencepost of 16 bytes. */
+static bool read_header(struct mf_window *window, uint64_t address,
+			struct header *ret)
+{
+	const uint8_t *bytes = mf_window_at(window, address, CHUNK_FIELDS);
+	uint64_t word;
+
+	ret->fd = ret->bk = 0;
+	if (MF_LIKELY(bytes != NULL)) {
+		ret->fd = mf_load(uint64_t, bytes + 16);
+		ret->bk = mf_load(uint64_t, bytes + 24);
+	} else {
+		bytes = mf_window_at(window, address, GLIBC_CHUNK_HEADER);
+		if (!bytes)
+			return false;
+	}
+	word = mf_load(uint64_t, bytes + 8);
+	ret->address = address;
+	ret->previous_size = mf_load(uint64_t, bytes);
+	ret->size = word & ~(uint64_t)GLIBC_CHUNK_FLAGS;
+	ret->flags = word & GLIBC_CHUNK_FLAGS;
+	return true;
+}
+
+static bool is_sane(const struct header *header, uint64_t limit)
+{
+	return header->size >= GLIBC_CHUNK_MIN &&
+	       header->size % MF_GRANULE == 0 &&
+	       header->size <= limit - header->address &&
+	       !(header->flags & GLIBC_IS_MMAPPED);
+}
+
+/*
+ * Fenceposts: in a heap a header of 16 and one of 0; in the main arena two of
+ * 16 that end at a page's end, three when the old top had 48 bytes; or a lone
+ * header of 0. Returns their bytes, 0: this is none.
+ */
+static uint64_t fence_size(struct glibc *glibc, const struct glibc_arena *arena,
+			   struct mf_window *window,
+			   const struct header *header)
+{
+	uint64_t at = header->address + MF_GRANULE;
+	struct header next;
+
+	if (header->size == 0)
+		return MF_GRANULE;
+	if (header->size != MF_GRANULE)
+		return 0;
+	while (arena->main && at % glibc->page_size) {
+		if (!read_header(window, at, &next) || next.size != MF_GRANULE)
+			return 0;
+		at += MF_GRANULE;
+		if (at - header->address > (uint64_t)3 * MF_GRANULE)
+			return 0;
+	}
+	if (!arena->main) {
+		if (!read_header(window, at, &next) || next.size != 0)
+			return 0;
+		at += MF_GRANULE;
+	}
+	return at - header->address;
+}
+
+/* ---- committing chunks ---------------------------------------------------- */
+
+static void keep_link(struct walker *walker, const struct pending *chunk)
+{
+	uint64_t next = glibc_reveal(
+		walker->glibc, chunk->address + GLIBC_CHUNK_HEADER, chunk->fd);
+
+	if (next % MF_GRANULE == 0 && next < user_end)
+		mf_link_table_add(&walker->segment->links, chunk->address, next,
+				  chunk->size, false);
+}
+
+static void commit_free(struct walker *walker, const struct pending *chunk)
+{
+	struct glibc_arena *arena = walker->arena;
+
+	arena->node_sum += mf_hash64(chunk->address);
+	arena->fd_sum += mf_hash64(chunk->fd);
+	arena->bk_sum += mf_hash64(chunk->bk);
+	if (walker->keep_free_links)
+		mf_link_table_add(&walker->segment->links, chunk->address,
+				  chunk->fd % MF_GRANULE ||
+						  chunk->fd >= user_end
+					  ? 0
+					  : chunk->fd,
+				  chunk->size, true);
+	mf_chunk_log_add(&walker->segment->log, chunk->size, MF_CHUNK_FREE);
+}
+
+/* The pending chunk, now that its successor's HEADER is known (NULL: it is
+ * not). */
+static void commit(struct walker *walker, const struct header *header)
+{
+	struct pending chunk = walker->pending;
+
+	walker->pending.address = 0;
+	if (!chunk.address)
+		return;
+	if (!header) {
+		mf_chunk_log_add(&walker->segment->log, chunk.size,
+				 MF_CHUNK_UNREAD);
+		return;
+	}
+	if (!(header->flags & GLIBC_PREV_INUSE)) {
+		if (header->previous_size != chunk.size)
+			glibc_note_corruption(
+				walker->glibc, walker->arena, chunk.address,
+				"free chunk of %llu bytes, but its successor "
+				"says %llu",
+				(unsigned long long)chunk.size,
+				(unsigned long long)header->previous_size);
+		commit_free(walker, &chunk);
+		return;
+	}
+	if (chunk.size <= walker->link_size_max)
+		keep_link(walker, &chunk);
+	mf_chunk_log_add(&walker->segment->log, chunk.size, MF_CHUNK_IN_USE);
+}
+
+static void hold(struct walker *walker, const struct header *header)
+{
+	const struct glibc_tcache_shape *shape =
+		glibc_tcache_shape(walker->glibc, header->size);
+
+	walker->pending = (struct pending){
+		.address = header->address,
+		.size = header->size,
+		.fd = header->fd,
+		.bk = header->bk,
+	};
+	if (shape) {
+		const uint8_t *user = mf_window_at(
+			walker->window, header->address + GLIBC_CHUNK_HEADER,
+			(uint32_t)header->size - GLIBC_CHUNK_HEADER);
+
+		if (user)
+			glibc_consider_tcache(walker->glibc, header->address,
+					      user, header->size);
+	}
+}
+
+/* ---- chains and resynchronisation --------------------------------------------- */
+
+bool glibc_is_chain(struct glibc *glibc, const struct glibc_arena *arena,
+		    struct mf_window *window, uint64_t address, unsigned enough,
+		    uint64_t *end)
+{
+	uint64_t limit = window->limit;
+	uint64_t previous = 0;
+	struct header header;
+
+	for (unsigned count = 0; !enough || count < enough; count++) {
+		uint64_t fence;
+
+		if (!read_header(window, address, &header))
+			return false;
+		if (previous && !(header.flags & GLIBC_PREV_INUSE) &&
+		    header.previous_size != previous)
+			return false;
+		if (address == arena->top && is_sane(&header, limit)) {
+			*end = address + header.size;
+			return true;
+		}
+		fence = count ? fence_size(glibc, arena, window, &header) : 0;
+		if (fence) {
+			*end = address + fence;
+			return true;
+		}
+		if (!is_sane(&header, limit))
+			return false;
+		previous = header.size;
+		address += header.size;
+	}
+	*end = address;
+	return true;
+}
+
+/* The next address at which a chain of chunks begins; 0: none. */
+static uint64_t resynchronise(struct walker *walker, uint64_t from)
+{
+	uint64_t end;
+
+	for (uint64_t at = from; at < walker->limit; at += MF_GRANULE) {
+		if (walker->steps++ > RESYNC_STEPS)
+			return 0;
+		if (!mf_window_at(walker->window, at, GLIBC_CHUNK_HEADER)) {
+			uint32_t page = walker->glibc->page_size;
+
+			/* the loop adds one granule */
+			at = (at | (page - 1)) + 1 - MF_GRANULE;
+			continue;
+		}
+		if (glibc_is_chain(walker->glibc, walker->arena, walker->window,
+				   at, RESYNC_CHUNKS, &end))
+			return at;
+	}
+	return 0;
+}
+
+/* Goes over what cannot be read or makes no sense; false: to the end. */
+static bool skip_damage(struct walker *walker, uint64_t *address,
+			const struct header *header)
+{
+	uint64_t next;
+
+	if (header)
+		glibc_note_corruption(
+			walker->glibc, walker->arena, *address,
+			"size field 0x%llx makes no sense",
+			(unsigned long long)(header->size | header->flags));
+	else
+		mf_target_note_partial(walker->glibc->target, "glibc chunks",
+				       "some are in swapped or unreadable "
+				       "pages and were not read");
+	commit(walker,
+	       header && header->flags & GLIBC_PREV_INUSE ? header : NULL);
+	next = resynchronise(walker, *address + MF_GRANULE);
+	mf_chunk_log_add(&walker->segment->log,
+			 (next ? next : walker->limit) - *address,
+			 MF_CHUNK_UNREAD);
+	*address = next ? next : walker->limit;
+	return next != 0;
+}
+
+/* ---- the walk ------------------------------------------------------------------ */
+
+static uint64_t largest_linked(const struct glibc *glibc)
+{
+	uint64_t tuned = glibc->parameters.tcache_max_bytes;
+
+	if (tuned != UINT64_MAX && tuned + GLIBC_CHUNK_HEADER > LINK_SIZE_MAX)
+		return MF_MIN(tuned + CHUNK_FIELDS, (uint64_t)8 << 20);
+	return LINK_SIZE_MAX;
+}
+
+static enum glibc_stop walk(struct walker *walker, uint64_t *address)
+{
+	struct header header;
+
+	while (*address < walker->limit) {
+		uint64_t fence;
+
+		if (MF_UNLIKELY(
+			    !read_header(walker->window, *address, &header))) {
+			if (!skip_damage(walker, address, NULL))
+				return GLIBC_STOP_LOST;
+			continue;
+		}
+		if (MF_LIKELY(is_sane(&header, walker->limit))) {
+			commit(walker, &header);
+			if (*address == walker->arena->top) {
+				mf_chunk_log_add(&walker->segment->log,
+						 header.size, MF_CHUNK_TOP);
+				*address += header.size;
+				return GLIBC_STOP_TOP;
+			}
+			hold(walker, &header);
+			*address += header.size;
+			continue;
+		}
+		fence = fence_size(walker->glibc, walker->arena, walker->window,
+				   &header);
+		if (fence) {
+			commit(walker, &header);
+			mf_chunk_log_add(&walker->segment->log, fence,
+					 MF_CHUNK_OVERHEAD);
+			*address += fence;
+			return GLIBC_STOP_FENCE;
+		}
+		if (!skip_damage(walker, address, &header))
+			return GLIBC_STOP_LOST;
+	}
+	return GLIBC_STOP_END;
+}
+
+enum glibc_stop glibc_walk_chunks(struct glibc *glibc,
+				  struct glibc_segment *segment,
+				  struct mf_window *window, uint64_t from,
+				  uint64_t *end)
+{
+	struct glibc_arena *arena = &glibc->arenas.items[segment->arena];
+	struct walker walker = {
+		.glibc = glibc,
+		.segment = segment,
+		.arena = arena,
+		.window = window,
+		.limit = window->limit,
+		.link_size_max = largest_linked(glibc),
+		/* An empty unsorted list points to its own head. */
+		.keep_free_links = arena->bins[0][0] !=
+				   arena->address + glibc->layout->bins - 16,
+	};
+	enum glibc_stop stop;
+
+	*end = from;
+	stop = walk(&walker, end);
+	commit(&walker, NULL);
+	if (segment->links.overflowed)
+		mf_target_note_partial(glibc->target, "glibc lists",
+				       "more linked chunks than are kept: some "
+				       "free ones count as in use");
+	return stop;
+}
+
+struct mf_error *glibc_walk_heaps(struct glibc *glibc, struct mf_window *window)
+{
+	for (size_t i = 0; i < glibc->segments.count; i++) {
+		struct glibc_segment *segment = &glibc->segments.items[i];
+		uint64_t end;
+
+		mf_window_restrict(window, segment->end);
+		glibc_walk_chunks(glibc, segment, window, segment->start, &end);
+		if (end < segment->end)
+			mf_chunk_log_add(&segment->log, segment->end - end,
+					 MF_CHUNK_OVERHEAD);
+		if (window->error)
+			break;
+	}
+	return NULL;
+}

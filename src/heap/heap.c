@@ -1,0 +1,155 @@
+/*
+ * The heap room's model: the array of all known allocators, and one list of
+ * the instances found in a process.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+#include "heap/allocators.h"
+#include "heap/glibc.h"
+
+struct mf_heap {
+	struct mf_heap_context context;
+	struct mf_heap_options options;
+	struct mf_pool pool;
+	MF_VEC(struct mf_allocator_instance) instances;
+	MF_VEC(struct mf_allocator)
+	infos; /* the door's view, made at the end */
+};
+
+/* Those that claim by their own structures come before glibc, whose search for
+ * mmapped chunks then has less to look at. */
+static const struct mf_allocator_ops *const allocators[] = {
+	&mf_jemalloc_ops, &mf_tcmalloc_ops, &mf_mimalloc_ops,
+	&mf_musl_ops,	  &mf_go_ops,	    &mf_hotspot_ops,
+	&mf_v8_ops,	  &mf_cpython_ops,  &mf_glibc_ops,
+};
+
+struct mf_allocator_instance *
+mf_heap_add_instance(struct mf_heap_context *context,
+		     const struct mf_allocator_ops *ops,
+		     const struct mf_module *module)
+{
+	struct mf_allocator_instance *instance =
+		mf_vec_add(&context->heap->instances);
+
+	instance->ops = ops;
+	instance->owner = ops->name;
+	instance->module = module;
+	instance->info.name = ops->name;
+	instance->info.version = "";
+	instance->info.layout = "";
+	instance->info.why = "";
+	instance->info.module = module ? module->path : "";
+	return instance;
+}
+
+struct mf_error *mf_heap_create(struct mf_target *target,
+				struct mf_image *image,
+				const struct mf_heap_options *options,
+				struct mf_heap **ret)
+{
+	struct mf_heap *heap = mf_new(struct mf_heap);
+
+	heap->options = *options;
+	heap->context = (struct mf_heap_context){
+		.target = target,
+		.image = image,
+		.options = &heap->options,
+		.pool = &heap->pool,
+		.heap = heap,
+	};
+	for (size_t i = 0; i < MF_ARRAY_SIZE(allocators); i++) {
+		struct mf_error *error = allocators[i]->probe(&heap->context);
+
+		if (error) {
+			mf_heap_destroy(heap);
+			return error;
+		}
+	}
+	*ret = heap;
+	return NULL;
+}
+
+struct mf_error *mf_heap_read(struct mf_heap *heap, struct mf_space *space)
+{
+	heap->context.space = space;
+	mf_vec_foreach(instance, &heap->instances)
+		if (instance->ops->claim)
+			MF_TRY(instance->ops->claim(&heap->context, instance));
+	if (heap->options.no_walk)
+		return NULL;
+	mf_vec_foreach(instance, &heap->instances)
+		if (instance->ops->walk)
+			MF_TRY(instance->ops->walk(&heap->context, instance));
+	return NULL;
+}
+
+static int by_owner_of_malloc(const void *a, const void *b)
+{
+	const struct mf_allocator *left = a, *right = b;
+
+	if (left->owns_malloc != right->owns_malloc)
+		return left->owns_malloc ? -1 : 1;
+	if (left->figures.system != right->figures.system)
+		return left->figures.system > right->figures.system ? -1 : 1;
+	return strcmp(left->name, right->name);
+}
+
+static void publish(struct mf_heap *heap)
+{
+	heap->infos.count = 0;
+	mf_vec_foreach(instance, &heap->instances)
+		mf_vec_push(&heap->infos, instance->info);
+	mf_vec_sort(&heap->infos, by_owner_of_malloc);
+}
+
+struct mf_error *mf_heap_finish(struct mf_heap *heap)
+{
+	mf_vec_foreach(instance, &heap->instances)
+		if (instance->ops->finish)
+			MF_TRY(instance->ops->finish(&heap->context, instance));
+	publish(heap);
+	return NULL;
+}
+
+void mf_heap_destroy(struct mf_heap *heap)
+{
+	if (!heap)
+		return;
+	mf_vec_foreach(instance, &heap->instances)
+		if (instance->ops->close)
+			instance->ops->close(instance);
+	mf_vec_deinit(&heap->instances);
+	mf_vec_deinit(&heap->infos);
+	mf_pool_deinit(&heap->pool);
+	free(heap);
+}
+
+const struct mf_allocator *mf_heap_allocators(const struct mf_heap *heap,
+					      size_t *count)
+{
+	*count = heap->infos.count;
+	return heap->infos.items;
+}
+
+void mf_heap_account(struct mf_heap *heap, const struct mf_space *space)
+{
+	size_t count;
+	const struct mf_region *regions = mf_space_regions(space, &count);
+
+	mf_vec_foreach(instance, &heap->instances) {
+		instance->info.resident = 0;
+		instance->info.mapped = 0;
+		for (size_t i = 0; i < count; i++) {
+			const struct mf_region *region = &regions[i];
+
+			if (strcmp(region->owner, instance->owner) != 0)
+				continue;
+			instance->info.resident += region->usage.rss;
+			instance->info.mapped += region->end - region->start;
+		}
+	}
+	publish(heap);
+}
