@@ -32,6 +32,7 @@ struct mf_space {
 	struct mf_target *target;
 	struct mf_image *image; /* NULL: listing */
 	struct mf_pthread_hints pthread;
+	uint64_t loader; /* address of _r_debug; 0: not known */
 	uint64_t page;
 
 	struct mf_pool pool;
@@ -88,12 +89,16 @@ bool mf_mapping_is_same_file(const struct mf_mapping *a,
 /** The last component of PATH. */
 const char *mf_base_name(const char *path);
 
+/** The address of ld.so's _r_debug, when there is one. */
+void mf_loader_find(struct mf_image *image, uint64_t *ret);
+
 /* ---- who claims for the space itself, in this order ------------------- */
 
 void mf_space_mark_elf_runs(struct mf_space *space);
 void mf_space_claim_names(struct mf_space *space);
 void mf_space_claim_modules(struct mf_space *space);
 void mf_space_claim_stacks(struct mf_space *space);
+void mf_space_claim_loader(struct mf_space *space);
 void mf_space_claim_shapes(struct mf_space *space);
 
 /* ---- after the last claim ---------------------------------------------- */

@@ -260,6 +260,8 @@ struct mf_error *mf_space_prepare(struct mf_target *target,
 	mf_vec_push(&space->claims,
 		    (struct mf_claim_record){ .claim = nobody });
 	mf_pthread_hints_load(target, image, &space->pthread);
+	if (image)
+		mf_loader_find(image, &space->loader);
 	*ret = space;
 	return NULL;
 }
@@ -273,8 +275,10 @@ struct mf_error *mf_space_read(struct mf_space *space)
 	mf_space_claim_names(space);
 	if (space->image)
 		mf_space_claim_modules(space);
-	if (readable)
+	if (readable) {
 		mf_space_claim_stacks(space);
+		mf_space_claim_loader(space);
+	}
 	if (!space->image || !readable)
 		mf_space_claim_shapes(space);
 	return NULL;

@@ -144,26 +144,45 @@ static bool is_covered(const struct mf_space *space, uint64_t start,
 
 /* ---- threads of glibc ------------------------------------------------------- */
 
-/* The thread of PTHREAD: its tid, or 0 when it is gone. */
+enum {
+	TID_GONE = 0,
+	TID_UNKNOWN = -1,
+};
+
+/* The thread whose stack pointer is in the block. */
+static pid_t tid_by_stack_pointer(const struct stack_work *work,
+				  const struct mf_pthread *pthread)
+{
+	for (size_t i = 0; i < work->thread_count; i++)
+		if (work->threads[i].sp - pthread->block < pthread->block_size)
+			return work->threads[i].tid;
+	return TID_UNKNOWN;
+}
+
+/* The thread of PTHREAD: its tid, or one of the above. */
 static pid_t live_tid(const struct stack_work *work,
 		      const struct mf_pthread *pthread)
 {
 	if (pthread->tid)
 		return pthread->tid;
+	if (work->space->pthread.layout.tid < 0)
+		return tid_by_stack_pointer(work, pthread);
 	if (pthread->own_tid <= 0)
-		return 0;
+		return TID_GONE;
 	/* In a pid namespace its own word is another number: believe it. */
 	if (work->pids[0] != work->pids[1] ||
 	    mf_map_has(&work->tids, (uint64_t)pthread->own_tid))
 		return pthread->own_tid;
-	return 0;
+	return TID_GONE;
 }
 
 static void describe(struct stack_claim *stack, pid_t tid)
 {
-	if (!tid) {
-		stack->manner = MF_CLAIM_CACHED;
-		snprintf(stack->label, TEXT_SIZE, "cached stack");
+	if (tid <= 0) {
+		if (tid == TID_GONE)
+			stack->manner = MF_CLAIM_CACHED;
+		snprintf(stack->label, TEXT_SIZE, "%s stack",
+			 tid == TID_GONE ? "cached" : "thread");
 		snprintf(stack->owner, TEXT_SIZE, "glibc");
 		return;
 	}
@@ -183,6 +202,16 @@ static bool is_block_of_its_own(const struct mf_space *space, uint64_t start)
 	       (mapping->start == start || mf_mapping_is_reserve(mapping));
 }
 
+static const char *proof_of(const struct mf_pthread *pthread, pid_t tid)
+{
+	if (pthread->tid)
+		return "the thread's pointer is to a struct pthread that "
+		       "delimits it";
+	if (tid == TID_GONE)
+		return "struct pthread of a thread that is gone delimits it";
+	return "struct pthread of a living thread delimits it";
+}
+
 static void claim_pthread(struct stack_work *work,
 			  const struct mf_pthread *pthread)
 {
@@ -193,12 +222,7 @@ static void claim_pthread(struct stack_work *work,
 		.end = pthread->block + pthread->block_size,
 		.guard = pthread->guard,
 		.certainty = MF_BY_STRUCTURE,
-		.proof = pthread->tid ? "the thread's pointer is to a struct "
-					"pthread that delimits it"
-			 : tid	      ? "struct pthread of a living thread "
-					"delimits it"
-				      : "struct pthread of a thread that is "
-					"gone delimits it",
+		.proof = proof_of(pthread, tid),
 	};
 
 	describe(&stack, tid);

@@ -2,21 +2,14 @@
  * What the tests of the space room share: forged mappings in one line each,
  * and a space drawn as text.
  */
-#ifndef SPACE_UTIL_H
-#define SPACE_UTIL_H
-
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#ifndef MF_TESTS_SPACE_UTIL_H
+#define MF_TESTS_SPACE_UTIL_H
 
 #include "memforensics/space.h"
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "unit.h"
 
 enum {
 	PAGE = 4096,

@@ -2,6 +2,7 @@
  * Claims: cutting, certainty, conflicts, absurd ones; usage of what was cut;
  * suspicions; sums.
  */
+#include <stdio.h>
 #include <unistd.h>
 
 #include "space_util.h"
@@ -475,5 +476,5 @@ int main(void)
 		cmocka_unit_test(words_are_all_there),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("space claims", tests, NULL, NULL);
 }

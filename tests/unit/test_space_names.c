@@ -138,5 +138,5 @@ int main(void)
 		cmocka_unit_test(runs_of_code_are_objects),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("space names", tests, NULL, NULL);
 }
