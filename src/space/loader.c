@@ -4,6 +4,8 @@
  * the start is in them. Its list hangs on the exported _r_debug (elf/link.h,
  * struct r_debug, struct link_map; for debuggers, so it does not change).
  */
+#include <string.h>
+
 #include "base/units.h"
 #include "space/model.h"
 
@@ -35,30 +37,40 @@ void mf_loader_find(struct mf_image *image, uint64_t *ret)
 	}
 }
 
+static void claim_weakly(struct mf_space *space, uint64_t start, uint64_t end,
+			 enum mf_certainty certainty, const char *proof)
+{
+	mf_space_claim_as(space,
+			  &(struct mf_claim){
+				  .start = start,
+				  .end = end,
+				  .class = MF_CLASS_DATA,
+				  .certainty = certainty,
+				  .label = "loader's own memory",
+				  .owner = "ld.so",
+				  .proof = proof,
+			  },
+			  MF_CLAIM_WEAK);
+}
+
 /*
- * What dlopen loads later has its link_map in malloc's memory: an allocator's
- * claim that is as sure takes this one's place.
+ * What dlopen loads later has its link_map in malloc's memory, and the kernel
+ * may have merged others' with the loader's: any surer claim takes its place.
  */
 static void claim_around(struct mf_space *space, uint64_t link_map)
 {
 	const struct mf_mapping *mapping = mf_space_mapping_at(space, link_map);
+	const struct mf_claim_record *stands =
+		mf_space_claim_at(space, link_map);
 
 	if (!mapping || *mapping->path || !mf_mapping_is_anonymous(mapping) ||
 	    mapping->end - mapping->start > MAPPING_LIMIT ||
-	    mf_space_claim_at(space, link_map))
+	    (stands && stands->claim.certainty > MF_BY_SHAPE))
 		return;
-	mf_space_claim_as(
-		space,
-		&(struct mf_claim){
-			.start = mapping->start,
-			.end = mapping->end,
-			.class = MF_CLASS_DATA,
-			.certainty = MF_BY_CONTENT,
-			.label = "loader's own memory",
-			.owner = "ld.so",
-			.proof = "a link_map of ld.so's list is in it",
-		},
-		MF_CLAIM_WEAK);
+	claim_weakly(space, link_map, link_map + NEXT_OFFSET + 8, MF_BY_CONTENT,
+		     "a link_map of ld.so's list is in it");
+	claim_weakly(space, mapping->start, mapping->end, MF_BY_SHAPE,
+		     "around a link_map of ld.so's list");
 }
 
 void mf_space_claim_loader(struct mf_space *space)
