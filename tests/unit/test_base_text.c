@@ -74,8 +74,9 @@ static void hostile_text_is_shown_not_obeyed(void **state)
 		{ "\033[31mred", "\\x1b[31mred" },
 		{ "two\nlines\t", "two\\x0alines\\x09" },
 		{ "\x7f", "\\x7f" },
-		{ "\xc2\x9b", "\\u009b" },	       /* C1: CSI */
-		{ "\xe2\x80\xae", "\\u202e" },	       /* right to left */
+		{ "\xc2\x9b", "\\u009b" }, /* C1: CSI */
+		{ "\xe2\x80\xae\xe2\x80\xac",
+		  "\\u202e\\u202c" },		       /* right to left */
 		{ "\xe2\x80\xa8", "\\u2028" },	       /* line separator */
 		{ "\xef\xbb\xbf", "\\ufeff" },	       /* byte order mark */
 		{ "\xff\xfe", "\\xff\\xfe" },	       /* not UTF-8 */
