@@ -189,8 +189,9 @@ static enum mf_class class_of_elf_mapping(const struct mf_mapping *mapping)
 	return mapping->perms & MF_PERM_WRITE ? MF_CLASS_DATA : MF_CLASS_RODATA;
 }
 
+/* A listing may have lost the name: a file that none may read is a gap too. */
 static void claim_elf_file(struct mf_space *space,
-			   const struct mf_mapping *mapping)
+			   const struct mf_mapping *mapping, bool in_run)
 {
 	const char *name = mf_base_name(mapping->path);
 
@@ -202,8 +203,10 @@ static void claim_elf_file(struct mf_space *space,
 				  .certainty = MF_BY_SHAPE,
 				  .label = name,
 				  .owner = name,
-				  .proof = "one of a file's mappings of which "
-					   "some are code",
+				  .proof = in_run ? "one of a file's mappings "
+						    "of which some are code"
+						  : "a private file mapping "
+						    "without access",
 			  },
 			  MF_CLAIM_WEAK);
 }
@@ -213,9 +216,11 @@ static void claim_file(struct mf_space *space, const struct mf_mapping *mapping)
 	static const struct name_rule file = { .class = MF_CLASS_FILE,
 					       .owner = "" };
 	const struct name_rule *rule = special_rule(mapping);
+	bool in_run = space->elf[mapping - space->mappings];
+	bool is_gap = mf_mapping_is_reserve(mapping) && !is_shared(mapping);
 
-	if (!rule && space->elf[mapping - space->mappings]) {
-		claim_elf_file(space, mapping);
+	if (!rule && (in_run || is_gap)) {
+		claim_elf_file(space, mapping, in_run);
 		return;
 	}
 	claim_weakly(space, mapping, rule ? rule : &file,
@@ -254,7 +259,7 @@ static void claim_name(struct mf_space *space, const struct mf_mapping *mapping)
 		claim_weakly(space, mapping, rule, name, "the kernel named it");
 	} else if (strncmp(path, "[anon:", 6) == 0) {
 		claim_anonymous_name(space, mapping);
-	} else if (*path) {
+	} else if (*path || mapping->inode) {
 		claim_file(space, mapping);
 	} else if (special_rule(mapping)) {
 		claim_weakly(space, mapping, special_rule(mapping), "",
