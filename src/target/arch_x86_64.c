@@ -1,0 +1,159 @@
+/*
+ * x86-64. mf_thread.general holds the DWARF registers in DWARF's order (rax
+ * rdx rcx rbx rsi rdi rbp rsp r8..r15 rip), then orig_rax, eflags, fs_base,
+ * gs_base, cs.
+ *
+ * Restarting. Most calls that a stop interrupts return a code that the kernel
+ * turns into a restart by itself (-512 to -516, kernel-internal). Some return
+ * -EINTR at once (signal(7), "Interruption of system calls by stop signals");
+ * those are listed here. A stop by PTRACE_INTERRUPT is reported after the call
+ * returned and before its result is seen, with orig_rax still the number of
+ * the call. Going back by the two bytes of the `syscall` instruction, with
+ * rax its number and orig_rax -1 (so that the kernel tries no restart of its
+ * own), starts it again with its arguments, whose registers the kernel keeps.
+ *
+ * An EINTR that a handler caused is never taken for ours: a handler's frame
+ * is entered with rax 0, and rt_sigreturn sets orig_rax to -1.
+ */
+#if defined(__x86_64__)
+
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+
+#include "base/compiler.h"
+#include "target/arch.h"
+
+enum {
+	CODE_SEGMENT_64 = 0x33,
+	SYSCALL_SIZE = 2,
+	SYSCALL_BYTES = 0x050f, /* 0f 05, as a little-endian number */
+};
+
+const char *const mf_arch_name = "x86_64";
+
+_Static_assert(sizeof(struct user_regs_struct) <= MF_ARCH_REGISTERS,
+	       "registers fit");
+
+bool mf_arch_get_registers(pid_t tid, struct mf_registers *ret)
+{
+	struct iovec part = { ret->raw, sizeof(ret->raw) };
+
+	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &part) != 0 ||
+	    part.iov_len != sizeof(struct user_regs_struct)) {
+		ret->size = 0;
+		return false;
+	}
+	ret->size = part.iov_len;
+	return true;
+}
+
+bool mf_arch_set_registers(pid_t tid, const struct mf_registers *registers)
+{
+	struct mf_registers copy = *registers;
+	struct iovec part = { copy.raw, registers->size };
+
+	return ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &part) == 0;
+}
+
+/*
+ * Calls that return -EINTR when a thread is stopped, and wait anew when they
+ * are called again: nothing was taken or sent when they say EINTR. Never
+ * close(): its descriptor is gone whatever it says.
+ */
+static bool is_restartable(unsigned long long number)
+{
+	static const unsigned short numbers[] = {
+		SYS_read,
+		SYS_readv,
+		SYS_write,
+		SYS_writev,
+		SYS_recvfrom,
+		SYS_recvmsg,
+		SYS_recvmmsg,
+		SYS_sendto,
+		SYS_sendmsg,
+		SYS_sendmmsg,
+		SYS_accept,
+		SYS_accept4,
+		SYS_connect,
+		SYS_epoll_wait,
+		SYS_epoll_pwait,
+		441 /* epoll_pwait2 */,
+		SYS_semop,
+		SYS_semtimedop,
+		SYS_rt_sigtimedwait,
+		SYS_io_getevents,
+		SYS_io_pgetevents,
+		426 /* io_uring_enter */,
+		SYS_msgrcv,
+		SYS_msgsnd,
+	};
+
+	for (size_t i = 0; i < MF_ARRAY_SIZE(numbers); i++)
+		if (numbers[i] == number)
+			return true;
+	return false;
+}
+
+/* int $0x80 is as long, but counts calls in another way. */
+static bool is_after_syscall(pid_t tid, unsigned long long pc)
+{
+	long word;
+
+	errno = 0;
+	word = ptrace(PTRACE_PEEKTEXT, tid, (void *)(pc - SYSCALL_SIZE), NULL);
+	return !errno && (word & 0xffff) == SYSCALL_BYTES;
+}
+
+bool mf_arch_rewind(pid_t tid, const struct mf_registers *registers,
+		    struct mf_registers *rewound)
+{
+	struct user_regs_struct user;
+
+	if (registers->size != sizeof(user))
+		return false;
+	memcpy(&user, registers->raw, sizeof(user));
+	if ((long long)user.rax != -EINTR || (long long)user.orig_rax < 0 ||
+	    user.cs != CODE_SEGMENT_64 || !is_restartable(user.orig_rax) ||
+	    !is_after_syscall(tid, user.rip))
+		return false;
+	user.rip -= SYSCALL_SIZE;
+	user.rax = user.orig_rax;
+	user.orig_rax = (unsigned long long)-1;
+	rewound->size = sizeof(user);
+	memcpy(rewound->raw, &user, sizeof(user));
+	return true;
+}
+
+void mf_arch_fill_thread(const struct mf_registers *registers,
+			 struct mf_thread *thread)
+{
+	struct user_regs_struct user;
+
+	if (registers->size != sizeof(user))
+		return;
+	memcpy(&user, registers->raw, sizeof(user));
+	const uint64_t general[] = {
+		user.rax,     user.rdx,	     user.rcx,	  user.rbx,
+		user.rsi,     user.rdi,	     user.rbp,	  user.rsp,
+		user.r8,      user.r9,	     user.r10,	  user.r11,
+		user.r12,     user.r13,	     user.r14,	  user.r15,
+		user.rip,     user.orig_rax, user.eflags, user.fs_base,
+		user.gs_base, user.cs,
+	};
+
+	_Static_assert(sizeof(general) <= sizeof(thread->general), "fits");
+	memcpy(thread->general, general, sizeof(general));
+	thread->pc = user.rip;
+	thread->sp = user.rsp;
+	thread->tp = user.fs_base;
+	thread->in_syscall = (long long)user.orig_rax >= 0;
+	thread->registers_known = true;
+}
+
+#endif

@@ -1,0 +1,566 @@
+/*
+ * The tracer, in a process of its own. PTRACE_SEIZE and PTRACE_INTERRUPT only:
+ * when it dies at any point the kernel lets every thread go, and none stays
+ * stopped. Between the first interrupt and the last detach it allocates
+ * nothing.
+ *
+ * Signals. Stops are looked at with WNOWAIT and never consumed: a thread that
+ * was about to take a signal keeps it even when we are killed. A traced
+ * process queues signals that it ignores, so only those that would have
+ * interrupted it untraced count as a reason for EINTR.
+ *
+ * EINTR. A thread whose call was ended by our stop is rewound at once (so that
+ * dying leaves it right), and looked at again before it is let go: when a
+ * signal became deliverable meanwhile, the thread that takes it gets its
+ * EINTR back, for its handler must see what it would have seen without us. A
+ * signal to the whole process interrupts one thread only: the first that does
+ * not block it, which is let go first and waited for until it has the signal.
+ *
+ * Threads that will not stop (a vfork parent waits in the kernel until its
+ * child is done) are waited for a quarter of the pause, then counted. They run
+ * nothing of their own before they stop.
+ */
+#include "target/holder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "target/proc.h"
+
+enum {
+	TIDS = 1 << 22, /* PID_MAX_LIMIT of a 64-bit kernel */
+	TICK_US = 1000,
+	PASSES_MAX = 1000,
+	SIGNAL_WAIT_NS = 2000000,
+};
+
+struct holder {
+	int socket, task;
+	struct mf_holder_shared *shared;
+	uint64_t started_ns; /* of the first interrupt */
+	uint64_t max_pause_ns;
+	bool leftover; /* some thread could not be let go */
+};
+
+/* Which tids are in shared->threads. */
+static unsigned char known_tids[TIDS / 8];
+
+static bool is_known(pid_t tid)
+{
+	return known_tids[tid / 8] & (1U << (tid % 8));
+}
+
+static void set_known(pid_t tid, bool known)
+{
+	unsigned char bit = (unsigned char)(1U << (tid % 8));
+
+	if (known)
+		known_tids[tid / 8] |= bit;
+	else
+		known_tids[tid / 8] &= (unsigned char)~bit;
+}
+
+static uint64_t held_ns(const struct holder *holder)
+{
+	return holder->started_ns ? mf_now_ns() - holder->started_ns : 0;
+}
+
+/* ---- catching every thread ------------------------------------------------ */
+
+/* linux/dirent.h's, which has no header outside the kernel. */
+struct entry {
+	uint64_t inode;
+	int64_t offset;
+	unsigned short length;
+	unsigned char type;
+	char name[];
+};
+
+/* 0 when TID is ours now, or has ended; else errno. */
+static int seize(struct holder *holder, pid_t tid)
+{
+	struct mf_holder_shared *shared = holder->shared;
+	struct mf_held_thread *thread;
+	char path[32], text[256];
+	const char *state;
+
+	if (shared->count == MF_HOLDER_THREADS)
+		return E2BIG;
+	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0) {
+		int number = errno;
+
+		if (number == ESRCH)
+			return 0;
+		/* a thread that has ended cannot be seized either */
+		snprintf(path, sizeof(path), "%d/stat", (int)tid);
+		if (mf_proc_read_text(holder->task, path, text, sizeof(text)) <
+		    0)
+			return 0;
+		state = strrchr(text, ')');
+		if (state && strlen(state) > 2 && strchr("ZX", state[2]))
+			return 0;
+		return number;
+	}
+	thread = &shared->threads[shared->count++];
+	thread->tid = tid;
+	thread->kind = MF_HELD_NEW;
+	thread->signal = 0;
+	thread->restarts = thread->rewound_now = thread->takes_signal = false;
+	thread->registers.size = 0;
+	set_known(tid, true);
+	return 0;
+}
+
+/* Seizes the threads that are new; *FOUND says how many. */
+static int seize_new(struct holder *holder, unsigned *found)
+{
+	static _Alignas(8) char buffer[32768];
+	unsigned before = holder->shared->count;
+	long got;
+	int number;
+
+	if (lseek(holder->task, 0, SEEK_SET) < 0)
+		return errno;
+	while ((got = syscall(SYS_getdents64, holder->task, buffer,
+			      sizeof(buffer))) > 0) {
+		for (long at = 0; at < got;) {
+			const struct entry *entry =
+				(const struct entry *)(buffer + at);
+			long tid = strtol(entry->name, NULL, 10);
+
+			at += entry->length;
+			if (tid <= 0 || tid >= TIDS || is_known((pid_t)tid))
+				continue;
+			number = seize(holder, (pid_t)tid);
+			if (number)
+				return number;
+		}
+	}
+	*found = holder->shared->count - before;
+	return got < 0 ? errno : 0;
+}
+
+static void interrupt(struct holder *holder, unsigned first)
+{
+	if (!holder->started_ns)
+		holder->started_ns = mf_now_ns();
+	for (unsigned i = first; i < holder->shared->count; i++)
+		ptrace(PTRACE_INTERRUPT, holder->shared->threads[i].tid, NULL,
+		       NULL);
+}
+
+/* ---- what each thread was doing -------------------------------------------- */
+
+static uint64_t bit_of(int signal_number)
+{
+	return UINT64_C(1) << (signal_number - 1);
+}
+
+/* Of PENDING, those that interrupt a call of an untraced thread. */
+static uint64_t interrupting(const struct mf_proc_status *status,
+			     uint64_t pending)
+{
+	const uint64_t no_action = bit_of(SIGCHLD) | bit_of(SIGCONT) |
+				   bit_of(SIGURG) | bit_of(SIGWINCH);
+
+	return pending & ~status->blocked & ~status->ignored &
+	       ~(no_action & ~status->caught);
+}
+
+static bool read_status(const struct holder *holder,
+			const struct mf_held_thread *thread,
+			struct mf_proc_status *ret)
+{
+	char path[32];
+	struct mf_error *error;
+
+	snprintf(path, sizeof(path), "%d/status", (int)thread->tid);
+	error = mf_proc_read_status(holder->task, path, ret);
+	mf_error_destroy(error);
+	return !error;
+}
+
+/* True when a signal waits for THREAD (or, SHARED, for the whole process). */
+static bool has_signal(const struct mf_held_thread *thread, bool shared)
+{
+	struct __ptrace_peeksiginfo_args arguments = {
+		.nr = 1, .flags = shared ? PTRACE_PEEKSIGINFO_SHARED : 0
+	};
+	siginfo_t info;
+
+	return ptrace(PTRACE_PEEKSIGINFO, thread->tid, &arguments, &info) > 0;
+}
+
+/* True when the thread's own signal is why its call ended. */
+static bool is_interrupted(const struct holder *holder,
+			   const struct mf_held_thread *thread)
+{
+	struct mf_proc_status status;
+	uint64_t pending;
+
+	if (!thread->signal && !has_signal(thread, false))
+		return false;
+	if (!read_status(holder, thread, &status))
+		return true;
+	pending = status.pending;
+	if (thread->signal) {
+		pending |= bit_of(thread->signal);
+		status.blocked &= ~bit_of(thread->signal);
+	}
+	return interrupting(&status, pending) != 0;
+}
+
+static void set_rewound(struct mf_held_thread *thread, bool rewound)
+{
+	if (thread->rewound_now == rewound)
+		return;
+	if (mf_arch_set_registers(thread->tid, rewound ? &thread->rewound
+						       : &thread->registers))
+		thread->rewound_now = rewound;
+}
+
+/* The thread has stopped with STATUS (waitid's si_status). */
+static void take_stop(struct holder *holder, struct mf_held_thread *thread,
+		      int status)
+{
+	int signal_number = status & 0x7f;
+
+	if (status >> 8 == 0) {
+		thread->kind = MF_HELD_SIGNAL;
+		thread->signal = signal_number;
+	} else if (signal_number == SIGTRAP) {
+		thread->kind = MF_HELD_STOPPED;
+	} else {
+		thread->kind = MF_HELD_GROUP;
+	}
+	if (!mf_arch_get_registers(thread->tid, &thread->registers) ||
+	    thread->kind == MF_HELD_GROUP)
+		return;
+	thread->restarts = mf_arch_rewind(thread->tid, &thread->registers,
+					  &thread->rewound);
+	if (thread->restarts && !is_interrupted(holder, thread))
+		set_rewound(thread, true);
+}
+
+/* Looks once, or waits (at most a tick), for THREAD to stop or end. */
+static void look_at(struct holder *holder, struct mf_held_thread *thread,
+		    int options)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	if (waitid(P_PID, (id_t)thread->tid, &info,
+		   WSTOPPED | WEXITED | WNOWAIT | __WALL | options) != 0) {
+		if (errno == ECHILD)
+			thread->kind = MF_HELD_GONE;
+		return;
+	}
+	if (!info.si_pid)
+		return;
+	if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) {
+		take_stop(holder, thread, info.si_status);
+		return;
+	}
+	waitid(P_PID, (id_t)thread->tid, &info, WEXITED | WNOHANG | __WALL);
+	thread->kind = MF_HELD_GONE;
+}
+
+static void set_tick(long microseconds)
+{
+	struct itimerval tick = { .it_interval.tv_usec = microseconds,
+				  .it_value.tv_usec = microseconds };
+
+	setitimer(ITIMER_REAL, &tick, NULL);
+}
+
+/* Waits for all to stop: a tick wakes each wait, so that none is for ever. */
+static void await_stops(struct holder *holder)
+{
+	struct mf_holder_shared *shared = holder->shared;
+	uint64_t patience = holder->max_pause_ns / 4;
+
+	shared->unstopped = 0;
+	set_tick(TICK_US);
+	for (unsigned i = 0; i < shared->count; i++) {
+		struct mf_held_thread *thread = &shared->threads[i];
+
+		while (thread->kind == MF_HELD_NEW &&
+		       held_ns(holder) < patience)
+			look_at(holder, thread, 0);
+		if (thread->kind == MF_HELD_NEW)
+			look_at(holder, thread, WNOHANG);
+		shared->unstopped += thread->kind == MF_HELD_NEW;
+	}
+	set_tick(0);
+}
+
+/* ---- who takes the signals that wait ---------------------------------------- */
+
+/*
+ * Chooses the threads that take what waits for the whole process: as the
+ * kernel, the first that does not block it. The signals they take.
+ */
+static uint64_t choose_takers(struct holder *holder)
+{
+	struct mf_holder_shared *shared = holder->shared;
+	uint64_t taken = 0, wanted;
+	bool any = false;
+
+	for (unsigned i = 0; i < shared->count; i++) {
+		struct mf_held_thread *thread = &shared->threads[i];
+		struct mf_proc_status status;
+
+		thread->takes_signal = false;
+		if (thread->kind == MF_HELD_NEW || thread->kind == MF_HELD_GONE)
+			continue;
+		if (!any && !has_signal(thread, true))
+			return 0;
+		any = true;
+		if (!read_status(holder, thread, &status))
+			continue;
+		wanted = interrupting(&status, status.shared_pending);
+		thread->takes_signal = (wanted & ~taken) != 0;
+		taken |= wanted;
+	}
+	return taken;
+}
+
+/* Every thread is set to what it must see when it runs on. */
+static uint64_t settle(struct holder *holder)
+{
+	struct mf_holder_shared *shared = holder->shared;
+	uint64_t taken = choose_takers(holder);
+
+	for (unsigned i = 0; i < shared->count; i++) {
+		struct mf_held_thread *thread = &shared->threads[i];
+
+		if (!thread->restarts)
+			continue;
+		if (!taken)
+			thread->takes_signal = false;
+		set_rewound(thread, !thread->takes_signal &&
+					    !is_interrupted(holder, thread));
+	}
+	return taken;
+}
+
+/* ---- letting go -------------------------------------------------------------- */
+
+static void detach(struct holder *holder, struct mf_held_thread *thread)
+{
+	if (thread->kind == MF_HELD_NEW)
+		look_at(holder, thread, WNOHANG);
+	if (thread->kind != MF_HELD_GONE &&
+	    ptrace(PTRACE_DETACH, thread->tid, NULL,
+		   (void *)(intptr_t)thread->signal) != 0)
+		holder->leftover = true;
+	set_known(thread->tid, false);
+	thread->kind = MF_HELD_GONE;
+}
+
+/* Waits, briefly, until the signals TAKEN no longer wait. */
+static void await_taken(const struct holder *holder, uint64_t taken)
+{
+	uint64_t until = mf_now_ns() + SIGNAL_WAIT_NS;
+	struct mf_proc_status status;
+
+	do {
+		if (!read_status(holder, &holder->shared->threads[0],
+				 &status) ||
+		    !(status.shared_pending & taken))
+			return;
+		sched_yield();
+	} while (mf_now_ns() < until);
+}
+
+static void let_go(struct holder *holder)
+{
+	struct mf_holder_shared *shared = holder->shared;
+	uint64_t taken;
+
+	atomic_store(&shared->state, MF_HOLDER_IDLE);
+	taken = settle(holder);
+	for (unsigned i = 0; taken && i < shared->count; i++)
+		if (shared->threads[i].takes_signal)
+			detach(holder, &shared->threads[i]);
+	if (taken)
+		await_taken(holder, taken);
+	for (unsigned i = 0; i < shared->count; i++)
+		if (!taken || !shared->threads[i].takes_signal)
+			detach(holder, &shared->threads[i]);
+	atomic_store(&shared->pause_ns, held_ns(holder));
+}
+
+/* ---- requests ------------------------------------------------------------------ */
+
+/* Stops every thread: 0, or errno. */
+static int catch_all(struct holder *holder)
+{
+	struct mf_holder_shared *shared = holder->shared;
+	unsigned interrupted = 0, found = 0;
+	int number;
+
+	for (int pass = 0; pass < PASSES_MAX; pass++) {
+		/* seized threads run on: seize all before stopping any */
+		number = seize_new(holder, &found);
+		if (number)
+			return number;
+		if (!found && interrupted == shared->count)
+			break;
+		if (found && !holder->started_ns)
+			continue;
+		interrupt(holder, interrupted);
+		interrupted = shared->count;
+		await_stops(holder);
+		if (held_ns(holder) > holder->max_pause_ns)
+			return ETIMEDOUT;
+	}
+	if (!shared->count)
+		return ESRCH;
+	settle(holder);
+	return 0;
+}
+
+static bool send_answer(const struct holder *holder, uint32_t ask, int number)
+{
+	struct mf_holder_answer answer = { .ask = ask, .number = number };
+
+	return send(holder->socket, &answer, sizeof(answer), MSG_NOSIGNAL) ==
+	       (ssize_t)sizeof(answer);
+}
+
+/* True when a request came; false when the other side is gone. */
+static bool receive(const struct holder *holder,
+		    struct mf_holder_request *request)
+{
+	ssize_t got;
+
+	do
+		got = recv(holder->socket, request, sizeof(*request), 0);
+	while (got < 0 && errno == EINTR);
+	return got == (ssize_t)sizeof(*request) && request->ask != MF_ASK_QUIT;
+}
+
+/* Waits for a request as long as the pause may last: false when it is over. */
+static bool await_request(const struct holder *holder)
+{
+	struct pollfd poll_fd = { .fd = holder->socket, .events = POLLIN };
+	int got;
+
+	do {
+		uint64_t held = held_ns(holder), left;
+		struct timespec timeout;
+
+		if (held >= holder->max_pause_ns)
+			return false;
+		left = holder->max_pause_ns - held;
+		timeout.tv_sec = (time_t)(left / 1000000000);
+		timeout.tv_nsec = (long)(left % 1000000000);
+		got = ppoll(&poll_fd, 1, &timeout, NULL);
+	} while (got < 0 && errno == EINTR);
+	return got > 0;
+}
+
+/* True when main goes on; false when it is gone. */
+static bool hold(struct holder *holder, uint64_t max_pause_ns)
+{
+	struct mf_holder_shared *shared = holder->shared;
+	struct mf_holder_request request;
+	bool goes_on = true;
+	int number;
+
+	shared->count = 0;
+	atomic_store(&shared->ran_out, 0);
+	atomic_store(&shared->pause_ns, 0);
+	holder->started_ns = 0;
+	holder->max_pause_ns = max_pause_ns;
+	number = catch_all(holder);
+	if (number) {
+		let_go(holder);
+		return send_answer(holder, MF_ASK_HOLD, number);
+	}
+	atomic_store(&shared->state, MF_HOLDER_HOLDS);
+	goes_on = send_answer(holder, MF_ASK_HOLD, 0);
+	if (goes_on && !await_request(holder)) {
+		atomic_store(&shared->ran_out, 1);
+		let_go(holder);
+		return true;
+	}
+	goes_on = goes_on && receive(holder, &request);
+	let_go(holder);
+	return goes_on && send_answer(holder, request.ask, 0);
+}
+
+static void ignore_tick(int signal_number)
+{
+	(void)signal_number;
+}
+
+static void set_up_signals(void)
+{
+	struct sigaction action = { .sa_handler = ignore_tick };
+	sigset_t none;
+
+	sigaction(SIGALRM, &action, NULL);
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	action.sa_handler = SIG_DFL;
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGCHLD, &action, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* A terminal or pipe of ours must not stay open because of the holder. */
+static void close_others(int first, int second)
+{
+	unsigned low = (unsigned)MF_MIN(first, second);
+	unsigned high = (unsigned)MF_MAX(first, second);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; i < 3; i++)
+		dup2(null, i);
+	if (low > 3)
+		close_range(3, low - 1, 0);
+	if (high > low + 1)
+		close_range(low + 1, high - 1, 0);
+	close_range(high + 1, ~0U, 0);
+}
+
+void mf_holder_run(int socket, int task, struct mf_holder_shared *shared)
+{
+	struct holder holder = { .socket = socket,
+				 .task = task,
+				 .shared = shared };
+	struct mf_holder_request request;
+
+	setpgid(0, 0);
+	prctl(PR_SET_NAME, "mf-holder");
+	set_up_signals();
+	close_others(socket, task);
+	while (!holder.leftover && receive(&holder, &request)) {
+		if (request.ask == MF_ASK_HOLD) {
+			if (!hold(&holder, request.max_pause_ns))
+				break;
+		} else if (!send_answer(&holder, request.ask, 0)) {
+			break;
+		}
+	}
+	/* what is still ours is let go by the kernel now */
+	_exit(0);
+}

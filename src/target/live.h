@@ -1,0 +1,109 @@
+/*
+ * What a live target is inside its room: descriptors of its /proc files, kept
+ * open so that a recycled process id can never be mistaken for it.
+ */
+#ifndef MF_TARGET_LIVE_H
+#define MF_TARGET_LIVE_H
+
+#include <limits.h>
+
+#include "target/proc.h"
+#include "target/target.h"
+
+enum {
+	MF_OPEN_FILES = 8,
+};
+
+/** A file behind a mapping, kept open for its absent pages. */
+struct mf_open_file {
+	uint64_t inode;
+	uint32_t dev_major, dev_minor;
+	bool used;
+	int fd;	       /* -1: cannot be opened */
+	uint64_t size; /* bytes */
+};
+
+struct mf_holder;
+
+struct mf_live {
+	pid_t pid;
+	pid_t memory_tid; /* whose memory is read: not the leader's if dead */
+	int proc;	  /* /proc/PID */
+	int memory_proc;  /* /proc/PID/task/TID of memory_tid */
+	int mem, pagemap; /* -1: not to be had */
+	bool no_vm_readv; /* refused: mem is read instead */
+	bool no_scan;	  /* no PAGEMAP_SCAN: the pagemap is read instead */
+	uint64_t scan_mask;
+	uint64_t zero_pfn; /* 0: not known */
+	struct mf_open_file files[MF_OPEN_FILES];
+	unsigned next_file;
+	struct mf_holder *holder; /* NULL: cannot be stopped */
+	const char *no_hold;	  /* why not */
+	bool holding;		  /* it was stopped, and not released yet */
+};
+
+static inline struct mf_live *mf_live_of(const struct mf_target *target)
+{
+	return target->own;
+}
+
+/** Opens (anew) what reads memory; unset abilities say what is missing. */
+void mf_live_open_memory(struct mf_target *target);
+
+/** True until the memory that was opened is gone (exit or exec). */
+bool mf_live_has_memory(const struct mf_live *live);
+
+/* refusal.c */
+
+/** Why process PID cannot be opened at all. */
+struct mf_error *mf_refusal_missing(pid_t pid);
+
+/** Refuses what has no memory of its own: zombies, kernel threads, threads. */
+struct mf_error *mf_refusal_check(int proc, pid_t pid,
+				  const struct mf_proc_status *status,
+				  const struct mf_proc_stat *stat);
+
+/** Refuses a 32-bit process. */
+struct mf_error *mf_refusal_check_class(int proc, pid_t pid);
+
+/** Why its mappings cannot be read (NUMBER is errno). */
+struct mf_error *mf_refusal_mappings(int proc, pid_t pid, int number);
+
+/** One line: why its memory cannot be read, and what to do about it. */
+void mf_refusal_explain(int proc, pid_t pid, char *text, size_t size);
+
+/* limits.c */
+void mf_limits_read(int proc, pid_t pid, struct mf_limits *ret);
+
+/* pagemap.c */
+struct mf_error *mf_pagemap_runs(struct mf_target *target, uint64_t start,
+				 uint64_t end, mf_run_visit *visit,
+				 void *context);
+
+/* pages.c */
+struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
+			       size_t count, void *bytes, uint8_t *flags);
+
+/* files.c */
+struct mf_error *mf_files_open(struct mf_target *target,
+			       const struct mf_mapping *mapping, int *ret);
+struct mf_error *mf_files_open_symfs(struct mf_target *target,
+				     const struct mf_mapping *mapping,
+				     int *ret);
+
+/** The cached file behind MAPPING, or NULL when there is none to read. */
+const struct mf_open_file *mf_files_cached(struct mf_target *target,
+					   const struct mf_mapping *mapping);
+void mf_files_close(struct mf_live *live);
+
+/* threads.c */
+void mf_threads_read(struct mf_target *target);
+
+/* hold.c */
+void mf_hold_prepare(struct mf_target *target);
+void mf_hold_close(struct mf_target *target);
+struct mf_error *mf_hold_begin(struct mf_target *target);
+void mf_hold_end(struct mf_target *target);
+bool mf_hold_is_still(struct mf_target *target);
+
+#endif

@@ -1,0 +1,262 @@
+/*
+ * Reads whole pages of a live process. Only pages that are present are
+ * touched, so that nothing is faulted in; the rest is filled in from what is
+ * known of it: zeros, or the file. process_vm_readv takes many ranges in one
+ * call, and needs no attachment; /proc/PID/mem is the way where that is
+ * refused, and for present pages that the process itself may not read.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "target/live.h"
+
+struct batch {
+	struct mf_target *target;
+	uint64_t start; /* of the window */
+	uint8_t *bytes, *flags;
+	struct iovec local[IOV_MAX], remote[IOV_MAX];
+	size_t count;
+};
+
+static void mark_unreadable(struct batch *batch, uint64_t address, size_t size)
+{
+	uint64_t page_size = batch->target->info.page_size;
+	size_t first = (address - batch->start) / page_size;
+	size_t last = (address + size - 1 - batch->start) / page_size;
+
+	memset(batch->flags + first, MF_PAGE_UNREADABLE, last - first + 1);
+	memset(batch->bytes + first * page_size, 0,
+	       (last - first + 1) * page_size);
+}
+
+/* Reads one range page by page; a page that fails is marked. */
+static void read_by_file(struct batch *batch, uint64_t address, size_t size)
+{
+	struct mf_live *live = mf_live_of(batch->target);
+	uint64_t page_size = batch->target->info.page_size;
+	uint64_t end = address + size;
+
+	while (address < end) {
+		uint8_t *to = batch->bytes + (address - batch->start);
+		ssize_t got =
+			pread(live->mem, to, end - address, (off_t)address);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got > 0) {
+			batch->target->impact.bytes_read += (uint64_t)got;
+			address += (uint64_t)got;
+			continue;
+		}
+		mark_unreadable(batch, address,
+				page_size - address % page_size);
+		address += page_size - address % page_size;
+	}
+}
+
+/* Takes SIZE bytes off the front of the batch's ranges from FIRST on. */
+static size_t advance(struct batch *batch, size_t first, size_t size)
+{
+	while (first < batch->count && size >= batch->remote[first].iov_len) {
+		size -= batch->remote[first].iov_len;
+		first++;
+	}
+	if (first < batch->count && size) {
+		struct iovec *local = &batch->local[first];
+		struct iovec *remote = &batch->remote[first];
+
+		local->iov_base = (uint8_t *)local->iov_base + size;
+		remote->iov_base = (uint8_t *)remote->iov_base + size;
+		local->iov_len -= size;
+		remote->iov_len -= size;
+	}
+	return first;
+}
+
+/* What the fast way could not read: one page by the slow way. */
+static size_t retry_page(struct batch *batch, size_t first)
+{
+	uint64_t page_size = batch->target->info.page_size;
+	uint64_t address = (uintptr_t)batch->remote[first].iov_base;
+	size_t size = MF_MIN(batch->remote[first].iov_len,
+			     page_size - address % page_size);
+
+	read_by_file(batch, address, size);
+	return advance(batch, first, size);
+}
+
+static void flush_by_file(struct batch *batch, size_t first)
+{
+	for (; first < batch->count; first++)
+		read_by_file(batch, (uintptr_t)batch->remote[first].iov_base,
+			     batch->remote[first].iov_len);
+}
+
+static void flush(struct batch *batch)
+{
+	struct mf_live *live = mf_live_of(batch->target);
+	size_t first = 0;
+
+	while (first < batch->count && !live->no_vm_readv) {
+		ssize_t got = process_vm_readv(
+			live->memory_tid, batch->local + first,
+			batch->count - first, batch->remote + first,
+			batch->count - first, 0);
+
+		if (got > 0) {
+			batch->target->impact.bytes_read += (uint64_t)got;
+			first = advance(batch, first, (size_t)got);
+		} else if (got < 0 && (errno == ENOSYS || errno == EPERM)) {
+			live->no_vm_readv = true;
+		} else if (got == 0 || errno == EFAULT) {
+			first = retry_page(batch, first);
+		} else if (errno != EINTR) {
+			break;
+		}
+	}
+	flush_by_file(batch, first);
+	batch->count = 0;
+}
+
+static void add_range(struct batch *batch, size_t first, size_t last)
+{
+	uint64_t page_size = batch->target->info.page_size;
+	size_t size = (last - first) * page_size, i = batch->count++;
+
+	batch->local[i].iov_base = batch->bytes + first * page_size;
+	batch->remote[i].iov_base =
+		(void *)(uintptr_t)(batch->start + first * page_size);
+	batch->local[i].iov_len = batch->remote[i].iov_len = size;
+	if (batch->count == IOV_MAX)
+		flush(batch);
+}
+
+/* ---- pages that are not there ------------------------------------------ */
+
+/* Absent pages [FIRST, LAST) of MAPPING, from its file. */
+static void read_from_file(struct batch *batch,
+			   const struct mf_mapping *mapping, size_t first,
+			   size_t last)
+{
+	uint64_t page_size = batch->target->info.page_size;
+	const struct mf_open_file *file =
+		mf_files_cached(batch->target, mapping);
+	uint64_t offset = batch->start + first * page_size - mapping->start +
+			  mapping->offset;
+	uint8_t *to = batch->bytes + first * page_size;
+	size_t size = (last - first) * page_size, used = 0;
+	ssize_t got;
+
+	memset(to, 0, size);
+	while (file && used < size) {
+		got = pread(file->fd, to + used, size - used,
+			    (off_t)(offset + used));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		used += (size_t)got;
+	}
+	/* the last page of a file is shorter; those behind it are no memory */
+	used = (used + page_size - 1) / page_size * page_size;
+	if (used < size)
+		memset(batch->flags + first + used / page_size,
+		       MF_PAGE_UNREADABLE, (size - used) / page_size);
+}
+
+static void fill_absent(struct batch *batch, size_t first, size_t last)
+{
+	uint64_t page_size = batch->target->info.page_size;
+
+	while (first < last) {
+		uint64_t address = batch->start + first * page_size;
+		const struct mf_mapping *mapping =
+			mf_target_mapping_at(batch->target, address);
+		size_t part = last;
+
+		if (mapping)
+			part = MF_MIN(last, (mapping->end - batch->start) /
+						    page_size);
+		if (mapping && mapping->inode)
+			read_from_file(batch, mapping, first, part);
+		else
+			memset(batch->bytes + first * page_size, 0,
+			       (part - first) * page_size);
+		first = part;
+	}
+}
+
+/* ---- windows ------------------------------------------------------------ */
+
+enum treatment {
+	TOUCH,
+	ABSENT,
+	ZEROS
+};
+
+static enum treatment treatment_of(const struct mf_target *target,
+				   uint8_t flags)
+{
+	if (flags & (MF_PAGE_UNREADABLE | MF_PAGE_ZERO))
+		return ZEROS;
+	if (flags & MF_PAGE_PRESENT)
+		return TOUCH;
+	if (flags & MF_PAGE_SWAPPED)
+		return target->options.read_swapped ? TOUCH : ZEROS;
+	return ABSENT;
+}
+
+static void note_faults(struct mf_target *target, const uint8_t *flags,
+			size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		target->impact.pages_faulted_in +=
+			!!(flags[i] & MF_PAGE_SWAPPED);
+}
+
+struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
+			       size_t count, void *bytes, uint8_t *flags)
+{
+	struct mf_live *live = mf_live_of(target);
+	size_t page_size = target->info.page_size, first = 0, last;
+	struct batch batch; /* large: set field by field */
+
+	batch.target = target;
+	batch.start = start;
+	batch.bytes = bytes;
+	batch.flags = flags;
+	batch.count = 0;
+	if (live->mem < 0)
+		return mf_error_create(MF_ERROR_PERMISSION,
+				       "cannot read memory of process %d",
+				       (int)live->pid);
+	for (; first < count; first = last) {
+		enum treatment treatment = treatment_of(target, flags[first]);
+
+		for (last = first + 1; last < count; last++)
+			if (treatment_of(target, flags[last]) != treatment)
+				break;
+		if (treatment == TOUCH) {
+			if (target->options.read_swapped)
+				note_faults(target, flags + first,
+					    last - first);
+			add_range(&batch, first, last);
+		} else if (treatment == ABSENT) {
+			fill_absent(&batch, first, last);
+		} else {
+			memset(batch.bytes + first * page_size, 0,
+			       (last - first) * page_size);
+		}
+	}
+	flush(&batch);
+	if (!mf_live_has_memory(live))
+		return mf_error_why(
+			mf_error_create(MF_ERROR_NO_PROCESS,
+					"process %d ended while it was read",
+					(int)live->pid),
+			"its memory is gone");
+	return NULL;
+}

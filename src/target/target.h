@@ -1,0 +1,68 @@
+/*
+ * What a target is inside its room: one table of operations for each kind
+ * (live, listing, forged), and what all kinds have in common: mappings,
+ * threads, notes, impact, and a small page cache.
+ */
+#ifndef MF_TARGET_TARGET_H
+#define MF_TARGET_TARGET_H
+
+#include "memforensics/target.h"
+
+#include "base/pool.h"
+#include "base/vec.h"
+#include "target/maps.h"
+
+/** Visits pages [START, END) that have FLAGS; those in between are absent. */
+typedef void mf_run_visit(void *context, uint64_t start, uint64_t end,
+			  uint8_t flags);
+
+/**
+ * A kind of target. To add one (a core, a snapshot):
+ *  1. add its name to enum mf_target_kind and an open function to the door;
+ *  2. fill this table; what it cannot do stays NULL, and its ability unset;
+ *  3. create with mf_target_create, fill info, read the mappings.
+ */
+struct mf_target_ops {
+	void (*close)(struct mf_target *target);
+	/** Fills target->mappings, which is empty, in address order. */
+	struct mf_error *(*refresh)(struct mf_target *target);
+	/** Visits the present and swapped pages of one mapping's part. */
+	struct mf_error *(*runs)(struct mf_target *target, uint64_t start,
+				 uint64_t end, mf_run_visit *visit,
+				 void *context);
+	/** FLAGS is filled already; sets MF_PAGE_UNREADABLE where it fails. */
+	struct mf_error *(*read)(struct mf_target *target, uint64_t start,
+				 size_t count, void *bytes, uint8_t *flags);
+	struct mf_error *(*open_file)(struct mf_target *target,
+				      const struct mf_mapping *mapping,
+				      int *ret);
+	/** Fills target->threads, which is empty. */
+	void (*read_threads)(struct mf_target *target);
+	/** The outermost hold: decides how, and sets target->impact. */
+	struct mf_error *(*hold)(struct mf_target *target);
+	void (*release)(struct mf_target *target);
+	bool (*is_still)(struct mf_target *target);
+};
+
+struct mf_target {
+	const struct mf_target_ops *ops;
+	struct mf_target_info info;
+	struct mf_target_options options;
+	struct mf_pool pool; /* the texts of info and notes */
+	struct mf_mappings mappings;
+	MF_VEC(struct mf_thread) threads;
+	bool threads_known;
+	MF_VEC(struct mf_partial) partials;
+	struct mf_impact impact;
+	uint64_t opened_ns;
+	unsigned held; /* depth of holds */
+	struct mf_page_cache *cache;
+	void *own; /* the kind's */
+};
+
+struct mf_target *mf_target_create(const struct mf_target_ops *ops, void *own);
+
+/** Closes and forgets what the page cache holds; NULL cache is fine. */
+void mf_page_cache_destroy(struct mf_page_cache *cache);
+
+#endif
