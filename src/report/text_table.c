@@ -20,6 +20,7 @@ enum {
 	KEPT_BYTES = 4 * MF_MIB,
 	CELL_COLUMNS = 1024, /* a target's text may be of any length */
 	FILL_LEAST = 12,
+	FILL_COMFORT = 28, /* before other columns give way */
 	BAR_COLUMNS = 10,
 };
 
@@ -243,14 +244,14 @@ static struct column *widest_fill(struct mf_text_table *table)
 	return widest;
 }
 
-/* The width that is left when every column that may be cut is cut. */
-static unsigned least_width(struct mf_text_table *table)
+/* The width when every column that may be cut is cut as far as is comfortable. */
+static unsigned comfortable_width(struct mf_text_table *table)
 {
 	unsigned width = total_width(table);
 
 	for (size_t i = 0; i < table->table->column_count; i++) {
 		const struct column *column = &table->columns[i];
-		size_t least = MF_MAX((size_t)FILL_LEAST,
+		size_t least = MF_MAX((size_t)FILL_COMFORT,
 				      mf_utf8_columns(header_of(table, i)));
 
 		if (column->shown &&
@@ -264,7 +265,7 @@ static unsigned least_width(struct mf_text_table *table)
 static void drop_if_no_room(struct mf_text_table *table, unsigned room)
 {
 	for (size_t i = table->table->column_count; i-- > 0;) {
-		if (least_width(table) <= room)
+		if (comfortable_width(table) <= room)
 			return;
 		if (table->table->columns[i].show & MF_SHOW_IF_ROOM)
 			table->columns[i].shown = false;
