@@ -15,6 +15,7 @@
 #include "memforensics/target.h"
 
 struct mf_heap;
+struct mf_report;
 
 struct mf_heap_options {
 	bool no_symbols; /* find everything by structure alone */
@@ -156,5 +157,27 @@ const struct mf_allocator *mf_heap_allocators(const struct mf_heap *heap,
 
 /** After mf_space_settle: RSS and size of what each allocator claimed. */
 void mf_heap_account(struct mf_heap *heap, const struct mf_space *space);
+
+/* ---- as rows of a report (finished only) ------------------------------- */
+
+/** How much text says of each allocator. */
+enum mf_heap_detail {
+	MF_HEAP_BRIEF,	 /* a sentence each, and the worst arenas */
+	MF_HEAP_ARENAS,	 /* and what pins memory, and damage */
+	MF_HEAP_VERBOSE, /* and heaps, bins and parameters */
+};
+
+struct mf_heap_rows {
+	enum mf_heap_detail detail;
+	size_t arenas; /* text: how many arenas to show; 0: all */
+	uint64_t rss;  /* of the process, bytes */
+};
+
+/** CONTRACT.md, arenas: `allocators`. Nothing in text. */
+void mf_heap_write_data(const struct mf_heap *heap, struct mf_report *report);
+
+/** Text only: the same for people, worst arenas first. */
+void mf_heap_write_text(const struct mf_heap *heap, struct mf_report *report,
+			const struct mf_heap_rows *rows);
 
 #endif

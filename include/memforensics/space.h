@@ -13,6 +13,7 @@
 #include "memforensics/target.h"
 
 struct mf_space;
+struct mf_report;
 
 /** Classes of CONTRACT.md, in the order in which reports list equals. */
 enum mf_class {
@@ -162,5 +163,40 @@ struct mf_stack_census {
 
 void mf_space_stack_census(const struct mf_space *space,
 			   struct mf_stack_census *ret);
+
+/* ---- as rows of a report (settled only) ------------------------------- */
+
+enum mf_region_order {
+	MF_ORDER_ADDRESS,
+	MF_ORDER_RSS,
+	MF_ORDER_SIZE,
+};
+
+struct mf_region_rows {
+	enum mf_region_order order; /* the largest first */
+	const enum mf_class *class; /* the only one wanted; NULL: all */
+	bool proof;		    /* text: say why each is what it is */
+	bool data_only;		    /* nothing in text */
+};
+
+/** CONTRACT.md, maps: `regions`. */
+void mf_space_write_regions(const struct mf_space *space,
+			    struct mf_report *report,
+			    const struct mf_region_rows *rows);
+
+/** CONTRACT.md, maps: `totals`, `rss_total`, `rss_explained`. */
+void mf_space_write_totals(const struct mf_space *space,
+			   struct mf_report *report, bool data_only);
+
+/**
+ * Text only: what RSS is made of, with who has it, in at most ROWS rows that
+ * add up to it; what nobody claimed is always one of them.
+ */
+void mf_space_write_makeup(const struct mf_space *space,
+			   struct mf_report *report, size_t rows);
+
+/** Text only: the ROWS most suspicious regions; nothing when there is none. */
+void mf_space_write_suspicious(const struct mf_space *space,
+			       struct mf_report *report, size_t rows);
 
 #endif

@@ -1,0 +1,263 @@
+/*
+ * What is inside of arenas, as people read it: damage, what pins memory, and
+ * for the curious the heaps, chunk sizes and bins of the worst one.
+ */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "heap/heap_rows.h"
+
+enum {
+	PINNERS = 5,
+	CORRUPTIONS = 10,
+	HEAPS = 20,
+	BINS = 20,
+};
+
+/* ---- what pins and what is damaged ------------------------------------------- */
+
+struct pin {
+	const struct mf_arena *arena;
+	const struct mf_pinner *pinner;
+};
+
+static int by_pinned(const void *a, const void *b)
+{
+	const struct pin *left = a, *right = b;
+	uint64_t left_bytes = left->pinner->pinned_bytes;
+	uint64_t right_bytes = right->pinner->pinned_bytes;
+
+	return (left_bytes < right_bytes) - (left_bytes > right_bytes);
+}
+
+static const struct mf_column pinner_columns[] = {
+	{ "address", "chunk", MF_VALUE_ADDRESS, 0 },
+	{ "size", "size", MF_VALUE_SIZE, 0 },
+	{ "pinned_bytes", "keeps free", MF_VALUE_SIZE, 0 },
+	{ "arena", "in arena", MF_VALUE_COUNT, 0 },
+};
+
+static void write_pins(const struct mf_heap_writer *writer,
+		       const struct pin *pins, size_t count)
+{
+	static const struct mf_table table = {
+		.key = "pinner_rows",
+		.title = "WHAT PINS FREE MEMORY",
+		.columns = pinner_columns,
+		.column_count = MF_ARRAY_SIZE(pinner_columns),
+		.top = PINNERS,
+		.show = MF_SHOW_TEXT_ONLY,
+	};
+
+	mf_report_table_begin(writer->report, &table);
+	for (size_t i = 0; i < count; i++)
+		mf_report_row(writer->report,
+			      (struct mf_value[]){
+				      mf_address(pins[i].pinner->address),
+				      mf_size(pins[i].pinner->size),
+				      mf_size(pins[i].pinner->pinned_bytes),
+				      mf_count(pins[i].arena->index),
+			      });
+	mf_report_table_end(writer->report);
+}
+
+static void write_pinners(const struct mf_heap_writer *writer)
+{
+	mf_auto_free struct pin *pins = NULL;
+	size_t total = 0, count = 0;
+
+	for (size_t i = 0; i < writer->worst.count; i++)
+		total += writer->worst.items[i]->pinner_count;
+	pins = mf_new_array(total ? total : 1, struct pin);
+	for (size_t i = 0; i < writer->worst.count; i++)
+		for (size_t j = 0; j < writer->worst.items[i]->pinner_count;
+		     j++)
+			pins[count++] = (struct pin){
+				writer->worst.items[i],
+				&writer->worst.items[i]->pinners[j],
+			};
+	qsort(pins, count, sizeof(*pins), by_pinned);
+	write_pins(writer, pins, count);
+}
+
+static const struct mf_column corrupt_columns[] = {
+	{ "arena", "arena", MF_VALUE_COUNT, 0 },
+	{ "address", "address", MF_VALUE_ADDRESS, 0 },
+	{ "what", "what is wrong", MF_VALUE_TEXT, MF_SHOW_FILL },
+};
+
+static void write_corrupt(const struct mf_heap_writer *writer)
+{
+	static const struct mf_table table = {
+		.key = "corrupt_rows",
+		.title = "DAMAGE",
+		.columns = corrupt_columns,
+		.column_count = MF_ARRAY_SIZE(corrupt_columns),
+		.top = CORRUPTIONS,
+		.show = MF_SHOW_TEXT_ONLY,
+	};
+
+	mf_report_table_begin(writer->report, &table);
+	for (size_t i = 0; i < writer->worst.count; i++) {
+		const struct mf_arena *arena = writer->worst.items[i];
+
+		for (size_t j = 0; j < arena->corrupt_count; j++)
+			mf_report_row(
+				writer->report,
+				(struct mf_value[]){
+					mf_count(arena->index),
+					mf_address(arena->corrupt[j].address),
+					mf_text(arena->corrupt[j].what),
+				});
+	}
+	mf_report_table_end(writer->report);
+}
+
+/* ---- verbose ------------------------------------------------------------------- */
+
+static const struct mf_column heap_columns[] = {
+	{ "start", "start", MF_VALUE_ADDRESS, 0 },
+	{ "committed", "committed", MF_VALUE_SIZE, 0 },
+	{ "reserved", "reserved", MF_VALUE_SIZE, 0 },
+	{ "resident", "resident", MF_VALUE_SIZE, 0 },
+	{ "in_use", "in use", MF_VALUE_SIZE, 0 },
+	{ "free", "free", MF_VALUE_SIZE, 0 },
+	{ "trimmable", "trimmable", MF_VALUE_SIZE, 0 },
+};
+
+static void write_heaps(const struct mf_heap_writer *writer,
+			const struct mf_arena *arena)
+{
+	mf_auto_free char *title =
+		mf_asprintf("HEAPS OF ARENA %u", arena->index);
+	const struct mf_table table = {
+		.key = "heap_rows",
+		.title = title,
+		.columns = heap_columns,
+		.column_count = MF_ARRAY_SIZE(heap_columns),
+		.top = HEAPS,
+		.show = MF_SHOW_TEXT_ONLY,
+	};
+
+	mf_report_table_begin(writer->report, &table);
+	for (size_t i = 0; i < arena->heap_count; i++) {
+		const struct mf_arena_heap *heap = &arena->heaps[i];
+
+		mf_report_row(writer->report,
+			      (struct mf_value[]){
+				      mf_address(heap->start),
+				      mf_size(heap->committed),
+				      mf_size(heap->reserved),
+				      mf_size(heap->resident),
+				      mf_size(heap->in_use.bytes),
+				      mf_size(heap->free.bytes),
+				      mf_size(heap->trimmable),
+			      });
+	}
+	mf_report_table_end(writer->report);
+}
+
+static const struct mf_column size_columns[] = {
+	{ "min", "from", MF_VALUE_SIZE, 0 },
+	{ "max", "to", MF_VALUE_SIZE, 0 },
+	{ "used", "in use", MF_VALUE_COUNT, 0 },
+	{ "used_bytes", "bytes", MF_VALUE_SIZE, 0 },
+	{ "free", "free", MF_VALUE_COUNT, 0 },
+	{ "free_bytes", "bytes", MF_VALUE_SIZE, 0 },
+};
+
+static void write_sizes(const struct mf_heap_writer *writer,
+			const struct mf_arena *arena)
+{
+	mf_auto_free char *title =
+		mf_asprintf("CHUNK SIZES OF ARENA %u", arena->index);
+	const struct mf_table table = {
+		.key = "size_rows",
+		.title = title,
+		.columns = size_columns,
+		.column_count = MF_ARRAY_SIZE(size_columns),
+		.show = MF_SHOW_TEXT_ONLY,
+	};
+
+	mf_report_table_begin(writer->report, &table);
+	for (size_t i = 0; i < arena->histogram_count; i++) {
+		const struct mf_size_class *one = &arena->histogram[i];
+
+		mf_report_row(writer->report,
+			      (struct mf_value[]){
+				      mf_size(one->min),
+				      mf_size(one->max),
+				      mf_count(one->in_use.count),
+				      mf_size(one->in_use.bytes),
+				      mf_count(one->free.count),
+				      mf_size(one->free.bytes),
+			      });
+	}
+	mf_report_table_end(writer->report);
+}
+
+static const struct mf_column bin_columns[] = {
+	{ "kind", "bin", MF_VALUE_TEXT, 0 },
+	{ "index", "index", MF_VALUE_COUNT, 0 },
+	{ "count", "chunks", MF_VALUE_COUNT, 0 },
+	{ "bytes", "bytes", MF_VALUE_SIZE, 0 },
+};
+
+static void write_bins(const struct mf_heap_writer *writer,
+		       const struct mf_arena *arena)
+{
+	mf_auto_free char *title =
+		mf_asprintf("BINS OF ARENA %u", arena->index);
+	const struct mf_table table = {
+		.key = "bin_rows",
+		.title = title,
+		.columns = bin_columns,
+		.column_count = MF_ARRAY_SIZE(bin_columns),
+		.top = BINS,
+		.show = MF_SHOW_TEXT_ONLY,
+	};
+
+	mf_report_table_begin(writer->report, &table);
+	for (size_t i = 0; i < arena->bin_count; i++) {
+		const struct mf_bin *bin = &arena->bins[i];
+
+		mf_report_row(writer->report,
+			      (struct mf_value[]){
+				      mf_text(mf_bin_kind_name(bin->kind)),
+				      mf_count(bin->index),
+				      mf_count(bin->amount.count),
+				      mf_size(bin->amount.bytes),
+			      });
+	}
+	mf_report_table_end(writer->report);
+}
+
+static void write_parameters(const struct mf_heap_writer *writer)
+{
+	const struct mf_allocator *allocator = writer->allocator;
+	size_t count = allocator->parameter_count;
+	mf_auto_free struct mf_field *fields =
+		mf_new_array(count ? count : 1, struct mf_field);
+
+	for (size_t i = 0; i < count; i++)
+		fields[i] = (struct mf_field){
+			.key = allocator->parameters[i].name,
+			.value = mf_count(allocator->parameters[i].value),
+			.show = MF_SHOW_TEXT_ONLY,
+		};
+	mf_report_fields(writer->report, NULL, "PARAMETERS", fields, count);
+}
+
+/* ---- all of it --- */
+
+void mf_heap_write_detail(const struct mf_heap_writer *writer)
+{
+	write_corrupt(writer);
+	write_pinners(writer);
+	if (writer->rows->detail < MF_HEAP_VERBOSE || !writer->worst.count)
+		return;
+	write_heaps(writer, writer->worst.items[0]);
+	write_sizes(writer, writer->worst.items[0]);
+	write_bins(writer, writer->worst.items[0]);
+	write_parameters(writer);
+}

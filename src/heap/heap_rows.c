@@ -1,0 +1,387 @@
+/*
+ * Allocators as data: every key of CONTRACT.md, "arenas".
+ */
+#include "heap/heap_rows.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+static double share_of(uint64_t part, uint64_t whole)
+{
+	return whole ? (double)part / (double)whole : 0;
+}
+
+static void write_object(struct mf_report *report, const char *key,
+			 const struct mf_field *fields, size_t count)
+{
+	mf_report_fields(report, key, NULL, fields, count);
+}
+
+static void write_amount(struct mf_report *report, const char *key,
+			 const struct mf_amount *amount)
+{
+	const struct mf_field fields[] = {
+		{ "count", NULL, mf_count(amount->count), 0 },
+		{ "bytes", NULL, mf_size(amount->bytes), 0 },
+	};
+
+	write_object(report, key, fields, MF_ARRAY_SIZE(fields));
+}
+
+/* ---- figures --------------------------------------------------------------- */
+
+static void write_free(struct mf_report *report,
+		       const struct mf_free_amount *free)
+{
+	const struct mf_field fields[] = {
+		{ "count", NULL, mf_count(free->count), 0 },
+		{ "bytes", NULL, mf_size(free->bytes), 0 },
+		{ "resident", NULL, mf_size(free->resident), 0 },
+		{ "swapped", NULL, mf_size(free->swapped), 0 },
+		{ "already_returned", NULL, mf_size(free->already_returned),
+		  0 },
+	};
+
+	write_object(report, "free", fields, MF_ARRAY_SIZE(fields));
+}
+
+static void write_fragmentation(struct mf_report *report,
+				const struct mf_arena_figures *figures)
+{
+	uint64_t spare = figures->free.bytes + figures->top.bytes;
+	uint64_t unused =
+		spare + figures->fastbin.bytes + figures->tcache.bytes;
+	const struct mf_field fields[] = {
+		{ "external", NULL,
+		  mf_ratio(spare ? 1 - share_of(figures->largest_free, spare)
+				 : 0),
+		  0 },
+		{ "free_ratio", NULL,
+		  mf_ratio(share_of(unused, figures->system)), 0 },
+		{ "pinned_bytes", NULL, mf_size(figures->pinned_bytes), 0 },
+	};
+
+	write_object(report, "fragmentation", fields, MF_ARRAY_SIZE(fields));
+}
+
+/* Members of the object that is open. */
+static void write_figures(struct mf_report *report,
+			  const struct mf_arena_figures *figures)
+{
+	const struct mf_field sizes[] = {
+		{ "system", NULL, mf_size(figures->system), 0 },
+		{ "max_system", NULL, mf_size(figures->max_system), 0 },
+		{ "resident", NULL, mf_size(figures->resident), 0 },
+		{ "largest_free", NULL, mf_size(figures->largest_free), 0 },
+		{ "unread", NULL, mf_size(figures->unread), 0 },
+	};
+	const struct mf_field top[] = {
+		{ "count", NULL, mf_count(figures->top.count), 0 },
+		{ "bytes", NULL, mf_size(figures->top.bytes), 0 },
+		{ "resident", NULL, mf_size(figures->top_resident), 0 },
+	};
+	const struct mf_field overhead[] = {
+		{ "bytes", NULL, mf_size(figures->overhead), 0 },
+	};
+	const struct mf_field trimmable[] = {
+		{ "bytes", NULL, mf_size(figures->trimmable_bytes), 0 },
+		{ "pages", NULL, mf_count(figures->trimmable_pages), 0 },
+	};
+
+	write_object(report, NULL, sizes, MF_ARRAY_SIZE(sizes));
+	write_amount(report, "in_use", &figures->in_use);
+	write_amount(report, "tcache", &figures->tcache);
+	write_amount(report, "fastbin", &figures->fastbin);
+	write_free(report, &figures->free);
+	write_object(report, "top", top, MF_ARRAY_SIZE(top));
+	write_object(report, "overhead", overhead, MF_ARRAY_SIZE(overhead));
+	write_object(report, "trimmable", trimmable, MF_ARRAY_SIZE(trimmable));
+	write_fragmentation(report, figures);
+}
+
+/* ---- inside an arena ---------------------------------------------------------- */
+
+static const struct mf_column heap_columns[] = {
+	{ "start", NULL, MF_VALUE_ADDRESS, 0 },
+	{ "committed", NULL, MF_VALUE_SIZE, 0 },
+	{ "reserved", NULL, MF_VALUE_SIZE, 0 },
+	{ "resident", NULL, MF_VALUE_SIZE, 0 },
+	{ "trimmable", NULL, MF_VALUE_SIZE, 0 },
+};
+
+static void write_heaps(struct mf_report *report, const struct mf_arena *arena)
+{
+	static const struct mf_table table = {
+		.key = "heaps",
+		.columns = heap_columns,
+		.column_count = MF_ARRAY_SIZE(heap_columns),
+	};
+
+	mf_report_table_begin(report, &table);
+	for (size_t i = 0; i < arena->heap_count; i++) {
+		const struct mf_arena_heap *heap = &arena->heaps[i];
+
+		mf_report_row_open(report, (struct mf_value[]){
+						   mf_address(heap->start),
+						   mf_size(heap->committed),
+						   mf_size(heap->reserved),
+						   mf_size(heap->resident),
+						   mf_size(heap->trimmable),
+					   });
+		write_amount(report, "in_use", &heap->in_use);
+		write_amount(report, "free", &heap->free);
+		mf_report_row_close(report);
+	}
+	mf_report_table_end(report);
+}
+
+const char *mf_bin_kind_name(enum mf_bin_kind kind)
+{
+	static const char *const names[] = {
+		[MF_BIN_FAST] = "fast",
+		[MF_BIN_UNSORTED] = "unsorted",
+		[MF_BIN_SMALL] = "small",
+		[MF_BIN_LARGE] = "large",
+	};
+
+	return names[kind];
+}
+
+static const struct mf_column bin_columns[] = {
+	{ "kind", NULL, MF_VALUE_TEXT, 0 },
+	{ "index", NULL, MF_VALUE_COUNT, 0 },
+	{ "count", NULL, MF_VALUE_COUNT, 0 },
+	{ "bytes", NULL, MF_VALUE_SIZE, 0 },
+};
+
+static void write_bins(struct mf_report *report, const struct mf_arena *arena)
+{
+	static const struct mf_table table = {
+		.key = "bins",
+		.columns = bin_columns,
+		.column_count = MF_ARRAY_SIZE(bin_columns),
+	};
+
+	mf_report_table_begin(report, &table);
+	for (size_t i = 0; i < arena->bin_count; i++) {
+		const struct mf_bin *bin = &arena->bins[i];
+
+		mf_report_row(report,
+			      (struct mf_value[]){
+				      mf_text(mf_bin_kind_name(bin->kind)),
+				      mf_count(bin->index),
+				      mf_count(bin->amount.count),
+				      mf_size(bin->amount.bytes),
+			      });
+	}
+	mf_report_table_end(report);
+}
+
+static const struct mf_column size_class_columns[] = {
+	{ "min", NULL, MF_VALUE_SIZE, 0 },
+	{ "max", NULL, MF_VALUE_SIZE, 0 },
+};
+
+static void write_histogram(struct mf_report *report,
+			    const struct mf_arena *arena)
+{
+	static const struct mf_table table = {
+		.key = "histogram",
+		.columns = size_class_columns,
+		.column_count = MF_ARRAY_SIZE(size_class_columns),
+	};
+
+	mf_report_table_begin(report, &table);
+	for (size_t i = 0; i < arena->histogram_count; i++) {
+		const struct mf_size_class *one = &arena->histogram[i];
+
+		mf_report_row_open(report,
+				   (struct mf_value[]){ mf_size(one->min),
+							mf_size(one->max) });
+		write_amount(report, "in_use", &one->in_use);
+		write_amount(report, "free", &one->free);
+		mf_report_row_close(report);
+	}
+	mf_report_table_end(report);
+}
+
+static const struct mf_column pinner_columns[] = {
+	{ "address", NULL, MF_VALUE_ADDRESS, 0 },
+	{ "size", NULL, MF_VALUE_SIZE, 0 },
+	{ "pinned_bytes", NULL, MF_VALUE_SIZE, 0 },
+	{ "type", NULL, MF_VALUE_TEXT, 0 },
+};
+
+static void write_pinners(struct mf_report *report,
+			  const struct mf_arena *arena)
+{
+	static const struct mf_table table = {
+		.key = "pinners",
+		.columns = pinner_columns,
+		.column_count = MF_ARRAY_SIZE(pinner_columns),
+	};
+
+	mf_report_table_begin(report, &table);
+	for (size_t i = 0; i < arena->pinner_count; i++) {
+		const struct mf_pinner *pinner = &arena->pinners[i];
+
+		mf_report_row(report, (struct mf_value[]){
+					      mf_address(pinner->address),
+					      mf_size(pinner->size),
+					      mf_size(pinner->pinned_bytes),
+					      mf_none(),
+				      });
+	}
+	mf_report_table_end(report);
+}
+
+static const struct mf_column corrupt_columns[] = {
+	{ "address", NULL, MF_VALUE_ADDRESS, 0 },
+	{ "what", NULL, MF_VALUE_TEXT, 0 },
+};
+
+static void write_corrupt(struct mf_report *report,
+			  const struct mf_arena *arena)
+{
+	static const struct mf_table table = {
+		.key = "corrupt",
+		.columns = corrupt_columns,
+		.column_count = MF_ARRAY_SIZE(corrupt_columns),
+	};
+
+	mf_report_table_begin(report, &table);
+	for (size_t i = 0; i < arena->corrupt_count; i++)
+		mf_report_row(report,
+			      (struct mf_value[]){
+				      mf_address(arena->corrupt[i].address),
+				      mf_text(arena->corrupt[i].what),
+			      });
+	mf_report_table_end(report);
+}
+
+/* ---- arenas and allocators ----------------------------------------------------- */
+
+static const struct mf_column arena_columns[] = {
+	{ "index", NULL, MF_VALUE_COUNT, 0 },
+	{ "address", NULL, MF_VALUE_ADDRESS, 0 },
+	{ "main", NULL, MF_VALUE_BOOL, 0 },
+	{ "locked", NULL, MF_VALUE_BOOL, 0 },
+	{ "in_flight", NULL, MF_VALUE_BOOL, 0 },
+	{ "attached_threads", NULL, MF_VALUE_COUNT, 0 },
+	{ "threads", NULL, MF_VALUE_NUMBERS, 0 },
+};
+
+static void write_arena(struct mf_report *report, const struct mf_arena *arena)
+{
+	mf_report_row_open(
+		report, (struct mf_value[]){
+				mf_count(arena->index),
+				mf_address(arena->address),
+				mf_bool(arena->main),
+				mf_bool(arena->locked),
+				mf_bool(arena->in_flight),
+				mf_count(arena->attached_threads),
+				mf_numbers(arena->threads, arena->thread_count),
+			});
+	write_figures(report, &arena->figures);
+	write_heaps(report, arena);
+	write_bins(report, arena);
+	write_histogram(report, arena);
+	write_pinners(report, arena);
+	write_corrupt(report, arena);
+	mf_report_row_close(report);
+}
+
+static void write_parameters(struct mf_report *report,
+			     const struct mf_allocator *allocator)
+{
+	size_t count = allocator->parameter_count;
+	mf_auto_free struct mf_field *fields =
+		mf_new_array(count ? count : 1, struct mf_field);
+
+	for (size_t i = 0; i < count; i++)
+		fields[i] = (struct mf_field){
+			.key = allocator->parameters[i].name,
+			.value = mf_count(allocator->parameters[i].value),
+		};
+	write_object(report, "params", fields, count);
+}
+
+static void write_walked(struct mf_report *report,
+			 const struct mf_allocator *allocator)
+{
+	static const struct mf_table table = {
+		.key = "arenas",
+		.columns = arena_columns,
+		.column_count = MF_ARRAY_SIZE(arena_columns),
+	};
+	const struct mf_field mmapped[] = {
+		{ "count", NULL, mf_count(allocator->mmapped.count), 0 },
+		{ "bytes", NULL, mf_size(allocator->mmapped.bytes), 0 },
+		{ "resident", NULL, mf_size(allocator->mmapped_resident), 0 },
+	};
+
+	write_figures(report, &allocator->figures);
+	write_object(report, "mmapped", mmapped, MF_ARRAY_SIZE(mmapped));
+	mf_report_table_begin(report, &table);
+	for (size_t i = 0; i < allocator->arena_count; i++)
+		write_arena(report, &allocator->arenas[i]);
+	mf_report_table_end(report);
+}
+
+static const struct mf_column allocator_columns[] = {
+	{ "name", NULL, MF_VALUE_TEXT, 0 },
+	{ "version", NULL, MF_VALUE_TEXT, 0 },
+	{ "module", NULL, MF_VALUE_TEXT, 0 },
+	{ "supported", NULL, MF_VALUE_BOOL, 0 },
+	{ "why", NULL, MF_VALUE_TEXT, 0 },
+	{ "layout", NULL, MF_VALUE_TEXT, 0 },
+	{ "owns_malloc", NULL, MF_VALUE_BOOL, 0 },
+	{ "claimed", NULL, MF_VALUE_SIZE, 0 },
+	{ "claimed_resident", NULL, MF_VALUE_SIZE, 0 },
+};
+
+static void write_allocator(struct mf_report *report,
+			    const struct mf_allocator *allocator)
+{
+	const struct mf_field resident[] = {
+		{ "resident", NULL, mf_size(allocator->resident), 0 },
+	};
+
+	mf_report_row_open(report, (struct mf_value[]){
+					   mf_text(allocator->name),
+					   mf_text(allocator->version),
+					   mf_text(allocator->module),
+					   mf_bool(allocator->supported),
+					   mf_text(allocator->why),
+					   mf_text(allocator->layout),
+					   mf_bool(allocator->owns_malloc),
+					   mf_size(allocator->mapped),
+					   mf_size(allocator->resident),
+				   });
+	write_parameters(report, allocator);
+	if (allocator->supported)
+		write_walked(report, allocator);
+	else
+		write_object(report, NULL, resident, MF_ARRAY_SIZE(resident));
+	mf_report_row_close(report);
+}
+
+void mf_heap_write_data(const struct mf_heap *heap, struct mf_report *report)
+{
+	static const struct mf_table table = {
+		.key = "allocators",
+		.columns = allocator_columns,
+		.column_count = MF_ARRAY_SIZE(allocator_columns),
+		.show = MF_SHOW_DATA_ONLY,
+	};
+	size_t count = 0;
+	const struct mf_allocator *allocators =
+		heap ? mf_heap_allocators(heap, &count) : NULL;
+
+	mf_report_table_begin(report, &table);
+	for (size_t i = 0; i < count; i++)
+		write_allocator(report, &allocators[i]);
+	mf_report_table_end(report);
+}

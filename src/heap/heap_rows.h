@@ -1,0 +1,29 @@
+/*
+ * What the files that write allocators for people share.
+ */
+#ifndef MF_HEAP_HEAP_ROWS_H
+#define MF_HEAP_HEAP_ROWS_H
+
+#include "memforensics/heap.h"
+#include "memforensics/report.h"
+
+struct mf_arena_list {
+	const struct mf_arena **items;
+	size_t count, capacity;
+};
+
+/** One allocator being written. */
+struct mf_heap_writer {
+	struct mf_report *report;
+	const struct mf_heap_rows *rows;
+	const struct mf_allocator *allocator;
+	struct mf_arena_list worst; /* arenas, the worst first */
+};
+
+/** "fast", "unsorted", "small" or "large". */
+const char *mf_bin_kind_name(enum mf_bin_kind kind);
+
+/** Damage and what pins memory; and, when verbose, the worst arena's inside. */
+void mf_heap_write_detail(const struct mf_heap_writer *writer);
+
+#endif

@@ -1,0 +1,290 @@
+/*
+ * Allocators as people read them: one sentence that adds up, then arenas, the
+ * worst first.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "base/units.h"
+#include "base/vec.h"
+#include "heap/heap_rows.h"
+
+static double share_of(uint64_t part, uint64_t whole)
+{
+	return whole ? (double)part / (double)whole : 0;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+/* ---- sentences -------------------------------------------------------------- */
+
+/* Adds " + SIZE WHAT" unless it is nothing. */
+static void add_part(struct mf_buffer *text, const char *sign, uint64_t bytes,
+		     const char *what)
+{
+	char size[MF_UNIT_TEXT];
+
+	if (bytes)
+		mf_buffer_printf(text, " %s %s %s", sign,
+				 mf_format_size(size, bytes), what);
+}
+
+/* "1.2 GiB from the kernel = 0.3 GiB in use + 0.8 GiB free + ..." */
+static void add_identity(struct mf_buffer *text,
+			 const struct mf_arena_figures *figures)
+{
+	char size[MF_UNIT_TEXT], used[MF_UNIT_TEXT];
+
+	mf_buffer_printf(text, "%s = %s in use",
+			 mf_format_size(size, figures->system),
+			 mf_format_size(used, figures->in_use.bytes));
+	add_part(text, "+", figures->free.bytes, "free");
+	add_part(text, "+", figures->top.bytes, "top");
+	add_part(text, "+", figures->tcache.bytes, "tcache");
+	add_part(text, "+", figures->fastbin.bytes, "fast bins");
+	add_part(text, "+", figures->overhead, "overhead");
+	add_part(text, "+", figures->unread, "not read");
+}
+
+static void add_outlook(struct mf_buffer *text,
+			const struct mf_allocator *allocator)
+{
+	const struct mf_arena_figures *figures = &allocator->figures;
+	char size[MF_UNIT_TEXT], count[MF_UNIT_TEXT];
+
+	mf_buffer_printf(text, "resident %s",
+			 mf_format_size(size, figures->resident));
+	mf_buffer_printf(
+		text, "; malloc_trim(0) would give back %s",
+		figures->trimmable_bytes
+			? mf_format_size(size, figures->trimmable_bytes)
+			: "nothing");
+	if (figures->free.already_returned)
+		mf_buffer_printf(
+			text, "; %s of free was given back before",
+			mf_format_size(size, figures->free.already_returned));
+	if (figures->free.swapped)
+		mf_buffer_printf(text, "; %s of free is in swap",
+				 mf_format_size(size, figures->free.swapped));
+	if (allocator->mmapped.count) {
+		mf_format_count(count, allocator->mmapped.count);
+		mf_buffer_printf(
+			text, "; %s large blocks mapped apart: %s", count,
+			mf_format_size(size, allocator->mmapped.bytes));
+	}
+}
+
+static void write_sentences(const struct mf_heap_writer *writer)
+{
+	MF_AUTO_BUFFER(identity);
+	MF_AUTO_BUFFER(outlook);
+
+	add_identity(&identity, &writer->allocator->figures);
+	add_outlook(&outlook, writer->allocator);
+	mf_report_line(writer->report, "  %s", mf_buffer_text(&identity));
+	mf_report_line(writer->report, "  %s", mf_buffer_text(&outlook));
+}
+
+static void write_heading(const struct mf_heap_writer *writer)
+{
+	const struct mf_allocator *allocator = writer->allocator;
+	char size[MF_UNIT_TEXT], count[MF_UNIT_TEXT];
+	MF_AUTO_BUFFER(text);
+
+	mf_buffer_printf(&text, "%s%s%s", allocator->name,
+			 *allocator->version ? " " : "", allocator->version);
+	if (allocator->arena_count)
+		mf_buffer_printf(
+			&text,
+			": %s arena%s, %s resident (%.1f%% of "
+			"RSS)",
+			mf_format_count(count, allocator->arena_count),
+			allocator->arena_count == 1 ? "" : "s",
+			mf_format_size(size, allocator->resident),
+			100 * share_of(allocator->resident, writer->rows->rss));
+	if (!allocator->owns_malloc)
+		mf_buffer_puts(&text, ", not the process's malloc");
+	for (size_t i = 0; i < text.size && text.text[i] != ':'; i++)
+		if (text.text[i] >= 'a' && text.text[i] <= 'z')
+			text.text[i] = (char)(text.text[i] - 'a' + 'A');
+	mf_report_heading(writer->report, mf_buffer_text(&text));
+}
+
+/* ---- arenas ---------------------------------------------------------------- */
+
+static uint64_t badness(const struct mf_arena *arena)
+{
+	return arena->figures.trimmable_bytes + arena->figures.pinned_bytes;
+}
+
+static int by_badness(const void *a, const void *b)
+{
+	const struct mf_arena *left = *(const struct mf_arena *const *)a;
+	const struct mf_arena *right = *(const struct mf_arena *const *)b;
+
+	if (badness(left) != badness(right))
+		return badness(left) < badness(right) ? 1 : -1;
+	if (left->figures.system != right->figures.system)
+		return left->figures.system < right->figures.system ? 1 : -1;
+	return (left->index > right->index) - (left->index < right->index);
+}
+
+static const struct mf_column arena_columns[] = {
+	{ "index", "arena", MF_VALUE_TEXT, 0 },
+	{ "attached_threads", "threads", MF_VALUE_COUNT, 0 },
+	{ "system", "system", MF_VALUE_SIZE, 0 },
+	{ "resident", "resident", MF_VALUE_SIZE, MF_SHOW_IF_ROOM },
+	{ "in_use", "in use", MF_VALUE_SIZE, 0 },
+	{ "free", "free", MF_VALUE_SIZE, 0 },
+	{ "trimmable", "trimmable", MF_VALUE_SIZE, 0 },
+	{ "cached", "cached", MF_VALUE_SIZE, 0 },
+	{ "pinned", "pinned", MF_VALUE_SIZE, MF_SHOW_IF_ROOM },
+	{ "heaps", "heaps", MF_VALUE_COUNT, MF_SHOW_IF_ROOM },
+	{ "note", "", MF_VALUE_TEXT, MF_SHOW_IF_ANY },
+};
+
+/* Top is free to the reader, however malloc calls it. */
+static void set_arena_row(struct mf_value row[], const char *name,
+			  const struct mf_arena_figures *figures)
+{
+	row[0] = mf_text(name);
+	row[1] = mf_none();
+	row[2] = mf_size(figures->system);
+	row[3] = mf_size(figures->resident);
+	row[4] = mf_size(figures->in_use.bytes);
+	row[5] = mf_size(figures->free.bytes + figures->top.bytes);
+	row[6] = mf_size(figures->trimmable_bytes);
+	row[7] = mf_size(figures->tcache.bytes + figures->fastbin.bytes);
+	row[8] = mf_size(figures->pinned_bytes);
+	row[9] = mf_none();
+	row[10] = mf_none();
+}
+
+static const char *note_of(const struct mf_arena *arena)
+{
+	if (arena->corrupt_count)
+		return "damaged";
+	if (arena->in_flight)
+		return "changing";
+	if (arena->locked)
+		return "locked";
+	if (!arena->main && !arena->attached_threads)
+		return "orphan";
+	return "";
+}
+
+static void write_arena(const struct mf_heap_writer *writer,
+			const struct mf_arena *arena)
+{
+	struct mf_value row[MF_ARRAY_SIZE(arena_columns)];
+	char name[MF_UNIT_TEXT];
+
+	if (arena->main)
+		strcpy(name, "main");
+	else
+		snprintf(name, sizeof(name), "%u", arena->index);
+	set_arena_row(row, name, &arena->figures);
+	row[1] = mf_count(arena->attached_threads);
+	row[9] = mf_count(arena->heap_count);
+	row[10] = mf_text(note_of(arena));
+	mf_report_row(writer->report, row);
+}
+
+static void write_arenas(const struct mf_heap_writer *writer)
+{
+	const struct mf_table table = {
+		.key = "arena_rows",
+		.columns = arena_columns,
+		.column_count = MF_ARRAY_SIZE(arena_columns),
+		.top = writer->rows->arenas,
+		.show = MF_SHOW_TEXT_ONLY,
+	};
+	struct mf_value row[MF_ARRAY_SIZE(arena_columns)];
+
+	mf_report_table_begin(writer->report, &table);
+	for (size_t i = 0; i < writer->worst.count; i++)
+		write_arena(writer, writer->worst.items[i]);
+	if (writer->worst.count > 1) {
+		set_arena_row(row, "all", &writer->allocator->figures);
+		mf_report_total(writer->report, row);
+	}
+	mf_report_table_end(writer->report);
+}
+
+/* ---- allocators ------------------------------------------------------------------ */
+
+/* One that is only named: a line. */
+static void write_named(const struct mf_heap_writer *writer)
+{
+	const struct mf_allocator *allocator = writer->allocator;
+	char size[MF_UNIT_TEXT];
+	MF_AUTO_BUFFER(text);
+
+	mf_buffer_printf(&text, "%s%s%s", allocator->name,
+			 *allocator->version ? " " : "", allocator->version);
+	if (*allocator->module)
+		mf_buffer_printf(&text, " in %s", base_name(allocator->module));
+	mf_buffer_printf(
+		&text, ": holds %s (%.1f%% of RSS)",
+		mf_format_size(size, allocator->resident),
+		100 * share_of(allocator->resident, writer->rows->rss));
+	if (*allocator->why)
+		mf_buffer_printf(&text, "; %s", allocator->why);
+	mf_report_line(writer->report, "  %s", mf_buffer_text(&text));
+}
+
+static void write_walked(struct mf_heap_writer *writer)
+{
+	const struct mf_allocator *allocator = writer->allocator;
+
+	for (size_t i = 0; i < allocator->arena_count; i++)
+		mf_vec_push(&writer->worst, &allocator->arenas[i]);
+	mf_vec_sort(&writer->worst, by_badness);
+	write_heading(writer);
+	write_sentences(writer);
+	write_arenas(writer);
+	if (writer->rows->detail > MF_HEAP_BRIEF)
+		mf_heap_write_detail(writer);
+	mf_vec_deinit(&writer->worst);
+}
+
+static void write_all_named(struct mf_heap_writer *writer,
+			    const struct mf_allocator *allocators, size_t count)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < count; i++) {
+		if (allocators[i].supported)
+			continue;
+		if (!any)
+			mf_report_heading(writer->report,
+					  "ALLOCATORS THAT ARE NOT WALKED");
+		any = true;
+		writer->allocator = &allocators[i];
+		write_named(writer);
+	}
+}
+
+void mf_heap_write_text(const struct mf_heap *heap, struct mf_report *report,
+			const struct mf_heap_rows *rows)
+{
+	struct mf_heap_writer writer = { .report = report, .rows = rows };
+	size_t count = 0;
+	const struct mf_allocator *allocators =
+		heap ? mf_heap_allocators(heap, &count) : NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		writer.allocator = &allocators[i];
+		if (allocators[i].supported)
+			write_walked(&writer);
+	}
+	write_all_named(&writer, allocators, count);
+}
