@@ -1,0 +1,44 @@
+/*
+ * `arenas`: every allocator found, and what is in the heaps of those that can be
+ * walked.
+ */
+#include "cmd/command.h"
+
+enum {
+	SHOWN_ARENAS = 20,
+};
+
+static struct mf_error *run_arenas(struct mf_run *run)
+{
+	struct mf_heap_rows rows = {
+		.detail = run->settings->verbose ? MF_HEAP_VERBOSE
+						 : MF_HEAP_ARENAS,
+		.arenas = SHOWN_ARENAS,
+	};
+	struct mf_space *space;
+	struct mf_heap *heap;
+
+	MF_TRY(mf_session_space(run->session, &space));
+	MF_TRY(mf_session_heap(run->session, &heap));
+	MF_TRY(mf_run_begin(run));
+	rows.rss = mf_space_rss(space);
+	mf_run_write_head(run, space);
+	mf_heap_write_data(heap, run->report);
+	mf_heap_write_text(heap, run->report, &rows);
+	mf_run_write_foot(run);
+	return mf_run_end(run);
+}
+
+const struct mf_command mf_command_arenas = {
+	.name = "arenas",
+	.summary = "every allocator found: arenas, free lists, fragmentation",
+	.description =
+		"Walks every heap of glibc's malloc, chunk by chunk, and says "
+		"of each arena how much of it\nis in use, free, could be given "
+		"back to the kernel by malloc_trim(0) now, and is pinned:\n"
+		"free, but on pages that chunks in use share. Other allocators "
+		"are named, with the memory\nthat they hold. With -v: heaps, "
+		"chunk sizes and bins of the worst arena, and parameters.",
+	.needs = MF_CAN_MAPPINGS | MF_CAN_READ,
+	.run = run_arenas,
+};

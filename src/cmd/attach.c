@@ -1,0 +1,176 @@
+/*
+ * `attach`: the whole report on one screen. Verdict first, then what RSS is
+ * made of, then the heaps, then what looks odd, then what to do.
+ */
+#include <string.h>
+
+#include "base/units.h"
+#include "cmd/command.h"
+
+enum {
+	VERDICTS = 4,
+	CLASSES = 8,
+	ARENAS = 4,
+	SUSPECTS = 3,
+	ADVICE_LINES = 6,
+};
+
+static struct mf_error *set_batch(struct mf_settings *settings,
+				  const char *value)
+{
+	(void)value;
+	settings->batch = true;
+	return NULL;
+}
+
+static const struct mf_option options[] = {
+	{ .name = "batch",
+	  .summary = "the report only, never a prompt after it",
+	  .set = set_batch },
+};
+
+static size_t limit_of(const struct mf_run *run, size_t usual)
+{
+	size_t top = run->settings->report.top;
+
+	return top ? top : usual;
+}
+
+static void write_verdict(struct mf_run *run, const struct mf_finding *findings,
+			  size_t count)
+{
+	size_t shown = MF_MIN(count, limit_of(run, VERDICTS));
+
+	mf_report_heading(run->report, "VERDICT");
+	mf_report_findings(run->report, findings, shown, MF_FINDINGS_VERDICT);
+	if (count > shown)
+		mf_report_line(run->report,
+			       "  and %zu more (--top %zu shows all)",
+			       count - shown, count);
+}
+
+static size_t advice_lines(const struct mf_finding *finding)
+{
+	size_t count = 0;
+
+	while (finding->advice && finding->advice[count])
+		count++;
+	return count;
+}
+
+/* The advice of the first findings, as much of it as fits. */
+static void write_advice(struct mf_run *run, const struct mf_finding *findings,
+			 size_t count)
+{
+	size_t lines = 0, shown = 0;
+
+	for (; shown < count; shown++) {
+		size_t more = advice_lines(&findings[shown]);
+
+		if (lines && lines + more > limit_of(run, ADVICE_LINES))
+			break;
+		lines += more;
+	}
+	if (!lines)
+		return;
+	mf_report_heading(run->report, "WHAT TO DO");
+	mf_report_findings(run->report, findings, shown, MF_FINDINGS_ADVICE);
+}
+
+static void add_stacks(struct mf_buffer *text, const char *what, uint64_t count,
+		       uint64_t rss)
+{
+	char size[MF_UNIT_TEXT], number[MF_UNIT_TEXT];
+
+	mf_buffer_printf(text, "%s %s, %s resident",
+			 mf_format_count(number, count), what,
+			 mf_format_size(size, rss));
+}
+
+/* One thread's stack is no news. */
+static void write_threads(struct mf_run *run, const struct mf_space *space)
+{
+	const struct mf_target_info *info =
+		mf_target_info(mf_session_target(run->session));
+	struct mf_stack_census census;
+	char size[MF_UNIT_TEXT];
+	MF_AUTO_BUFFER(text);
+
+	mf_space_stack_census(space, &census);
+	if (census.live + census.cached < 2)
+		return;
+	if (info->thread_count)
+		mf_buffer_printf(&text, "%u threads; ", info->thread_count);
+	add_stacks(&text, "stacks", census.live, census.live_rss);
+	if (census.cached) {
+		mf_buffer_puts(&text, "; ");
+		add_stacks(&text, "of threads that ended", census.cached,
+			   census.cached_rss);
+	}
+	if (census.thp)
+		mf_buffer_printf(&text, "; %s in huge pages",
+				 mf_format_size(size, census.thp));
+	mf_report_heading(run->report, "THREADS");
+	mf_report_line(run->report, "  %s", mf_buffer_text(&text));
+}
+
+static void write_text(struct mf_run *run, const struct mf_space *space,
+		       const struct mf_heap *heap)
+{
+	const struct mf_heap_rows rows = {
+		.detail = MF_HEAP_BRIEF,
+		.arenas = ARENAS,
+		.rss = mf_space_rss(space),
+	};
+
+	mf_space_write_makeup(space, run->report, limit_of(run, CLASSES));
+	mf_heap_write_text(heap, run->report, &rows);
+	mf_space_write_suspicious(space, run->report, SUSPECTS);
+	write_threads(run, space);
+}
+
+static void write_data(struct mf_run *run, const struct mf_space *space,
+		       const struct mf_heap *heap)
+{
+	const struct mf_region_rows rows = { .data_only = true };
+
+	mf_space_write_regions(space, run->report, &rows);
+	mf_space_write_totals(space, run->report, true);
+	mf_heap_write_data(heap, run->report);
+}
+
+static struct mf_error *run_attach(struct mf_run *run)
+{
+	const struct mf_finding *findings;
+	struct mf_analysis *analysis;
+	struct mf_space *space;
+	struct mf_heap *heap;
+	size_t count;
+
+	MF_TRY(mf_session_space(run->session, &space));
+	MF_TRY(mf_session_heap(run->session, &heap));
+	MF_TRY(mf_session_analysis(run->session, &analysis));
+	findings = mf_analysis_findings(analysis, &count);
+	MF_TRY(mf_run_begin(run));
+	mf_run_write_head(run, space);
+	write_verdict(run, findings, count);
+	write_text(run, space, heap);
+	write_advice(run, findings, count);
+	write_data(run, space, heap);
+	mf_run_write_foot(run);
+	return mf_run_end(run);
+}
+
+const struct mf_command mf_command_attach = {
+	.name = "attach",
+	.summary = "the whole report: where the memory went, and what to do",
+	.description =
+		"Says what is wrong first, then what the resident memory is "
+		"made of, which heaps keep how\nmuch of it, which regions look "
+		"suspicious, what to do, and what looking did to the "
+		"process.",
+	.options = options,
+	.option_count = MF_ARRAY_SIZE(options),
+	.needs = MF_CAN_MAPPINGS,
+	.run = run_attach,
+};

@@ -1,0 +1,155 @@
+/*
+ * What a command and an option are: rows of constant tables, from which
+ * `--help`, the completions, the lists of the man page and the refusal of what
+ * a target cannot do are made.
+ *
+ * To add a command:
+ *  1. Write src/cmd/<name>.c: its run function, its own options (setters of
+ *     struct mf_settings) and, as last lines, a const struct mf_command.
+ *  2. needs: what the target must be able to give; the command is refused with
+ *     why (exit 5) where it cannot.
+ *  3. run: build the models with the session, then mf_run_begin (which opens
+ *     the output and writes what every report has), then rows, then
+ *     mf_run_end. Return errors; never print one.
+ *  4. Declare it below and add it to the array in src/cmd/commands.c.
+ *  5. Write tests/cli/<name>.bats, and prose for contrib/man.
+ */
+#ifndef MF_CMD_COMMAND_H
+#define MF_CMD_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "memforensics/report.h"
+#include "memforensics/session.h"
+
+#include "base/file.h"
+
+enum mf_color {
+	MF_COLOR_AUTO,
+	MF_COLOR_ALWAYS,
+	MF_COLOR_NEVER,
+};
+
+/** What the command line asked for. */
+struct mf_settings {
+	const char *target; /* NULL: none given */
+	struct mf_session_options session;
+	struct mf_report_options report;
+	enum mf_color color;
+	const char *output; /* NULL: standard output */
+	bool force;
+	bool quiet, verbose, help, version, batch;
+	const char *generate;	    /* NULL, or what to make for the build */
+	enum mf_region_order order; /* of maps */
+	bool class_given;
+	enum mf_class class; /* the only one of maps */
+};
+
+/** What the shell may offer for the argument of an option. */
+enum mf_completion {
+	MF_COMPLETE_NOTHING,
+	MF_COMPLETE_WORDS,
+	MF_COMPLETE_FILE,
+	MF_COMPLETE_FOLDER,
+	MF_COMPLETE_PID,
+};
+
+struct mf_option {
+	const char *name;     /* after the -- */
+	const char *argument; /* its name in help; NULL: takes none */
+	const char *summary;
+	const char *const *words; /* of MF_COMPLETE_WORDS, NULL-terminated */
+	/** VALUE is NULL for an option without argument. */
+	struct mf_error *(*set)(struct mf_settings *settings,
+				const char *value);
+	enum mf_completion completion;
+	char letter; /* 0: none */
+	bool hidden; /* in no list */
+};
+
+struct mf_run;
+
+struct mf_command {
+	const char *name;
+	const char *summary;		 /* one line, no full stop */
+	const char *description;	 /* a paragraph for its --help */
+	const struct mf_option *options; /* besides the common ones */
+	size_t option_count;
+	unsigned needs; /* MF_CAN_* */
+	bool unstopped; /* --stop auto is none */
+	bool no_walk;	/* heaps are named and claimed, not read */
+	struct mf_error *(*run)(struct mf_run *run);
+};
+
+/** One run of a command on its target. */
+struct mf_run {
+	const struct mf_command *command;
+	const struct mf_settings *settings;
+	struct mf_session *session;
+	struct mf_output *output;
+	struct mf_report *report; /* NULL before mf_run_begin */
+};
+
+/* ---- the tables ----------------------------------------------------------- */
+
+extern const struct mf_command mf_command_attach, mf_command_maps,
+	mf_command_arenas;
+
+/** All commands, in the order of help. */
+const struct mf_command *const *mf_commands(size_t *count);
+const struct mf_command *mf_command_find(const char *name);
+
+/** The options that every command takes. */
+const struct mf_option *mf_common_options(size_t *count);
+
+/** Sets *ret to the index of VALUE in WORDS (NULL-terminated). */
+struct mf_error *mf_option_word(const char *option, const char *value,
+				const char *const *words, unsigned *ret)
+	MF_MUST_CHECK;
+
+/** A word of COUNT that was probably meant by WORD, or NULL. */
+const char *mf_did_you_mean(const char *word, const char *const *words,
+			    size_t count);
+
+/* ---- the steps of a run ------------------------------------------------------ */
+
+/** The command line as it was understood. */
+struct mf_parsed {
+	const struct mf_command *command; /* NULL: nothing was asked for */
+	bool named;			  /* by its name */
+	struct mf_settings settings;
+};
+
+struct mf_error *mf_command_parse(int argc, char **argv, struct mf_parsed *ret)
+	MF_MUST_CHECK;
+
+/** COMMAND NULL: of the program. */
+void mf_help_print(FILE *stream, const struct mf_command *command);
+
+/**
+ * Writes WHAT ("bash", "zsh", "man") to STREAM, from the tables. The page's
+ * prose is contrib/man/memforensics.1.in, below the current folder.
+ */
+struct mf_error *mf_generate(const char *what, FILE *stream) MF_MUST_CHECK;
+
+/**
+ * Opens the output and writes what every report begins with in data: target,
+ * impact, partial, findings. Text gets none of it.
+ */
+struct mf_error *mf_run_begin(struct mf_run *run) MF_MUST_CHECK;
+/** Ends the report and puts the output in place. */
+struct mf_error *mf_run_end(struct mf_run *run) MF_MUST_CHECK;
+
+/** Columns that its text fits into. */
+unsigned mf_run_width(const struct mf_run *run);
+
+/** Text only: two lines about the target. */
+void mf_run_write_head(struct mf_run *run, const struct mf_space *space);
+/** Text only: what could not be known, then what was done to the target. */
+void mf_run_write_foot(struct mf_run *run);
+
+/** The program: exit code of CONTRACT's table. */
+int mf_command_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,219 @@
+/*
+ * The table of commands, and the way of every run: parse, open, refuse what the
+ * target cannot do, run, say how it went.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cmd/command.h"
+
+enum {
+	EXIT_PARTIAL = 2,
+	EXIT_USAGE = MF_ERROR_USAGE,
+	DEFAULT_MAX_PAUSE_NS = 50000000,
+};
+
+static const struct mf_command *const commands[] = {
+	&mf_command_attach,
+	&mf_command_maps,
+	&mf_command_arenas,
+};
+
+const struct mf_command *const *mf_commands(size_t *count)
+{
+	*count = MF_ARRAY_SIZE(commands);
+	return commands;
+}
+
+const struct mf_command *mf_command_find(const char *name)
+{
+	for (size_t i = 0; i < MF_ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i]->name, name))
+			return commands[i];
+	return NULL;
+}
+
+/* ---- what a target cannot do ------------------------------------------------ */
+
+static const char *ability_name(unsigned missing)
+{
+	static const struct {
+		unsigned ability;
+		const char *name;
+	} names[] = {
+		{ MF_CAN_MAPPINGS, "its mappings" },
+		{ MF_CAN_READ, "its memory" },
+		{ MF_CAN_THREADS, "its threads" },
+		{ MF_CAN_RESIDENCY, "which of its pages are in memory" },
+		{ MF_CAN_USAGE, "how much of its mappings is in memory" },
+		{ MF_CAN_STOP, "its registers" },
+		{ MF_CAN_FILES, "its files" },
+	};
+
+	for (size_t i = 0; i < MF_ARRAY_SIZE(names); i++)
+		if (missing & names[i].ability)
+			return names[i].name;
+	return "it";
+}
+
+static struct mf_error *refuse_listing(const struct mf_run *run,
+				       unsigned missing)
+{
+	return mf_error_hint(
+		mf_error_why(
+			mf_error_create(MF_ERROR_UNSUPPORTED,
+					"cannot do '%s' with a saved listing",
+					run->command->name),
+			"it needs %s, and a listing has only mappings",
+			ability_name(missing)),
+		"memforensics attach %s", run->settings->target);
+}
+
+/* The target room has said why it has no more. */
+static struct mf_error *refuse_process(const struct mf_run *run,
+				       unsigned missing)
+{
+	size_t count;
+	const struct mf_partial *partials =
+		mf_target_partials(mf_session_target(run->session), &count);
+	struct mf_error *error = mf_error_create(
+		MF_ERROR_PERMISSION, "cannot do '%s' with process %s",
+		run->command->name, run->settings->target);
+
+	if (count)
+		mf_error_why(error, "%s: %s", partials[0].what,
+			     partials[0].why);
+	else
+		mf_error_why(error, "it cannot read %s", ability_name(missing));
+	return mf_error_hint(error,
+			     "sudo memforensics %s %s, or what its maps tell: "
+			     "memforensics attach %s",
+			     run->command->name, run->settings->target,
+			     run->settings->target);
+}
+
+static struct mf_error *check_needs(const struct mf_run *run)
+{
+	const struct mf_target_info *info =
+		mf_target_info(mf_session_target(run->session));
+	unsigned missing = run->command->needs & ~info->abilities;
+
+	if (!missing)
+		return NULL;
+	if (info->kind == MF_TARGET_LISTING)
+		return refuse_listing(run, missing);
+	return refuse_process(run, missing);
+}
+
+/* ---- a run ------------------------------------------------------------------------ */
+
+/* An output that cannot be written is said before the work, not after it. */
+static struct mf_error *check_output(const struct mf_settings *settings)
+{
+	struct mf_output *output;
+
+	if (!settings->output)
+		return NULL;
+	MF_TRY(mf_output_create(settings->output, settings->force, &output));
+	mf_output_destroy(output);
+	return NULL;
+}
+
+static struct mf_error *open_and_run(struct mf_run *run)
+{
+	const struct mf_settings *settings = run->settings;
+	struct mf_session_options options = settings->session;
+
+	if (!settings->target)
+		return mf_error_hint(mf_error_create(MF_ERROR_USAGE,
+						     "%s of which process?",
+						     run->command->name),
+				     "memforensics %s PID", run->command->name);
+	MF_TRY(check_output(settings));
+	if (run->command->unstopped && options.target.stop == MF_STOP_AUTO)
+		options.target.stop = MF_STOP_NONE;
+	options.heap.no_walk = run->command->no_walk;
+	MF_TRY(mf_session_open(settings->target, &options, &run->session));
+	MF_TRY(check_needs(run));
+	return run->command->run(run);
+}
+
+static int exit_code(const struct mf_run *run)
+{
+	size_t count;
+
+	mf_target_partials(mf_session_target(run->session), &count);
+	return count ? EXIT_PARTIAL : EXIT_SUCCESS;
+}
+
+static int complain(struct mf_error *error)
+{
+	int code = error->code;
+
+	mf_report_error(stderr, error);
+	mf_error_destroy(error);
+	return code;
+}
+
+static int run_command(const struct mf_parsed *parsed)
+{
+	struct mf_run run = {
+		.command = parsed->command,
+		.settings = &parsed->settings,
+	};
+	struct mf_error *error = open_and_run(&run);
+	int code;
+
+	mf_progress("", 1, 1);
+	code = error ? complain(error) : exit_code(&run);
+	mf_report_destroy(run.report);
+	mf_output_destroy(run.output);
+	mf_session_close(run.session);
+	return code;
+}
+
+static int generate(const char *what)
+{
+	struct mf_error *error = mf_generate(what, stdout);
+
+	return error ? complain(error) : EXIT_SUCCESS;
+}
+
+static void set_log(const struct mf_settings *settings)
+{
+	mf_log_set_level(settings->quiet     ? MF_LOG_QUIET
+			 : settings->verbose ? MF_LOG_NOTE
+					     : MF_LOG_WARNING);
+}
+
+int mf_command_main(int argc, char **argv)
+{
+	struct mf_parsed parsed = {
+		.settings.session.target.max_pause_ns = DEFAULT_MAX_PAUSE_NS,
+	};
+	struct mf_error *error;
+
+	/* A reader that went away ends us quietly, whoever started us. */
+	signal(SIGPIPE, SIG_DFL);
+	error = mf_command_parse(argc, argv, &parsed);
+	if (error)
+		return complain(error);
+	set_log(&parsed.settings);
+	if (parsed.settings.version) {
+		puts("memforensics " MF_VERSION);
+		return EXIT_SUCCESS;
+	}
+	if (parsed.settings.help) {
+		mf_help_print(stdout, parsed.named ? parsed.command : NULL);
+		return EXIT_SUCCESS;
+	}
+	if (parsed.settings.generate)
+		return generate(parsed.settings.generate);
+	if (!parsed.command) {
+		mf_help_print(stderr, NULL);
+		return EXIT_USAGE;
+	}
+	return run_command(&parsed);
+}

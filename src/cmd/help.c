@@ -1,0 +1,104 @@
+/*
+ * What `--help` prints: the tables of commands and options, and how a command
+ * line is made of them.
+ */
+#include <string.h>
+
+#include "base/escape.h"
+#include "cmd/command.h"
+
+enum {
+	MARGIN = 2,
+	LEFT = 26, /* columns of names before their summaries */
+};
+
+static void add_names(struct mf_buffer *text, const struct mf_option *option)
+{
+	if (option->letter)
+		mf_buffer_printf(text, "-%c, ", option->letter);
+	else
+		mf_buffer_puts(text, "    ");
+	mf_buffer_printf(text, "--%s", option->name);
+	if (option->argument)
+		mf_buffer_printf(text, " %s", option->argument);
+}
+
+static void print_pair(FILE *stream, const char *left, const char *right)
+{
+	size_t width = strlen(left);
+
+	if (width > LEFT)
+		fprintf(stream, "%*s%s\n%*s%s\n", MARGIN, "", left,
+			MARGIN + LEFT + 2, "", right);
+	else
+		fprintf(stream, "%*s%-*s  %s\n", MARGIN, "", LEFT, left, right);
+}
+
+static void print_options(FILE *stream, const char *title,
+			  const struct mf_option *options, size_t count)
+{
+	if (!count)
+		return;
+	fprintf(stream, "\n%s:\n", title);
+	for (size_t i = 0; i < count; i++) {
+		MF_AUTO_BUFFER(names);
+
+		if (options[i].hidden)
+			continue;
+		add_names(&names, &options[i]);
+		print_pair(stream, mf_buffer_text(&names), options[i].summary);
+	}
+}
+
+static void print_common(FILE *stream, const char *title)
+{
+	size_t count;
+	const struct mf_option *common = mf_common_options(&count);
+
+	print_options(stream, title, common, count);
+}
+
+static void print_target(FILE *stream)
+{
+	fputs("\nTARGET is a process id, or a file that holds a saved "
+	      "/proc/PID/maps or smaps,\nor the output of pmap -x or "
+	      "pmap -X.\n",
+	      stream);
+}
+
+static void print_program(FILE *stream)
+{
+	size_t count;
+	const struct mf_command *const *commands = mf_commands(&count);
+
+	fputs("Says where a live process's memory went, from outside and "
+	      "without a restart.\n\n"
+	      "  memforensics COMMAND [OPTIONS] TARGET\n"
+	      "  memforensics PID              the same as: "
+	      "memforensics attach PID\n",
+	      stream);
+	print_target(stream);
+	fputs("\nCommands:\n", stream);
+	for (size_t i = 0; i < count; i++)
+		print_pair(stream, commands[i]->name, commands[i]->summary);
+	print_common(stream, "Options");
+	fputs("\nExit codes: 0 done, 1 failed, 2 done but partial, "
+	      "3 no permission, 4 no such process,\n5 this target can't do "
+	      "that, 64 wrong usage. More: man memforensics\n",
+	      stream);
+}
+
+void mf_help_print(FILE *stream, const struct mf_command *command)
+{
+	if (!command) {
+		print_program(stream);
+		return;
+	}
+	fprintf(stream, "%s: %s.\n\n  memforensics %s [OPTIONS] TARGET\n\n%s\n",
+		command->name, command->summary, command->name,
+		command->description);
+	print_target(stream);
+	print_options(stream, "Options of this command", command->options,
+		      command->option_count);
+	print_common(stream, "Options of all commands");
+}

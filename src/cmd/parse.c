@@ -1,0 +1,316 @@
+/*
+ * Reads the command line. Options may stand anywhere, so they are collected
+ * first, and judged once the command is known.
+ */
+#include <ctype.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+#include "cmd/command.h"
+
+enum {
+	FIRST_LONG = 256, /* getopt's values of long options, above letters */
+	FURTHEST = 2,	  /* edits between a word and what was meant */
+	LONGEST_WORD = 32,
+};
+
+/* ---- what was meant --------------------------------------------------------- */
+
+/* Edits that make LEFT of RIGHT, both cut to LONGEST_WORD letters. */
+static size_t distance(const char *left, const char *right)
+{
+	size_t row[LONGEST_WORD + 1], columns = strnlen(right, LONGEST_WORD);
+	size_t lines = strnlen(left, LONGEST_WORD);
+
+	for (size_t i = 0; i <= columns; i++)
+		row[i] = i;
+	for (size_t line = 0; line < lines; line++) {
+		size_t corner = row[0];
+
+		row[0] = line + 1;
+		for (size_t i = 0; i < columns; i++) {
+			size_t above = row[i + 1];
+			size_t best = MF_MIN(above, row[i]) + 1;
+
+			best = MF_MIN(best, corner + (left[line] != right[i]));
+			corner = above;
+			row[i + 1] = best;
+		}
+	}
+	return row[columns];
+}
+
+const char *mf_did_you_mean(const char *word, const char *const *words,
+			    size_t count)
+{
+	size_t nearest = FURTHEST + 1;
+	const char *ret = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t edits = distance(word, words[i]);
+
+		if (edits < nearest && edits < strlen(words[i]) / 2) {
+			nearest = edits;
+			ret = words[i];
+		}
+	}
+	for (size_t i = 0; !ret && i < count; i++)
+		if (strlen(word) > 1 && !strncmp(word, words[i], strlen(word)))
+			ret = words[i];
+	return ret;
+}
+
+/* ---- all options of all commands ---------------------------------------------- */
+
+struct option_list {
+	const struct mf_option **items;
+	size_t count, capacity;
+};
+
+static const struct mf_option *find_option(const struct mf_option *options,
+					   size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(options[i].name, name))
+			return &options[i];
+	return NULL;
+}
+
+static void add_options(struct option_list *list,
+			const struct mf_option *options, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		bool known = false;
+
+		for (size_t j = 0; j < list->count && !known; j++)
+			known = !strcmp(list->items[j]->name, options[i].name);
+		if (!known)
+			mf_vec_push(list, &options[i]);
+	}
+}
+
+static void list_all_options(struct option_list *list)
+{
+	size_t count;
+	const struct mf_option *common = mf_common_options(&count);
+	const struct mf_command *const *commands;
+
+	add_options(list, common, count);
+	commands = mf_commands(&count);
+	for (size_t i = 0; i < count; i++)
+		add_options(list, commands[i]->options,
+			    commands[i]->option_count);
+}
+
+/* ---- getopt ---------------------------------------------------------------------- */
+
+struct given {
+	const struct mf_option *option;
+	const char *value;
+};
+
+struct parser {
+	struct option_list options;
+	struct option *longs; /* as getopt wants them */
+	struct mf_buffer shorts;
+	struct {
+		struct given *items;
+		size_t count, capacity;
+	} given;
+};
+
+static void parser_deinit(struct parser *parser)
+{
+	mf_vec_deinit(&parser->options);
+	mf_vec_deinit(&parser->given);
+	mf_buffer_deinit(&parser->shorts);
+	free(parser->longs);
+}
+
+static void parser_init(struct parser *parser)
+{
+	list_all_options(&parser->options);
+	parser->longs = mf_new_array(parser->options.count + 1, struct option);
+	mf_buffer_putc(&parser->shorts, ':');
+	for (size_t i = 0; i < parser->options.count; i++) {
+		const struct mf_option *option = parser->options.items[i];
+
+		parser->longs[i] = (struct option){
+			.name = option->name,
+			.has_arg = option->argument ? required_argument
+						    : no_argument,
+			.val = FIRST_LONG + (int)i,
+		};
+		if (option->letter)
+			mf_buffer_printf(&parser->shorts, "%c%s",
+					 option->letter,
+					 option->argument ? ":" : "");
+	}
+}
+
+static const struct mf_option *option_of(const struct parser *parser, int value)
+{
+	if (value >= FIRST_LONG)
+		return parser->options.items[value - FIRST_LONG];
+	for (size_t i = 0; i < parser->options.count; i++)
+		if (parser->options.items[i]->letter == value)
+			return parser->options.items[i];
+	return NULL;
+}
+
+static struct mf_error *unknown_option(const struct parser *parser,
+				       const char *word)
+{
+	size_t length = strcspn(word, "=");
+	mf_auto_free char *name = mf_strndup(word, length);
+	mf_auto_free const char **names =
+		mf_new_array(parser->options.count, const char *);
+	struct mf_error *error;
+	const char *meant = NULL;
+	size_t count = 0;
+
+	error = mf_error_create(MF_ERROR_USAGE, "there is no option %s", name);
+	for (size_t i = 0; i < parser->options.count; i++)
+		if (!parser->options.items[i]->hidden)
+			names[count++] = parser->options.items[i]->name;
+	if (!strncmp(name, "--", 2))
+		meant = mf_did_you_mean(name + 2, names, count);
+	return meant ? mf_error_hint(error, "--%s", meant)
+		     : mf_error_hint(error, "memforensics --help");
+}
+
+static struct mf_error *refuse(const struct parser *parser, int what,
+			       char **argv)
+{
+	const struct mf_option *option = option_of(parser, optopt);
+	char letter[] = { '-', (char)optopt, '\0' };
+
+	if (what == ':' && option)
+		return mf_error_why(mf_error_create(MF_ERROR_USAGE,
+						    "--%s lacks its value",
+						    option->name),
+				    "it takes %s", option->argument);
+	if (option && optopt >= FIRST_LONG)
+		return mf_error_create(MF_ERROR_USAGE, "--%s takes no value",
+				       option->name);
+	return unknown_option(parser, optopt ? letter : argv[optind - 1]);
+}
+
+static struct mf_error *collect(struct parser *parser, int argc, char **argv)
+{
+	int what;
+
+	opterr = 0;
+	optind = 0;
+	while ((what = getopt_long(argc, argv, mf_buffer_text(&parser->shorts),
+				   parser->longs, NULL)) != -1) {
+		if (what == '?' || what == ':')
+			return refuse(parser, what, argv);
+		mf_vec_push(&parser->given,
+			    (struct given){ option_of(parser, what), optarg });
+	}
+	return NULL;
+}
+
+/* ---- words ------------------------------------------------------------------------ */
+
+static bool is_number(const char *word)
+{
+	return isdigit((unsigned char)word[0]);
+}
+
+static struct mf_error *unknown_command(const char *word)
+{
+	struct mf_error *error = mf_error_create(
+		MF_ERROR_USAGE, "there is no command '%s'", word);
+	size_t count;
+	const struct mf_command *const *commands = mf_commands(&count);
+	mf_auto_free const char **names = mf_new_array(count, const char *);
+	const char *meant;
+	MF_AUTO_BUFFER(all);
+
+	for (size_t i = 0; i < count; i++) {
+		names[i] = commands[i]->name;
+		mf_buffer_printf(&all, "%s%s", i ? ", " : "", names[i]);
+	}
+	mf_error_why(error, "the commands are %s", mf_buffer_text(&all));
+	meant = mf_did_you_mean(word, names, count);
+	return meant ? mf_error_hint(error, "memforensics %s", meant)
+		     : mf_error_hint(error, "memforensics --help");
+}
+
+static struct mf_error *take_command(struct mf_parsed *parsed, int *count,
+				     char ***words)
+{
+	if (*count && (parsed->command = mf_command_find((*words)[0]))) {
+		parsed->named = true;
+		++*words;
+		--*count;
+		return NULL;
+	}
+	if (*count && !is_number((*words)[0]))
+		return unknown_command((*words)[0]);
+	return NULL;
+}
+
+static struct mf_error *take_target(struct mf_settings *settings, int *count,
+				    char **words)
+{
+	if (*count && !settings->target) {
+		settings->target = words[0];
+		++words;
+		--*count;
+	}
+	if (*count)
+		return mf_error_hint(
+			mf_error_why(mf_error_create(MF_ERROR_USAGE,
+						     "what is '%s' for?",
+						     words[0]),
+				     "there is a target already, '%s'",
+				     settings->target),
+			"memforensics --help");
+	return NULL;
+}
+
+static struct mf_error *apply(const struct given *given,
+			      struct mf_parsed *parsed)
+{
+	const struct mf_command *command = parsed->command;
+	const char *name = given->option->name;
+	size_t count;
+	const struct mf_option *common = mf_common_options(&count), *option;
+
+	option = find_option(common, count, name);
+	if (!option && command)
+		option = find_option(command->options, command->option_count,
+				     name);
+	if (!option)
+		return mf_error_hint(
+			mf_error_create(MF_ERROR_USAGE,
+					"%s takes no option --%s",
+					command ? command->name : "this", name),
+			"memforensics %s --help", command ? command->name : "");
+	return option->set(&parsed->settings, given->value);
+}
+
+static struct mf_error *understand(const struct parser *parser, int count,
+				   char **words, struct mf_parsed *parsed)
+{
+	MF_TRY(take_command(parsed, &count, &words));
+	if (!parsed->command && (count || parser->given.count))
+		parsed->command = &mf_command_attach;
+	for (size_t i = 0; i < parser->given.count; i++)
+		MF_TRY(apply(&parser->given.items[i], parsed));
+	return take_target(&parsed->settings, &count, words);
+}
+
+struct mf_error *mf_command_parse(int argc, char **argv, struct mf_parsed *ret)
+{
+	mf_cleanup(parser_deinit) struct parser parser = { 0 };
+
+	parser_init(&parser);
+	MF_TRY(collect(&parser, argc, argv));
+	return understand(&parser, argc - optind, argv + optind, ret);
+}

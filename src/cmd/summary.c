@@ -1,0 +1,227 @@
+/*
+ * The first and the last lines that people read: who the target is and how much
+ * it has; what could not be known, and what was done to it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/units.h"
+#include "cmd/command.h"
+
+enum {
+	SHOWN_PARTIALS = 3,
+	LEAST_ARGUMENTS = 24,
+};
+
+/* ---- head --------------------------------------------------------------------- */
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+static const char *name_of(const struct mf_target_info *info)
+{
+	if (*info->exe)
+		return base_name(info->exe);
+	return *info->comm ? info->comm : "process";
+}
+
+/* The arguments, escaped, cut to what is left of the line. */
+static void add_arguments(struct mf_buffer *text,
+			  const struct mf_target_info *info, unsigned width)
+{
+	size_t used = mf_utf8_columns(mf_buffer_text(text)), room;
+	MF_AUTO_BUFFER(words);
+	MF_AUTO_BUFFER(safe);
+
+	for (size_t i = 0; info->cmdline && info->cmdline[i]; i++)
+		mf_buffer_printf(&words, "%s%s", i ? " " : "",
+				 info->cmdline[i]);
+	if (!words.size)
+		return;
+	mf_escape_text(&safe, words.text, words.size);
+	room = width > used + LEAST_ARGUMENTS ? width - used : LEAST_ARGUMENTS;
+	if (safe.size <= room) {
+		mf_buffer_puts(text, safe.text);
+		return;
+	}
+	/* Not inside a character. */
+	for (room -= 3;
+	     room && ((unsigned char)safe.text[room] & 0xc0) == 0x80;)
+		room--;
+	mf_buffer_add(text, safe.text, room);
+	mf_buffer_puts(text, "...");
+}
+
+static void write_name(struct mf_run *run, const struct mf_target_info *info)
+{
+	MF_AUTO_BUFFER(text);
+
+	if (info->kind == MF_TARGET_LISTING) {
+		mf_buffer_printf(&text, "a saved listing: %s",
+				 run->settings->target);
+	} else {
+		mf_buffer_printf(&text, "%s, pid %d", name_of(info),
+				 (int)info->pid);
+		if (info->nspid && info->nspid != info->pid)
+			mf_buffer_printf(&text, " (%d in its container)",
+					 (int)info->nspid);
+		mf_buffer_puts(&text, ": ");
+		add_arguments(&text, info, mf_run_width(run));
+	}
+	mf_report_line(run->report, "%s", mf_buffer_text(&text));
+}
+
+static void add_limit(struct mf_buffer *text, const struct mf_limits *limits,
+		      uint64_t rss)
+{
+	char size[MF_UNIT_TEXT];
+	uint64_t limit = limits->cgroup_memory_max;
+
+	if (limit != UINT64_MAX && limit)
+		mf_buffer_printf(text, " (%.0f%% of its cgroup's %s)",
+				 100 * (double)rss / (double)limit,
+				 mf_format_size(size, limit));
+	else if (limits->memory_available != UINT64_MAX)
+		mf_buffer_printf(
+			text, " (no limit; the machine has %s left)",
+			mf_format_size(size, limits->memory_available));
+}
+
+static uint64_t swap_of(const struct mf_space *space)
+{
+	size_t count;
+	const struct mf_class_total *totals = mf_space_totals(space, &count);
+	uint64_t swap = 0;
+
+	for (size_t i = 0; i < count; i++)
+		swap += totals[i].usage.swap;
+	return swap;
+}
+
+static uint64_t mapped_of(const struct mf_space *space)
+{
+	size_t count;
+	const struct mf_class_total *totals = mf_space_totals(space, &count);
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += totals[i].size;
+	return size;
+}
+
+static void write_amounts(struct mf_run *run, const struct mf_target_info *info,
+			  const struct mf_space *space)
+{
+	char size[MF_UNIT_TEXT];
+	uint64_t rss = mf_space_rss(space), swap = swap_of(space);
+	MF_AUTO_BUFFER(text);
+
+	if (rss || info->kind != MF_TARGET_LISTING)
+		mf_buffer_printf(&text, "RSS %s", mf_format_size(size, rss));
+	else
+		mf_buffer_puts(&text, "RSS is not known");
+	if (info->kind == MF_TARGET_LIVE)
+		add_limit(&text, &info->limits, rss);
+	if (swap)
+		mf_buffer_printf(&text, ", swap %s",
+				 mf_format_size(size, swap));
+	mf_buffer_printf(&text, ", mapped %s",
+			 mf_format_size(size, mapped_of(space)));
+	if (info->thread_count)
+		mf_buffer_printf(&text, ", %u thread%s", info->thread_count,
+				 info->thread_count == 1 ? "" : "s");
+	if (info->age_ms)
+		mf_buffer_printf(&text, ", up %s",
+				 mf_format_time(size, (double)info->age_ms));
+	mf_report_line(run->report, "%s", mf_buffer_text(&text));
+}
+
+void mf_run_write_head(struct mf_run *run, const struct mf_space *space)
+{
+	const struct mf_target_info *info =
+		mf_target_info(mf_session_target(run->session));
+
+	write_name(run, info);
+	write_amounts(run, info, space);
+}
+
+/* ---- foot --------------------------------------------------------------------- */
+
+static void write_partials(struct mf_run *run)
+{
+	size_t count, shown;
+	const struct mf_partial *partials =
+		mf_target_partials(mf_session_target(run->session), &count);
+
+	shown = run->settings->verbose ? count
+				       : MF_MIN(count, (size_t)SHOWN_PARTIALS);
+	for (size_t i = 0; i < shown; i++)
+		mf_report_line(run->report, "not known: %s (%s)",
+			       partials[i].what, partials[i].why);
+	if (count > shown)
+		mf_report_line(run->report,
+			       "not known: %zu more things (-v names them)",
+			       count - shown);
+}
+
+static void add_pause(struct mf_buffer *text, const struct mf_impact *impact)
+{
+	char time[MF_UNIT_TEXT];
+
+	if (!impact->stops) {
+		mf_buffer_puts(text, "not paused");
+		if (impact->why && *impact->why)
+			mf_buffer_printf(text, " (%s)", impact->why);
+		return;
+	}
+	mf_buffer_printf(text, "paused %s",
+			 mf_format_time(time, impact->pause_ms));
+	if (impact->stops == 1)
+		mf_buffer_puts(text, " once");
+	else
+		mf_buffer_printf(
+			text, " in %u stops, %s the longest", impact->stops,
+			mf_format_time(time, impact->longest_pause_ms));
+	if (impact->pause_ran_out)
+		mf_buffer_puts(text, ", which did not suffice");
+}
+
+static void write_impact(struct mf_run *run)
+{
+	struct mf_impact impact;
+	char number[MF_UNIT_TEXT];
+	MF_AUTO_BUFFER(text);
+
+	mf_target_get_impact(mf_session_target(run->session), &impact);
+	add_pause(&text, &impact);
+	mf_buffer_printf(&text, "; %s read",
+			 mf_format_size(number, impact.bytes_read));
+	mf_buffer_printf(&text, ", %s pages faulted in",
+			 mf_format_count(number, impact.pages_faulted_in));
+	mf_buffer_printf(&text, "; %s in all",
+			 mf_format_time(number, impact.elapsed_ms));
+	if (impact.racy)
+		mf_buffer_puts(&text, "; read while it ran, so figures may be "
+				      "slightly off");
+	mf_report_line(run->report, "%s", mf_buffer_text(&text));
+}
+
+void mf_run_write_foot(struct mf_run *run)
+{
+	const struct mf_target_info *info =
+		mf_target_info(mf_session_target(run->session));
+
+	mf_report_line(run->report, "%s", "");
+	write_partials(run);
+	if (info->kind == MF_TARGET_LIVE)
+		write_impact(run);
+	else
+		mf_report_line(run->report,
+			       "from a listing: classes are told by shape and "
+			       "name; what is in the memory is not known");
+}
