@@ -18,6 +18,8 @@ struct mf_image;
 struct mf_image_options {
 	bool debuginfod;   /* ask debuginfod servers (off unless asked) */
 	bool no_debuginfo; /* only what the loaded files themselves hold */
+	const char *symfs; /* NULL, or the root below which debug files are
+			      sought first */
 };
 
 /** What a byte of a loaded object is, by its program headers. */
@@ -25,11 +27,11 @@ enum mf_segment_kind {
 	MF_SEGMENT_TEXT,
 	MF_SEGMENT_RODATA, /* read-only, or read-only after relocation */
 	MF_SEGMENT_DATA,
-	MF_SEGMENT_BSS, /* past the file's bytes: file page's tail and anon */
+	MF_SEGMENT_BSS, /* pages past the file's; those of both are data */
 };
 
 struct mf_segment {
-	uint64_t start, end; /* run-time, page-rounded outwards */
+	uint64_t start, end; /* run-time, whole pages, never overlapping */
 	enum mf_segment_kind kind;
 };
 
@@ -145,7 +147,7 @@ struct mf_member {
 /**
  * Size of `struct NAME` and offsets of its members, from the DWARF of the
  * compilation unit that defines the symbol NEAR (a function or variable of the
- * module). False when there is no debug information for it.
+ * module). Members of members are named with dots. False when there is no debug information for it.
  */
 bool mf_image_struct_layout(struct mf_image *image,
 			    const struct mf_module *module, const char *near,

@@ -1,0 +1,27 @@
+/*
+ * Debug information of an object: inside its file, or in a file of its own
+ * that is found by build-id.
+ */
+#ifndef MF_IMAGE_DEBUG_H
+#define MF_IMAGE_DEBUG_H
+
+#include <elfutils/libdw.h>
+
+#include "image/image.h"
+
+/** The separate debug file, or NULL; stays the object's. */
+Elf *mf_debug_elf(struct mf_image *image, struct mf_object *object);
+
+/** DWARF of the file itself, else of the separate debug file; or NULL. */
+Dwarf *mf_debug_dwarf(struct mf_image *image, struct mf_object *object);
+
+/** .gnu_debugdata of the file, unpacked; *fd: -1, or to close after it. */
+Elf *mf_debug_open_mini(struct mf_object *object, int *fd);
+
+/** Layouts looked up so far; a list of layout.c. */
+struct mf_layout **mf_debug_layouts(struct mf_object *object);
+
+void mf_debug_destroy(struct mf_debug *debug);
+void mf_layouts_destroy(struct mf_layout *layouts);
+
+#endif

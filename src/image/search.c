@@ -1,0 +1,136 @@
+/*
+ * What is asked of an object without a symbol: its sections, and bytes in the
+ * parts of it that nobody writes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "image/exports.h"
+#include "image/image.h"
+
+enum {
+	WINDOW = 1 << 20,
+	PATTERN_MAX = 4096,
+};
+
+bool mf_image_has_section(struct mf_image *image,
+			  const struct mf_module *module, const char *name)
+{
+	struct mf_object *object = mf_image_object(image, module);
+	Elf64_Shdr header;
+
+	return object && mf_elf_section(mf_object_elf(object), name, &header);
+}
+
+size_t mf_image_tls_slots(struct mf_image *image,
+			  const struct mf_module *module, uint64_t **ret)
+{
+	struct mf_object *object = mf_image_object(image, module);
+	size_t count;
+
+	*ret = NULL;
+	if (!object)
+		return 0;
+	count = mf_exports_tls_slots(object, ret);
+	for (size_t i = 0; i < count; i++)
+		(*ret)[i] += module->bias;
+	return count;
+}
+
+/* Linkers put text that is data beside code only when they have no better
+ * place; then code is searched too. */
+static unsigned wanted_flags(const struct mf_object *object)
+{
+	for (size_t i = 0; i < object->load_count; i++)
+		if (!(object->loads[i].flags & (PF_X | PF_W)) &&
+		    object->loads[i].filesz > object->page_size)
+			return 0;
+	return PF_X;
+}
+
+struct byte_search {
+	const struct mf_object *object;
+	const void *pattern;
+	size_t size;
+	char *window;
+};
+
+/* A page of memory that can't be had reads as zeros. */
+static bool read_window(const struct mf_object *object, uint64_t vaddr,
+			char *window, size_t size)
+{
+	if (object->fd >= 0)
+		return mf_object_read(object, vaddr, window, size);
+	while (size) {
+		size_t step =
+			MF_MIN(object->page_size - vaddr % object->page_size,
+			       (uint64_t)size);
+
+		if (!mf_object_read(object, vaddr, window, step))
+			memset(window, 0, step);
+		window += step;
+		vaddr += step;
+		size -= step;
+	}
+	return true;
+}
+
+/* Windows overlap by all but one byte of the pattern. */
+static bool find_in_load(struct byte_search *search, const struct mf_load *load,
+			 uint64_t *ret)
+{
+	uint64_t at = 0;
+
+	while (load->filesz - at >= search->size) {
+		size_t size = MF_MIN(load->filesz - at, (uint64_t)WINDOW);
+		const char *found;
+
+		if (!read_window(search->object, load->vaddr + at,
+				 search->window, size))
+			return false;
+		found = memmem(search->window, size, search->pattern,
+			       search->size);
+		if (found) {
+			*ret = load->vaddr + at +
+			       (uint64_t)(found - search->window);
+			return true;
+		}
+		if (size == load->filesz - at)
+			return false;
+		at += size - (search->size - 1);
+	}
+	return false;
+}
+
+static void copy_context(const struct mf_object *object, uint64_t vaddr,
+			 char *context, size_t room)
+{
+	size_t size = MF_MIN(mf_object_room(object, vaddr), (uint64_t)room);
+
+	memset(context, 0, room);
+	mf_object_read(object, vaddr, context, size);
+}
+
+bool mf_image_find_bytes(struct mf_image *image, const struct mf_module *module,
+			 const void *pattern, size_t size, char *context,
+			 size_t room)
+{
+	const struct mf_object *object = mf_image_object(image, module);
+	struct byte_search search = { object, pattern, size, NULL };
+	mf_auto_free char *window = NULL;
+	bool found = false;
+	uint64_t vaddr = 0;
+	unsigned flags;
+
+	if (!object || !size || size > PATTERN_MAX)
+		return false;
+	flags = wanted_flags(object);
+	window = search.window = mf_calloc(1, WINDOW);
+	for (size_t i = 0; !found && i < object->load_count; i++)
+		if (!(object->loads[i].flags & (PF_X | PF_W) & ~flags))
+			found = find_in_load(&search, &object->loads[i],
+					     &vaddr);
+	if (found && context)
+		copy_context(object, vaddr, context, room);
+	return found;
+}
