@@ -14,7 +14,7 @@ enum {
 };
 
 /* No user address of any machine is above. */
-static const uint64_t MOST_ADDRESS = UINT64_C(1) << 57;
+static const uint64_t most_address = UINT64_C(1) << 57;
 
 /* ---- ranges -------------------------------------------------------------- */
 
@@ -205,7 +205,7 @@ bool mf_reader_read(struct mf_reader *reader, uint64_t address, void *bytes,
 {
 	uint8_t *to = bytes;
 
-	if (address >= MOST_ADDRESS || size > MOST_ADDRESS - address)
+	if (address >= most_address || size > most_address - address)
 		return false;
 	while (size) {
 		struct line *line = find_line(reader, address);
