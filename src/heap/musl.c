@@ -105,6 +105,7 @@ struct claiming {
 	struct mf_allocator_instance *instance;
 	struct mf_reader *reader;
 	MF_VEC(struct mf_range) groups;
+	struct mf_map seen; /* areas */
 	uint64_t areas, all_groups, single, bytes;
 	struct mf_range heap; /* the brk heap, once claimed */
 };
@@ -170,7 +171,8 @@ static void read_areas(struct claiming *claiming, const struct search *search)
 		    !mf_reader_read(claiming->reader, area, &head,
 				    sizeof(head)) ||
 		    head.check != search->secret || head.slot_count < 0 ||
-		    head.slot_count > AREA_SLOTS)
+		    head.slot_count > AREA_SLOTS ||
+		    !mf_map_set(&claiming->seen, area, 0))
 			break;
 		claim_area(claiming, area);
 		for (int32_t i = 0; i < head.slot_count; i++)
@@ -198,11 +200,11 @@ static void claim_groups(struct claiming *claiming)
 	for (size_t i = 0; i < claiming->groups.count; i++) {
 		struct mf_range group = claiming->groups.items[i];
 
-		if (group.start != run.end) {
+		if (group.start > run.end) {
 			claim_range(claiming, run, "musl groups", proof);
-			run.start = group.start;
+			run = group;
 		}
-		run.end = group.end;
+		run.end = MF_MAX(run.end, group.end);
 	}
 	claim_range(claiming, run, "musl groups", proof);
 }
@@ -242,6 +244,7 @@ static struct mf_error *claim(struct mf_heap_context *context,
 	claim_groups(&claiming);
 	explain(&claiming);
 	mf_vec_deinit(&claiming.groups);
+	mf_map_deinit(&claiming.seen);
 	mf_reader_destroy(search.reader);
 	return NULL;
 }
