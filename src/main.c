@@ -1,7 +1,9 @@
 /*
  * The program's entry.
  */
-int main(void)
+#include "cmd/command.h"
+
+int main(int argc, char **argv)
 {
-	return 0;
+	return mf_command_main(argc, argv);
 }

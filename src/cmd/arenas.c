@@ -34,11 +34,12 @@ const struct mf_command mf_command_arenas = {
 	.summary = "every allocator found: arenas, free lists, fragmentation",
 	.description =
 		"Walks every heap of glibc's malloc, chunk by chunk, and says "
-		"of each arena how much of it\nis in use, free, could be given "
-		"back to the kernel by malloc_trim(0) now, and is pinned:\n"
-		"free, but on pages that chunks in use share. Other allocators "
-		"are named, with the memory\nthat they hold. With -v: heaps, "
-		"chunk sizes and bins of the worst arena, and parameters.",
+		"of each arena how much of it is in use, is free, could be "
+		"given back to the kernel by malloc_trim(0) now, and is pinned "
+		"(free, but on pages that chunks in use share).\nOther "
+		"allocators are named, with the memory that they hold.\nWith "
+		"-v: heaps, chunk sizes and bins of the worst arena, and "
+		"parameters.",
 	.needs = MF_CAN_MAPPINGS | MF_CAN_READ,
 	.run = run_arenas,
 };

@@ -166,7 +166,7 @@ const struct mf_command mf_command_attach = {
 	.summary = "the whole report: where the memory went, and what to do",
 	.description =
 		"Says what is wrong first, then what the resident memory is "
-		"made of, which heaps keep how\nmuch of it, which regions look "
+		"made of, which heaps keep how much of it, which regions look "
 		"suspicious, what to do, and what looking did to the "
 		"process.",
 	.options = options,

@@ -73,7 +73,7 @@ struct mf_run;
 struct mf_command {
 	const char *name;
 	const char *summary;		 /* one line, no full stop */
-	const char *description;	 /* a paragraph for its --help */
+	const char *description;	 /* for its --help; a line a sentence */
 	const struct mf_option *options; /* besides the common ones */
 	size_t option_count;
 	unsigned needs; /* MF_CAN_* */
@@ -123,6 +123,12 @@ struct mf_parsed {
 
 struct mf_error *mf_command_parse(int argc, char **argv, struct mf_parsed *ret)
 	MF_MUST_CHECK;
+
+/**
+ * Writes TEXT in lines of at most 78 columns, a new one for each line of TEXT
+ * too when SENTENCES.
+ */
+void mf_help_wrap(FILE *stream, const char *text, bool sentences);
 
 /** COMMAND NULL: of the program. */
 void mf_help_print(FILE *stream, const struct mf_command *command);

@@ -303,8 +303,7 @@ static void man_command(FILE *stream, const struct mf_command *command)
 {
 	fprintf(stream, ".It Cm %s Oo Ar options Oc Ar target\n",
 		command->name);
-	man_text(stream, command->description);
-	fputc('\n', stream);
+	mf_help_wrap(stream, command->description, true);
 	if (!command->option_count)
 		return;
 	fputs(".Bl -tag -width Ds\n", stream);

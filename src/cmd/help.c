@@ -8,9 +8,33 @@
 #include "cmd/command.h"
 
 enum {
+	WIDTH = 78,
 	MARGIN = 2,
 	LEFT = 26, /* columns of names before their summaries */
 };
+
+void mf_help_wrap(FILE *stream, const char *text, bool sentences)
+{
+	size_t at = 0;
+
+	while (*text) {
+		size_t length = strcspn(text, " \n");
+		bool ends = text[length] == '\n';
+
+		if (at && at + 1 + length > WIDTH) {
+			fputc('\n', stream);
+			at = 0;
+		}
+		at += (size_t)fprintf(stream, "%s%.*s", at ? " " : "",
+				      (int)length, text);
+		text += length + (text[length] != '\0');
+		if (sentences && ends) {
+			fputc('\n', stream);
+			at = 0;
+		}
+	}
+	fputc('\n', stream);
+}
 
 static void add_names(struct mf_buffer *text, const struct mf_option *option)
 {
@@ -94,9 +118,9 @@ void mf_help_print(FILE *stream, const struct mf_command *command)
 		print_program(stream);
 		return;
 	}
-	fprintf(stream, "%s: %s.\n\n  memforensics %s [OPTIONS] TARGET\n\n%s\n",
-		command->name, command->summary, command->name,
-		command->description);
+	fprintf(stream, "%s: %s.\n\n  memforensics %s [OPTIONS] TARGET\n\n",
+		command->name, command->summary, command->name);
+	mf_help_wrap(stream, command->description, false);
 	print_target(stream);
 	print_options(stream, "Options of this command", command->options,
 		      command->option_count);

@@ -33,12 +33,13 @@ static struct mf_error *set_class(struct mf_settings *settings,
 	}
 	for (int i = 0; i < MF_CLASS_COUNT; i++)
 		names[i] = mf_class_name((enum mf_class)i);
-	error = mf_error_create(MF_ERROR_USAGE, "there is no class '%s'",
-				value);
+	error = mf_error_why(mf_error_create(MF_ERROR_USAGE,
+					     "there is no class '%s'", value),
+			     "the totals of maps name the classes that a "
+			     "process has");
 	meant = mf_did_you_mean(value, names, MF_CLASS_COUNT);
 	return meant ? mf_error_hint(error, "--class %s", meant)
-		     : mf_error_hint(error, "memforensics maps TARGET, whose "
-					    "totals name those that there are");
+		     : mf_error_hint(error, "memforensics maps TARGET");
 }
 
 static const struct mf_option options[] = {
@@ -79,11 +80,11 @@ const struct mf_command mf_command_maps = {
 	.summary = "every mapping, classified, with who owns it",
 	.description =
 		"Lists the regions of the address space: what each is, how "
-		"much of it is in memory,\nand who has it. A mapping that "
-		"holds several things is a region for each of them.\n"
-		"Nobody's region is of class anon. With -v: why each is "
-		"what it is.\nThe process is not stopped, unless --stop "
-		"brief asks for it.",
+		"much of it is in memory, and who has it.\n"
+		"A mapping that holds several things is a region for each of "
+		"them.\nWhat nobody claims is of class anon.\nWith -v: why "
+		"each is what it is.\nThe process is not stopped, unless "
+		"--stop brief asks for it.",
 	.options = options,
 	.option_count = MF_ARRAY_SIZE(options),
 	.needs = MF_CAN_MAPPINGS,

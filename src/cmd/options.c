@@ -17,10 +17,12 @@ enum {
 static struct mf_error *bad_value(const char *option, const char *value,
 				  const char *wanted)
 {
-	return mf_error_why(mf_error_create(MF_ERROR_USAGE,
-					    "--%s does not take '%s'", option,
-					    value),
-			    "it takes %s", wanted);
+	return mf_error_hint(
+		mf_error_why(mf_error_create(MF_ERROR_USAGE,
+					     "--%s does not take '%s'", option,
+					     value),
+			     "it takes %s", wanted),
+		"memforensics --help");
 }
 
 struct mf_error *mf_option_word(const char *option, const char *value,

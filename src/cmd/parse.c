@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/vec.h"
 #include "cmd/command.h"
@@ -51,7 +52,7 @@ const char *mf_did_you_mean(const char *word, const char *const *words,
 	for (size_t i = 0; i < count; i++) {
 		size_t edits = distance(word, words[i]);
 
-		if (edits < nearest && edits < strlen(words[i]) / 2) {
+		if (edits < nearest && edits <= strlen(words[i]) / 2) {
 			nearest = edits;
 			ret = words[i];
 		}
@@ -171,7 +172,9 @@ static struct mf_error *unknown_option(const struct parser *parser,
 	const char *meant = NULL;
 	size_t count = 0;
 
-	error = mf_error_create(MF_ERROR_USAGE, "there is no option %s", name);
+	error = mf_error_why(
+		mf_error_create(MF_ERROR_USAGE, "there is no option %s", name),
+		"no command has one of that name");
 	for (size_t i = 0; i < parser->options.count; i++)
 		if (!parser->options.items[i]->hidden)
 			names[count++] = parser->options.items[i]->name;
@@ -188,13 +191,19 @@ static struct mf_error *refuse(const struct parser *parser, int what,
 	char letter[] = { '-', (char)optopt, '\0' };
 
 	if (what == ':' && option)
-		return mf_error_why(mf_error_create(MF_ERROR_USAGE,
-						    "--%s lacks its value",
-						    option->name),
-				    "it takes %s", option->argument);
+		return mf_error_hint(
+			mf_error_why(mf_error_create(MF_ERROR_USAGE,
+						     "--%s lacks its value",
+						     option->name),
+				     "it takes %s", option->argument),
+			"memforensics --help");
 	if (option && optopt >= FIRST_LONG)
-		return mf_error_create(MF_ERROR_USAGE, "--%s takes no value",
-				       option->name);
+		return mf_error_hint(
+			mf_error_why(mf_error_create(MF_ERROR_USAGE,
+						     "what is %s for?",
+						     argv[optind - 1]),
+				     "the option takes no value"),
+			"--%s", option->name);
 	return unknown_option(parser, optopt ? letter : argv[optind - 1]);
 }
 
@@ -236,6 +245,8 @@ static struct mf_error *unknown_command(const char *word)
 		mf_buffer_printf(&all, "%s%s", i ? ", " : "", names[i]);
 	}
 	mf_error_why(error, "the commands are %s", mf_buffer_text(&all));
+	if (access(word, F_OK) == 0)
+		return mf_error_hint(error, "memforensics attach %s", word);
 	meant = mf_did_you_mean(word, names, count);
 	return meant ? mf_error_hint(error, "memforensics %s", meant)
 		     : mf_error_hint(error, "memforensics --help");
@@ -283,7 +294,7 @@ static struct mf_error *apply(const struct given *given,
 	const struct mf_option *common = mf_common_options(&count), *option;
 
 	option = find_option(common, count, name);
-	if (!option && command)
+	if (!option)
 		option = find_option(command->options, command->option_count,
 				     name);
 	if (!option)

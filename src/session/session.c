@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/units.h"
 
@@ -110,6 +110,28 @@ struct mf_target *mf_session_target(struct mf_session *session)
 	return session->target;
 }
 
+/* What a person at a terminal is told of a long build. */
+enum step {
+	STEP_SYMBOLS,
+	STEP_HEAPS,
+	STEP_MEMORY,
+	STEP_FIGURES,
+	STEP_DONE,
+};
+
+static void tell(enum step step)
+{
+	static const char *const words[] = {
+		[STEP_SYMBOLS] = "reading symbols",
+		[STEP_HEAPS] = "looking for heaps",
+		[STEP_MEMORY] = "reading memory",
+		[STEP_FIGURES] = "making figures",
+		[STEP_DONE] = "",
+	};
+
+	mf_progress(words[step], step, STEP_DONE);
+}
+
 /* ---- models --------------------------------------------------------------- */
 
 struct mf_error *mf_session_image(struct mf_session *session,
@@ -186,8 +208,11 @@ static struct mf_error *finish_heap(struct mf_session *session,
 static struct mf_error *build_with(struct mf_session *session,
 				   struct mf_space *space)
 {
+	tell(STEP_HEAPS);
 	MF_TRY(prepare_heap(session));
+	tell(STEP_MEMORY);
 	MF_TRY(hold_and_read(session, space));
+	tell(STEP_FIGURES);
 	return finish_heap(session, space);
 }
 
@@ -199,6 +224,7 @@ static struct mf_error *build(struct mf_session *session)
 
 	if (session->space)
 		return NULL;
+	tell(STEP_SYMBOLS);
 	MF_TRY(mf_session_image(session, &image));
 	MF_TRY(mf_space_prepare(session->target, image, &space));
 	error = build_with(session, space);
@@ -209,6 +235,7 @@ static struct mf_error *build(struct mf_session *session)
 		return error;
 	}
 	session->space = space;
+	tell(STEP_DONE);
 	return NULL;
 }
 

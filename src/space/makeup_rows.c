@@ -170,7 +170,7 @@ void mf_space_write_totals(const struct mf_space *space,
 
 struct holder {
 	const char *name;
-	uint64_t bytes, regions;
+	uint64_t bytes;
 };
 
 struct holder_list {
@@ -203,7 +203,6 @@ static void merge_holders(struct holder_list *list)
 		if (kept &&
 		    !strcmp(list->items[kept - 1].name, list->items[i].name)) {
 			list->items[kept - 1].bytes += list->items[i].bytes;
-			list->items[kept - 1].regions++;
 			continue;
 		}
 		list->items[kept++] = list->items[i];
@@ -226,7 +225,7 @@ static void list_holders(const struct mf_space *space, enum mf_class class,
 		if (region->class == class && bytes)
 			mf_vec_push(list,
 				    (struct holder){ mf_region_holder(region),
-						     bytes, 1 });
+						     bytes });
 	}
 	merge_holders(list);
 }

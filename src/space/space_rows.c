@@ -33,7 +33,7 @@ const char *mf_region_holder(const struct mf_region *region)
 {
 	if (*region->owner)
 		return base_name(region->owner);
-	if (*path_of(region))
+	if (*path_of(region) && *path_of(region) != '[')
 		return base_name(path_of(region));
 	return region->label;
 }
