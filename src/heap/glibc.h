@@ -121,6 +121,7 @@ struct glibc {
 	struct mf_heap_context *context;
 	struct mf_target *target;
 	const struct mf_module *module;
+	const char *owner; /* of its claims */
 	const struct glibc_layout *layout;
 	struct glibc_layout dwarf_layout;
 	const struct glibc_parameters_layout *parameters_layout;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "heap/glibc.h"
+#include "heap/recognise.h"
 
 enum {
 	SCAN_BYTES = 1 << 20,
@@ -183,6 +184,16 @@ static bool may_be_next(uint64_t address, uint64_t word, uint64_t main_arena)
 	       word < user_end;
 }
 
+/* An arena of another's ring lies behind the heap_info of its first heap. */
+static bool is_in_heap(struct mf_target *target, uint64_t arena)
+{
+	uint64_t low = arena & 0xfff, owner;
+
+	return (low == 0x20 || low == 0x30) &&
+	       mf_target_read_u64(target, arena - low, &owner) &&
+	       owner == arena;
+}
+
 static bool look_for_arena(struct scan *scan, uint64_t address, uint64_t word)
 {
 	struct mf_target *target = scan->context->target;
@@ -195,7 +206,8 @@ static bool look_for_arena(struct scan *scan, uint64_t address, uint64_t word)
 		if (address < rows[i].next ||
 		    !may_be_next(address, word, main_arena))
 			continue;
-		if (!ring_closes(target, main_arena, &rows[i]) ||
+		if (is_in_heap(target, main_arena) ||
+		    !ring_closes(target, main_arena, &rows[i]) ||
 		    !has_bins(target, main_arena, &rows[i]))
 			continue;
 		scan->main_arena = main_arena;
@@ -489,7 +501,8 @@ static bool is_used(struct glibc *glibc)
 	return system != 0;
 }
 
-static void add_instance(struct scan *scan, const struct symbols *symbols)
+static void add_instance(struct scan *scan, const struct symbols *symbols,
+			 bool first)
 {
 	struct mf_allocator_instance *instance = mf_heap_add_instance(
 		scan->context, &mf_glibc_ops, scan->module);
@@ -504,6 +517,11 @@ static void add_instance(struct scan *scan, const struct symbols *symbols)
 	glibc->layout = scan->layout;
 	glibc->main_arena = scan->main_arena;
 	glibc->used = is_used(glibc);
+	mf_instance_ask_malloc(scan->context, instance);
+	if (!first)
+		instance->owner = mf_pool_printf(
+			scan->context->pool, "glibc in %s", scan->module->name);
+	glibc->owner = instance->owner;
 	instance->info.why = describe_find(symbols, scan->main_arena);
 	read_version(glibc, instance);
 	instance->info.layout = settle_layout(glibc);
@@ -541,6 +559,7 @@ struct mf_error *glibc_probe(struct mf_heap_context *context)
 	size_t count;
 	const struct mf_module *modules =
 		mf_image_modules(context->image, &count);
+	bool first = true;
 
 	for (size_t i = 0; i < count; i++) {
 		struct scan scan = {
@@ -552,8 +571,10 @@ struct mf_error *glibc_probe(struct mf_heap_context *context)
 
 		scan_module(&scan);
 		compare_ways(&scan, &symbols);
-		if (scan.main_arena)
-			add_instance(&scan, &symbols);
+		if (!scan.main_arena)
+			continue;
+		add_instance(&scan, &symbols, first);
+		first = false;
 	}
 	return NULL;
 }

@@ -109,7 +109,7 @@ static void claim(struct glibc *glibc, const struct glibc_segment *segment,
 			       .class = class,
 			       .certainty = MF_BY_STRUCTURE,
 			       .label = "main arena",
-			       .owner = "glibc",
+			       .owner = glibc->owner,
 			       .proof = proof,
 		       });
 }

@@ -124,7 +124,7 @@ static void add(struct search *search, uint64_t base, uint64_t size)
 			       .class = MF_CLASS_MMAP_CHUNK,
 			       .certainty = MF_BY_STRUCTURE,
 			       .label = "mmapped chunk",
-			       .owner = "glibc",
+			       .owner = glibc->owner,
 			       .proof = "malloc's header, counted by mp_",
 		       });
 }

@@ -98,7 +98,7 @@ static void claim_heap(struct glibc *glibc, const struct glibc_segment *segment,
 			       .class = MF_CLASS_ARENA,
 			       .certainty = MF_BY_STRUCTURE,
 			       .label = label,
-			       .owner = "glibc",
+			       .owner = glibc->owner,
 			       .proof = "heap_info, and the arena ring closes",
 		       });
 	mf_space_claim(glibc->context->space,
@@ -108,7 +108,7 @@ static void claim_heap(struct glibc *glibc, const struct glibc_segment *segment,
 			       .class = MF_CLASS_ARENA_RESERVE,
 			       .certainty = MF_BY_STRUCTURE,
 			       .label = label,
-			       .owner = "glibc",
+			       .owner = glibc->owner,
 			       .proof = "behind the heap, up to its size limit",
 		       });
 }
