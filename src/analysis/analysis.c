@@ -242,14 +242,6 @@ struct mf_analysis *mf_analysis_judge(const struct mf_facts *facts)
 	return analysis;
 }
 
-struct mf_analysis *mf_analysis_create(const struct mf_analysis_input *input)
-{
-	struct mf_facts facts;
-
-	mf_facts_gather(input, &facts);
-	return mf_analysis_judge(&facts);
-}
-
 void mf_analysis_destroy(struct mf_analysis *analysis)
 {
 	if (!analysis)

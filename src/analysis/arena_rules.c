@@ -180,11 +180,11 @@ static void judge_threshold(struct mf_judge *judge,
 		large += large_free(&glibc->arenas[i]);
 	if (!mf_is_large(large, glibc->figures.free.bytes, 25, LARGE))
 		return;
-	mf_judge_find(judge, MF_SEVERITY_INFO, large,
-		      "glibc's mmap threshold grew to %s: %s of large blocks "
-		      "stayed in heaps when freed",
-		      mf_judge_size(judge, threshold),
-		      mf_judge_size(judge, large));
+	mf_judge_find(
+		judge, MF_SEVERITY_INFO, large,
+		"the mmap threshold grew to %s: %s of large blocks stayed "
+		"in heaps when freed",
+		mf_judge_size(judge, threshold), mf_judge_size(judge, large));
 	mf_judge_evidence(judge, "mmap_threshold", mf_size(threshold));
 	mf_judge_evidence(judge, "large_free", mf_size(large));
 	mf_judge_evidence(judge, "free", mf_size(glibc->figures.free.bytes));
@@ -249,12 +249,10 @@ static void judge_corruption(struct mf_judge *judge,
 	}
 	if (!first)
 		return;
-	mf_judge_find(
-		judge, MF_SEVERITY_CRITICAL, first->figures.system,
-		"heap corruption: %zu place%s in %zu arena%s, first 0x%" PRIx64
-		": %s",
-		places, places == 1 ? "" : "s", arenas, arenas == 1 ? "" : "s",
-		first->corrupt[0].address, first->corrupt[0].what);
+	mf_judge_find(judge, MF_SEVERITY_CRITICAL, first->figures.system,
+		      "heap corruption at 0x%" PRIx64 ": %s%s",
+		      first->corrupt[0].address, first->corrupt[0].what,
+		      places > 1 ? ", and more" : "");
 	mf_judge_evidence(judge, "places", mf_count(places));
 	mf_judge_evidence(judge, "arenas", mf_count(arenas));
 	mf_judge_evidence(judge, "arena", mf_id(first->index));

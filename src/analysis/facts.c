@@ -1,31 +1,11 @@
 /*
- * Gathers what the rules judge from the other rooms, and answers what several
- * rules ask of it.
+ * Answers what several rules ask of the facts.
  */
 #include "analysis/facts.h"
 
 #include <string.h>
 
 #include "base/compiler.h"
-
-void mf_facts_gather(const struct mf_analysis_input *input,
-		     struct mf_facts *ret)
-{
-	struct mf_impact impact;
-
-	*ret = (struct mf_facts){ .info = mf_target_info(input->target) };
-	ret->mappings = mf_target_mappings(input->target, &ret->mapping_count);
-	ret->regions = mf_space_regions(input->space, &ret->region_count);
-	ret->totals = mf_space_totals(input->space, &ret->total_count);
-	if (input->heap)
-		ret->allocators =
-			mf_heap_allocators(input->heap, &ret->allocator_count);
-	mf_space_stack_census(input->space, &ret->stacks);
-	ret->rss = mf_space_rss(input->space);
-	ret->rss_explained = mf_space_rss_explained(input->space);
-	mf_target_get_impact(input->target, &impact);
-	ret->racy = impact.racy;
-}
 
 const struct mf_allocator *mf_facts_glibc(const struct mf_facts *facts)
 {

@@ -22,10 +22,6 @@ struct mf_facts {
 	bool racy;		     /* it ran while it was read */
 };
 
-/** Asks the doors. Pointers stay those of the rooms. */
-void mf_facts_gather(const struct mf_analysis_input *input,
-		     struct mf_facts *ret);
-
 /** The glibc whose heaps were walked (malloc's owner first), or NULL. */
 const struct mf_allocator *mf_facts_glibc(const struct mf_facts *facts);
 bool mf_facts_has(const struct mf_facts *facts, const char *allocator);

@@ -23,8 +23,8 @@ static void judge_retention(struct mf_judge *judge,
 	if (!mf_is_large(back, facts->rss, 10, LARGE))
 		return;
 	mf_judge_find(judge, MF_SEVERITY_WARNING, back,
-		      "retention: %s of %s RSS is free in glibc's heaps, and "
-		      "malloc_trim would return it",
+		      "retention: malloc_trim would return %s of %s RSS, "
+		      "free in glibc's heaps",
 		      mf_judge_size(judge, back),
 		      mf_judge_size(judge, facts->rss));
 	mf_judge_evidence(judge, "trimmable", mf_size(back));
@@ -69,8 +69,8 @@ static void judge_pinned(struct mf_judge *judge, const struct mf_facts *facts)
 		return;
 	mf_judge_find(judge, MF_SEVERITY_WARNING,
 		      resident - all->trimmable_bytes,
-		      "fragmentation: %s is free, but pinned by chunks in use: "
-		      "malloc_trim would return %s",
+		      "fragmentation: chunks in use pin %s of free memory; "
+		      "malloc_trim returns %s",
 		      mf_judge_size(judge, resident),
 		      mf_judge_size(judge, all->trimmable_bytes));
 	mf_judge_evidence(judge, "free_resident", mf_size(resident));

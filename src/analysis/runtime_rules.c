@@ -46,7 +46,7 @@ static void judge_two(struct mf_judge *judge, const struct mf_facts *facts)
 	    !mf_is_large(second->resident, facts->rss, 10, SECOND_LEAST))
 		return;
 	mf_judge_find(judge, MF_SEVERITY_WARNING, second->resident,
-		      "two allocators at once: %s holds %s and %s %s; tune the "
+		      "two allocators: %s holds %s and %s %s; tune the "
 		      "one that grows",
 		      first->name, mf_judge_size(judge, first->resident),
 		      second->name, mf_judge_size(judge, second->resident));
@@ -119,8 +119,8 @@ static void judge_other(struct mf_judge *judge, const struct mf_facts *facts)
 			    !mf_is_large(at->resident, facts->rss, 40, LARGE))
 				continue;
 			mf_judge_find(judge, MF_SEVERITY_INFO, at->resident,
-				      "%s holds %s of %s RSS: glibc's figures "
-				      "and malloc_trim say nothing here",
+				      "%s holds %s of %s RSS: malloc_trim and "
+				      "glibc's figures do not apply",
 				      at->name,
 				      mf_judge_size(judge, at->resident),
 				      mf_judge_size(judge, facts->rss));
