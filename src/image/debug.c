@@ -22,9 +22,9 @@
 #include "base/log.h"
 
 /* Files are read whole up to this size, and mapped above. */
-static const int64_t READ_MAX = 256 << 20;
+#define READ_MAX (INT64_C(256) << 20)
 /* Unpacked sections of one file; more is a trap. */
-static const uint64_t SECTIONS_MAX = UINT64_C(4) << 30;
+#define SECTIONS_MAX (UINT64_C(4) << 30)
 
 /** A file that was opened for its debug information. */
 struct debug_file {

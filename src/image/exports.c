@@ -21,7 +21,7 @@ enum {
 	CHAIN_STEP = 256, /* symbols read at once where the end is unknown */
 };
 
-static const uint16_t HIDDEN_VERSION = 0x8000;
+#define HIDDEN_VERSION 0x8000
 
 struct gnu_hash {
 	uint32_t bucket_count, first, bloom_count, shift; /* as in the file */
@@ -48,7 +48,9 @@ struct mf_exports {
 	struct sysv_hash sysv;
 	size_t count; /* symbols by the hash table */
 	bool tables_tried;
-	struct mf_symbol_table table;
+	struct mf_symbol_table table; /* of the two */
+	Elf64_Sym *symbols;
+	char *names;
 	uint16_t *versions;
 };
 
@@ -232,27 +234,28 @@ static struct mf_exports *exports_of(struct mf_object *object)
 static bool load_tables(struct mf_object *object, struct mf_exports *exports)
 {
 	const struct dynamic *dynamic = &exports->dynamic;
-	struct mf_symbol_table *table = &exports->table;
-	char *names;
+	size_t count = exports->count;
 
 	if (exports->tables_tried)
-		return table->count > 0;
+		return exports->table.count > 0;
 	exports->tables_tried = true;
-	names = mf_object_take(object, dynamic->names, dynamic->names_size);
-	if (!names)
+	exports->names =
+		mf_object_take(object, dynamic->names, dynamic->names_size);
+	exports->symbols = mf_object_take(object, dynamic->symbols,
+					  count * sizeof(*exports->symbols));
+	if (!exports->names || !exports->symbols)
 		return false;
-	table->names = names;
-	table->names_size = dynamic->names_size;
-	names[table->names_size - 1] = '\0';
-	table->symbols = mf_object_take(object, dynamic->symbols,
-					exports->count * sizeof(Elf64_Sym));
-	if (!table->symbols)
-		return false;
-	table->count = exports->count;
+	exports->names[dynamic->names_size - 1] = '\0';
 	if (dynamic->versions)
 		exports->versions =
 			mf_object_take(object, dynamic->versions,
-				       exports->count * sizeof(uint16_t));
+				       count * sizeof(*exports->versions));
+	exports->table = (struct mf_symbol_table){
+		.symbols = exports->symbols,
+		.count = count,
+		.names = exports->names,
+		.names_size = dynamic->names_size,
+	};
 	return true;
 }
 
@@ -346,15 +349,16 @@ static void find_sysv(struct search *search)
 
 const Elf64_Sym *mf_exports_find(struct mf_object *object, const char *name)
 {
+	struct mf_exports *exports = exports_of(object);
 	struct search search = {
 		.object = object,
-		.exports = exports_of(object),
+		.exports = exports,
 		.name = name,
 	};
 
-	if (search.exports->gnu.chains)
+	if (exports->gnu.chains)
 		find_gnu(&search);
-	else if (search.exports->sysv.buckets)
+	else if (exports->sysv.buckets)
 		find_sysv(&search);
 	return search.found;
 }
@@ -401,7 +405,7 @@ void mf_exports_destroy(struct mf_exports *exports)
 	drop_gnu(&exports->gnu);
 	free(exports->sysv.buckets);
 	free(exports->versions);
-	free((void *)(uintptr_t)exports->table.symbols);
-	free((void *)(uintptr_t)exports->table.names);
+	free(exports->symbols);
+	free(exports->names);
 	free(exports);
 }

@@ -119,6 +119,7 @@ void mf_image_destroy(struct mf_image *image)
 	free(image->modules);
 	free(image->object_of);
 	mf_map_deinit(&image->demangled);
+	mf_vec_deinit(&image->texts);
 	mf_pool_deinit(&image->pool);
 	free(image);
 }
@@ -215,12 +216,13 @@ static const char *demangled(struct mf_image *image, const char *name)
 	char *kept;
 
 	if (known)
-		return (const char *)(uintptr_t)*known;
+		return image->texts.items[*known];
 	text = mf_demangle(name);
 	text[strcspn(text, "@")] = '\0';
 	kept = mf_pool_strdup(&image->pool, text);
 	mf_map_set(&image->demangled, (uint64_t)(uintptr_t)name,
-		   (uint64_t)(uintptr_t)kept);
+		   image->texts.count);
+	mf_vec_push(&image->texts, kept);
 	return kept;
 }
 

@@ -27,7 +27,8 @@ struct mf_image {
 	struct mf_object **object_of; /* by index of the module */
 	size_t module_count;
 	MF_VEC(struct mf_object *) objects; /* each once */
-	struct mf_map demangled; /* address of a raw name: of its text */
+	struct mf_map demangled; /* address of a raw name: index of its text */
+	MF_VEC(const char *) texts;
 };
 
 static inline struct mf_object *mf_image_object(const struct mf_image *image,

@@ -431,6 +431,7 @@ static void fill_member(Dwarf_Die *type, struct mf_member *member)
 	}
 }
 
+// NOLINTNEXTLINE(readability-function-size): as many as the question has
 bool mf_image_struct_layout(struct mf_image *image,
 			    const struct mf_module *module, const char *near,
 			    const char *name, struct mf_member *members,

@@ -17,7 +17,7 @@ enum {
 };
 
 /* By its shape alone a larger anonymous mapping is not taken for bss. */
-static const uint64_t BSS_BY_SHAPE_MAX = 64 << 20;
+#define BSS_BY_SHAPE_MAX (UINT64_C(64) << 20)
 
 typedef const struct mf_mapping *mapping_pointer;
 
@@ -97,11 +97,11 @@ static bool is_anonymous(const struct mf_mapping *mapping)
 
 /* How far from START on there is memory that can be bss. The heap can only
  * hold it where the kernel merged the two: then bss is at its start. */
-static uint64_t bss_end(struct mf_target *target, uint64_t start, uint64_t end)
+static uint64_t bss_end(struct mf_target *target, uint64_t start, uint64_t most)
 {
 	uint64_t at = start;
 
-	while (at < end) {
+	while (at < most) {
 		const struct mf_mapping *mapping =
 			mf_target_mapping_at(target, at);
 
@@ -111,7 +111,7 @@ static uint64_t bss_end(struct mf_target *target, uint64_t start, uint64_t end)
 			break;
 		at = mapping->end;
 	}
-	return MF_MIN(at, end);
+	return MF_MIN(at, most);
 }
 
 static void add_data(struct segments *segments, const struct mf_object *object,

@@ -15,7 +15,7 @@ enum {
 };
 
 /* Beyond these no sum with an offset in the same object can wrap. */
-static const uint64_t MOST = UINT64_C(1) << 62;
+#define MOST (UINT64_C(1) << 62)
 
 /* ---- bytes ------------------------------------------------------------- */
 

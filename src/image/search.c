@@ -116,21 +116,24 @@ bool mf_image_find_bytes(struct mf_image *image, const struct mf_module *module,
 			 size_t room)
 {
 	const struct mf_object *object = mf_image_object(image, module);
-	struct byte_search search = { object, pattern, size, NULL };
 	mf_auto_free char *window = NULL;
-	bool found = false;
-	uint64_t vaddr = 0;
-	unsigned flags;
+	struct byte_search search;
+	unsigned unwanted;
 
 	if (!object || !size || size > PATTERN_MAX)
 		return false;
-	flags = wanted_flags(object);
-	window = search.window = mf_calloc(1, WINDOW);
-	for (size_t i = 0; !found && i < object->load_count; i++)
-		if (!(object->loads[i].flags & (PF_X | PF_W) & ~flags))
-			found = find_in_load(&search, &object->loads[i],
-					     &vaddr);
-	if (found && context)
-		copy_context(object, vaddr, context, room);
-	return found;
+	window = mf_calloc(1, WINDOW);
+	search = (struct byte_search){ object, pattern, size, window };
+	unwanted = (PF_X | PF_W) & ~wanted_flags(object);
+	for (size_t i = 0; i < object->load_count; i++) {
+		uint64_t vaddr;
+
+		if (object->loads[i].flags & unwanted ||
+		    !find_in_load(&search, &object->loads[i], &vaddr))
+			continue;
+		if (context)
+			copy_context(object, vaddr, context, room);
+		return true;
+	}
+	return false;
 }
