@@ -1,8 +1,9 @@
 /*
  * What the dynamic loader mapped for itself: before there is a malloc, ld.so
- * takes pages of its own, and the link_map of each object that was loaded at
- * the start is in them. Its list hangs on the exported _r_debug (elf/link.h,
- * struct r_debug, struct link_map; for debuggers, so it does not change).
+ * takes pages of its own. The link_map of each object that was loaded at the
+ * start is there, as are tables that its data points at. The list of objects
+ * hangs on the exported _r_debug (elf/link.h, struct r_debug, struct link_map;
+ * made for debuggers, so it does not change).
  */
 #include <string.h>
 
@@ -10,28 +11,35 @@
 #include "space/model.h"
 
 enum {
-	MAP_OFFSET = 8,	  /* r_map in struct r_debug */
-	NEXT_OFFSET = 24, /* l_next in struct link_map */
+	MAP_OFFSET = 8,	      /* r_map in struct r_debug */
+	NEXT_OFFSET = 24,     /* l_next in struct link_map */
+	LINK_MAP_SIZE = 1024, /* of it that is looked at; all have more */
 	OBJECTS_LIMIT = 1 << 14,
-	MAPPING_LIMIT = MF_MIB, /* larger ones are an allocator's */
+	DATA_LIMIT = 256 * MF_KIB,
+	MAPPING_LIMIT = 256 * MF_KIB, /* larger ones are an allocator's */
+	WORDS = 512,
 };
 
-void mf_loader_find(struct mf_image *image, uint64_t *ret)
+static bool has_prefix(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+void mf_loader_find(struct mf_image *image, struct mf_loader *ret)
 {
 	size_t count;
 	const struct mf_module *modules = mf_image_modules(image, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		uint64_t address, size;
+		const char *name = modules[i].name;
+		uint64_t size;
 
-		if (strncmp(modules[i].name, "ld-", 3) != 0 &&
-		    strncmp(modules[i].name, "ld.", 3) != 0 &&
-		    strncmp(modules[i].name, "ld64.", 5) != 0)
-			continue;
-		if (mf_image_find_symbol(image, &modules[i], "_r_debug",
-					 MF_SYMBOLS_EXPORTED, &address,
+		if ((has_prefix(name, "ld-") || has_prefix(name, "ld.") ||
+		     has_prefix(name, "ld64.")) &&
+		    mf_image_find_symbol(image, &modules[i], "_r_debug",
+					 MF_SYMBOLS_EXPORTED, &ret->debug,
 					 &size)) {
-			*ret = address;
+			ret->module = &modules[i];
 			return;
 		}
 	}
@@ -57,33 +65,85 @@ static void claim_weakly(struct mf_space *space, uint64_t start, uint64_t end,
  * What dlopen loads later has its link_map in malloc's memory, and the kernel
  * may have merged others' with the loader's: any surer claim takes its place.
  */
-static void claim_around(struct mf_space *space, uint64_t link_map)
+static const struct mf_mapping *mapping_of_its_own(const struct mf_space *space,
+						   uint64_t address)
 {
-	const struct mf_mapping *mapping = mf_space_mapping_at(space, link_map);
-	const struct mf_claim_record *stands =
-		mf_space_claim_at(space, link_map);
+	const struct mf_mapping *mapping = mf_space_mapping_at(space, address);
+	const struct mf_claim_record *stands;
 
 	if (!mapping || *mapping->path || !mf_mapping_is_anonymous(mapping) ||
-	    mapping->end - mapping->start > MAPPING_LIMIT ||
-	    (stands && stands->claim.certainty > MF_BY_SHAPE))
-		return;
-	claim_weakly(space, link_map, link_map + NEXT_OFFSET + 8, MF_BY_CONTENT,
-		     "a link_map of ld.so's list is in it");
-	claim_weakly(space, mapping->start, mapping->end, MF_BY_SHAPE,
-		     "around a link_map of ld.so's list");
+	    !(mapping->perms & MF_PERM_WRITE) ||
+	    mapping->end - mapping->start > MAPPING_LIMIT)
+		return NULL;
+	stands = mf_space_claim_at(space, address);
+	return stands && strcmp(stands->claim.owner, "ld.so") != 0 ? NULL
+								   : mapping;
 }
 
-void mf_space_claim_loader(struct mf_space *space)
+/* Reads SIZE bytes of the loader's, and claims what they point at. */
+static void claim_pointed(struct mf_space *space, uint64_t address,
+			  uint64_t size)
 {
-	uint64_t node = space->loader;
+	uint64_t words[WORDS];
 
-	if (!node ||
-	    !mf_target_read_u64(space->target, node + MAP_OFFSET, &node))
+	for (; size >= sizeof(uint64_t);) {
+		uint64_t part = MF_MIN(size, (uint64_t)sizeof(words));
+
+		if (!mf_target_try_read(space->target, address, words, part))
+			memset(words, 0, sizeof(words));
+		for (size_t i = 0; i < part / sizeof(uint64_t); i++) {
+			const struct mf_mapping *mapping =
+				mapping_of_its_own(space, words[i]);
+
+			if (mapping &&
+			    !mf_space_claim_at(space, mapping->start))
+				claim_weakly(space, mapping->start,
+					     mapping->end, MF_BY_SHAPE,
+					     "the loader's data points at it");
+		}
+		address += part;
+		size -= part;
+	}
+}
+
+static void claim_link_maps(struct mf_space *space)
+{
+	uint64_t node = space->loader.debug + MAP_OFFSET;
+
+	if (!mf_target_read_u64(space->target, node, &node))
 		return;
 	for (int i = 0; node && i < OBJECTS_LIMIT; i++) {
-		claim_around(space, node);
+		if (mapping_of_its_own(space, node)) {
+			claim_weakly(space, node, node + LINK_MAP_SIZE,
+				     MF_BY_CONTENT,
+				     "a link_map of ld.so's list is in it");
+			claim_pointed(space, node, LINK_MAP_SIZE);
+		}
 		if (!mf_target_read_u64(space->target, node + NEXT_OFFSET,
 					&node))
 			return;
 	}
+}
+
+static void claim_tables(struct mf_space *space)
+{
+	const struct mf_module *module = space->loader.module;
+
+	for (size_t i = 0; i < module->segment_count; i++) {
+		const struct mf_segment *segment = &module->segments[i];
+		uint64_t size = segment->end - segment->start;
+
+		if (segment->kind == MF_SEGMENT_DATA ||
+		    segment->kind == MF_SEGMENT_BSS)
+			claim_pointed(space, segment->start,
+				      MF_MIN(size, (uint64_t)DATA_LIMIT));
+	}
+}
+
+void mf_space_claim_loader(struct mf_space *space)
+{
+	if (!space->loader.module)
+		return;
+	claim_link_maps(space);
+	claim_tables(space);
 }

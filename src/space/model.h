@@ -28,11 +28,17 @@ struct mf_space_view {
 	bool made;
 };
 
+/** ld.so, when there is one and it says where its list of objects is. */
+struct mf_loader {
+	const struct mf_module *module; /* NULL: not known */
+	uint64_t debug;			/* address of _r_debug */
+};
+
 struct mf_space {
 	struct mf_target *target;
 	struct mf_image *image; /* NULL: listing */
 	struct mf_pthread_hints pthread;
-	uint64_t loader; /* address of _r_debug; 0: not known */
+	struct mf_loader loader;
 	uint64_t page;
 
 	struct mf_pool pool;
@@ -89,8 +95,7 @@ bool mf_mapping_is_same_file(const struct mf_mapping *a,
 /** The last component of PATH. */
 const char *mf_base_name(const char *path);
 
-/** The address of ld.so's _r_debug, when there is one. */
-void mf_loader_find(struct mf_image *image, uint64_t *ret);
+void mf_loader_find(struct mf_image *image, struct mf_loader *ret);
 
 /* ---- who claims for the space itself, in this order ------------------- */
 
