@@ -321,7 +321,7 @@ static void what_is_open_is_closed_at_the_end(void **state)
 		    "}\n");
 }
 
-static void a_million_rows_stream(void **state)
+static void many_rows_stream(void **state)
 {
 	FILE *stream = tmpfile();
 	struct mf_report *report = mf_report_create(stream, &json);
@@ -329,10 +329,10 @@ static void a_million_rows_stream(void **state)
 	(void)state;
 	mf_report_begin(report, "x");
 	mf_report_table_begin(report, &table);
-	for (uint64_t i = 0; i < 1000000; i++)
+	for (uint64_t i = 0; i < 100000; i++)
 		put_row(report, "row", i, false);
 	/* Nothing is kept for the end. */
-	assert_true(ftell(stream) > 40000000);
+	assert_true(ftell(stream) > 4000000);
 	mf_report_table_end(report);
 	assert_null(mf_report_end(report));
 	mf_report_destroy(report);
@@ -349,7 +349,7 @@ int main(void)
 		cmocka_unit_test(random_bytes_parse),
 		cmocka_unit_test(findings_are_written_once),
 		cmocka_unit_test(what_is_open_is_closed_at_the_end),
-		cmocka_unit_test(a_million_rows_stream),
+		cmocka_unit_test(many_rows_stream),
 	};
 
 	return cmocka_run_group_tests_name("report json", tests, NULL, NULL);
