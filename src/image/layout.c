@@ -172,6 +172,31 @@ static bool find_in_unit(struct lookup *lookup, Dwarf_Die *unit, unsigned depth)
 	return false;
 }
 
+/*
+ * With -fdebug-types-section a type is a unit of its own, and nothing in the
+ * units that use it bears its name. It counts when it is the only one so named.
+ */
+static bool find_type_unit(struct lookup *lookup)
+{
+	Dwarf_CU *unit = NULL;
+	unsigned found = 0;
+
+	for (size_t i = 0; i < UNITS_MAX && found < 2; i++) {
+		Dwarf_Die die, type;
+		uint8_t kind;
+
+		if (dwarf_get_units(lookup->dwarf, unit, &unit, NULL, &kind,
+				    &die, &type) != 0)
+			break;
+		if (kind != DW_UT_type || !is_struct(&type, lookup->name) ||
+		    dwarf_hasattr(&type, DW_AT_declaration))
+			continue;
+		lookup->found = type;
+		found++;
+	}
+	return found == 1;
+}
+
 /* ---- what was found ----------------------------------------------------- */
 
 static struct mf_layout *recall(struct mf_object *object, const char *near,
@@ -224,7 +249,8 @@ static struct mf_layout *find_layout(struct mf_image *image,
 		found = find_unit(&lookup, near);
 		unit = remember(&lookup, near, NULL, found);
 	}
-	found = unit->found && find_in_unit(&lookup, &unit->die, 0);
+	found = unit->found && (find_in_unit(&lookup, &unit->die, 0) ||
+				find_type_unit(&lookup));
 	layout = remember(&lookup, near, name, found);
 	mf_map_deinit(&lookup.units);
 	return layout;
