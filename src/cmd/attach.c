@@ -12,7 +12,7 @@ enum {
 	CLASSES = 8,
 	ARENAS = 4,
 	SUSPECTS = 3,
-	ADVICE_LINES = 6,
+	ADVICE_LINES = 9,
 };
 
 static struct mf_error *set_batch(struct mf_settings *settings,
@@ -55,7 +55,7 @@ static size_t advice_lines(const struct mf_finding *finding)
 
 	while (finding->advice && finding->advice[count])
 		count++;
-	return count;
+	return count ? count + 1 : 0; /* and one for whose they are */
 }
 
 /* The advice of the first findings, as much of it as fits. */
@@ -87,7 +87,7 @@ static void add_stacks(struct mf_buffer *text, const char *what, uint64_t count,
 			 mf_format_size(size, rss));
 }
 
-/* One thread's stack is no news. */
+/* In the same block as the classes; one thread's stack is no news. */
 static void write_threads(struct mf_run *run, const struct mf_space *space)
 {
 	const struct mf_target_info *info =
@@ -99,18 +99,19 @@ static void write_threads(struct mf_run *run, const struct mf_space *space)
 	mf_space_stack_census(space, &census);
 	if (census.live + census.cached < 2)
 		return;
+	mf_buffer_puts(&text, "threads: ");
 	if (info->thread_count)
-		mf_buffer_printf(&text, "%u threads; ", info->thread_count);
-	add_stacks(&text, "stacks", census.live, census.live_rss);
+		mf_buffer_printf(&text, "%u; ", info->thread_count);
+	add_stacks(&text, census.live == 1 ? "stack" : "stacks", census.live,
+		   census.live_rss);
 	if (census.cached) {
 		mf_buffer_puts(&text, "; ");
-		add_stacks(&text, "of threads that ended", census.cached,
+		add_stacks(&text, "kept of threads that ended", census.cached,
 			   census.cached_rss);
 	}
 	if (census.thp)
 		mf_buffer_printf(&text, "; %s in huge pages",
 				 mf_format_size(size, census.thp));
-	mf_report_heading(run->report, "THREADS");
 	mf_report_line(run->report, "  %s", mf_buffer_text(&text));
 }
 
@@ -124,9 +125,9 @@ static void write_text(struct mf_run *run, const struct mf_space *space,
 	};
 
 	mf_space_write_makeup(space, run->report, limit_of(run, CLASSES));
+	write_threads(run, space);
 	mf_heap_write_text(heap, run->report, &rows);
 	mf_space_write_suspicious(space, run->report, SUSPECTS);
-	write_threads(run, space);
 }
 
 static void write_data(struct mf_run *run, const struct mf_space *space,

@@ -23,11 +23,24 @@ static const char *base_name(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
+/*
+ * The kernel's name is what people know, not the file behind a symbolic link;
+ * but it is cut to 15 letters.
+ */
 static const char *name_of(const struct mf_target_info *info)
 {
-	if (*info->exe)
-		return base_name(info->exe);
-	return *info->comm ? info->comm : "process";
+	const char *file = base_name(info->exe);
+
+	if (!*info->comm || !strncmp(file, info->comm, strlen(info->comm)))
+		return *file ? file : "process";
+	return info->comm;
+}
+
+/* Programs that rename themselves leave blanks behind. */
+static void trim_end(struct mf_buffer *text)
+{
+	while (text->size && text->text[text->size - 1] == ' ')
+		text->text[--text->size] = '\0';
 }
 
 /* The arguments, escaped, cut to what is left of the line. */
@@ -41,6 +54,7 @@ static void add_arguments(struct mf_buffer *text,
 	for (size_t i = 0; info->cmdline && info->cmdline[i]; i++)
 		mf_buffer_printf(&words, "%s%s", i ? " " : "",
 				 info->cmdline[i]);
+	trim_end(&words);
 	if (!words.size)
 		return;
 	mf_escape_text(&safe, words.text, words.size);
@@ -70,7 +84,7 @@ static void write_name(struct mf_run *run, const struct mf_target_info *info)
 		if (info->nspid && info->nspid != info->pid)
 			mf_buffer_printf(&text, " (%d in its container)",
 					 (int)info->nspid);
-		mf_buffer_puts(&text, ": ");
+		mf_buffer_puts(&text, "  ");
 		add_arguments(&text, info, mf_run_width(run));
 	}
 	mf_report_line(run->report, "%s", mf_buffer_text(&text));

@@ -17,7 +17,8 @@ struct mf_heap_writer {
 	struct mf_report *report;
 	const struct mf_heap_rows *rows;
 	const struct mf_allocator *allocator;
-	struct mf_arena_list worst; /* arenas, the worst first */
+	const struct mf_allocator *owner; /* of malloc; NULL: not known */
+	struct mf_arena_list worst;	  /* arenas, the worst first */
 };
 
 /** "fast", "unsorted", "small" or "large". */

@@ -60,13 +60,14 @@ static void add_outlook(struct mf_buffer *text,
 	const struct mf_arena_figures *figures = &allocator->figures;
 	char size[MF_UNIT_TEXT], count[MF_UNIT_TEXT];
 
-	mf_buffer_printf(text, "resident %s",
-			 mf_format_size(size, figures->resident));
 	mf_buffer_printf(
-		text, "; malloc_trim(0) would give back %s",
+		text, "malloc_trim(0) would give back %s",
 		figures->trimmable_bytes
 			? mf_format_size(size, figures->trimmable_bytes)
 			: "nothing");
+	if (figures->pinned_bytes)
+		mf_buffer_printf(text, "; %s of free is pinned",
+				 mf_format_size(size, figures->pinned_bytes));
 	if (figures->free.already_returned)
 		mf_buffer_printf(
 			text, "; %s of free was given back before",
@@ -110,8 +111,8 @@ static void write_heading(const struct mf_heap_writer *writer)
 			allocator->arena_count == 1 ? "" : "s",
 			mf_format_size(size, allocator->resident),
 			100 * share_of(allocator->resident, writer->rows->rss));
-	if (!allocator->owns_malloc)
-		mf_buffer_puts(&text, ", not the process's malloc");
+	if (writer->owner && writer->owner != allocator)
+		mf_buffer_puts(&text, "; not the process's malloc");
 	for (size_t i = 0; i < text.size && text.text[i] != ':'; i++)
 		if (text.text[i] >= 'a' && text.text[i] <= 'z')
 			text.text[i] = (char)(text.text[i] - 'a' + 'A');
@@ -143,7 +144,7 @@ static const struct mf_column arena_columns[] = {
 	{ "system", "system", MF_VALUE_SIZE, 0 },
 	{ "resident", "resident", MF_VALUE_SIZE, MF_SHOW_IF_ROOM },
 	{ "in_use", "in use", MF_VALUE_SIZE, 0 },
-	{ "free", "free", MF_VALUE_SIZE, 0 },
+	{ "free", "free+top", MF_VALUE_SIZE, 0 },
 	{ "trimmable", "trimmable", MF_VALUE_SIZE, 0 },
 	{ "cached", "cached", MF_VALUE_SIZE, 0 },
 	{ "pinned", "pinned", MF_VALUE_SIZE, MF_SHOW_IF_ROOM },
@@ -221,7 +222,24 @@ static void write_arenas(const struct mf_heap_writer *writer)
 
 /* ---- allocators ------------------------------------------------------------------ */
 
-/* One that is only named: a line. */
+static bool is_used(const struct mf_allocator *allocator)
+{
+	return allocator->figures.system || allocator->mmapped.count ||
+	       allocator->figures.unread;
+}
+
+static const char *state_of(const struct mf_heap_writer *writer)
+{
+	const struct mf_allocator *allocator = writer->allocator;
+
+	if (allocator->supported)
+		return "nothing is allocated from it";
+	if (writer->rows->detail > MF_HEAP_BRIEF && *allocator->why)
+		return allocator->why;
+	return "its heap is not walked";
+}
+
+/* One that is only named, or not used: a line. */
 static void write_named(const struct mf_heap_writer *writer)
 {
 	const struct mf_allocator *allocator = writer->allocator;
@@ -232,13 +250,22 @@ static void write_named(const struct mf_heap_writer *writer)
 			 *allocator->version ? " " : "", allocator->version);
 	if (*allocator->module)
 		mf_buffer_printf(&text, " in %s", base_name(allocator->module));
-	mf_buffer_printf(
-		&text, ": holds %s (%.1f%% of RSS)",
-		mf_format_size(size, allocator->resident),
-		100 * share_of(allocator->resident, writer->rows->rss));
-	if (*allocator->why)
-		mf_buffer_printf(&text, "; %s", allocator->why);
+	if (allocator->resident)
+		mf_buffer_printf(
+			&text, ": %s, %.1f%% of RSS",
+			mf_format_size(size, allocator->resident),
+			100 * share_of(allocator->resident, writer->rows->rss));
+	mf_buffer_printf(&text, "%s %s", allocator->resident ? ";" : ":",
+			 state_of(writer));
 	mf_report_line(writer->report, "  %s", mf_buffer_text(&text));
+}
+
+/* Of one arena the sentences say all, if it is whole. */
+static bool needs_table(const struct mf_heap_writer *writer)
+{
+	return writer->rows->detail > MF_HEAP_BRIEF ||
+	       writer->worst.count > 1 ||
+	       (writer->worst.count && writer->worst.items[0]->corrupt_count);
 }
 
 static void write_walked(struct mf_heap_writer *writer)
@@ -250,10 +277,16 @@ static void write_walked(struct mf_heap_writer *writer)
 	mf_vec_sort(&writer->worst, by_badness);
 	write_heading(writer);
 	write_sentences(writer);
-	write_arenas(writer);
+	if (needs_table(writer))
+		write_arenas(writer);
 	if (writer->rows->detail > MF_HEAP_BRIEF)
 		mf_heap_write_detail(writer);
 	mf_vec_deinit(&writer->worst);
+}
+
+static bool is_walked(const struct mf_allocator *allocator)
+{
+	return allocator->supported && is_used(allocator);
 }
 
 static void write_all_named(struct mf_heap_writer *writer,
@@ -262,11 +295,10 @@ static void write_all_named(struct mf_heap_writer *writer,
 	bool any = false;
 
 	for (size_t i = 0; i < count; i++) {
-		if (allocators[i].supported)
+		if (is_walked(&allocators[i]))
 			continue;
 		if (!any)
-			mf_report_heading(writer->report,
-					  "ALLOCATORS THAT ARE NOT WALKED");
+			mf_report_heading(writer->report, "OTHER ALLOCATORS");
 		any = true;
 		writer->allocator = &allocators[i];
 		write_named(writer);
@@ -281,9 +313,11 @@ void mf_heap_write_text(const struct mf_heap *heap, struct mf_report *report,
 	const struct mf_allocator *allocators =
 		heap ? mf_heap_allocators(heap, &count) : NULL;
 
+	if (count && allocators[0].owns_malloc)
+		writer.owner = &allocators[0];
 	for (size_t i = 0; i < count; i++) {
 		writer.allocator = &allocators[i];
-		if (allocators[i].supported)
+		if (is_walked(&allocators[i]))
 			write_walked(&writer);
 	}
 	write_all_named(&writer, allocators, count);

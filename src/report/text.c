@@ -306,23 +306,17 @@ static void add_verdict(struct text_report *text,
 
 /* Advice is never wrapped: it is there to be pasted. */
 static void add_advice(struct text_report *text,
-		       const struct mf_finding *finding, unsigned number,
-		       unsigned code_width)
+		       const struct mf_finding *finding)
 {
 	unsigned indent = base_of(text) + STEP;
 
+	mf_buffer_pad(&text->out, ' ', indent);
+	mf_style_paint(&text->out, &text->style, MF_PAINT_DIM);
+	mf_buffer_printf(&text->out, "%s:", finding->code);
+	mf_style_plain(&text->out, &text->style, MF_PAINT_DIM);
+	mf_buffer_putc(&text->out, '\n');
 	for (size_t i = 0; finding->advice[i]; i++) {
-		mf_buffer_pad(&text->out, ' ', indent);
-		if (!i) {
-			mf_buffer_printf(&text->out, "%u  ", number);
-			mf_style_paint(&text->out, &text->style, MF_PAINT_DIM);
-			mf_buffer_printf(&text->out, "%-*s", (int)code_width,
-					 finding->code);
-			mf_style_plain(&text->out, &text->style, MF_PAINT_DIM);
-		} else {
-			mf_buffer_pad(&text->out, ' ', code_width + 3);
-		}
-		mf_buffer_puts(&text->out, "  ");
+		mf_buffer_pad(&text->out, ' ', indent + STEP);
 		mf_style_text(&text->out, &text->style, finding->advice[i]);
 		mf_buffer_putc(&text->out, '\n');
 	}
@@ -331,15 +325,9 @@ static void add_advice(struct text_report *text,
 static void add_all_advice(struct text_report *text,
 			   const struct mf_finding *findings, size_t count)
 {
-	unsigned code_width = 0, number = 0;
-
 	for (size_t i = 0; i < count; i++)
 		if (findings[i].advice && findings[i].advice[0])
-			code_width = MF_MAX(code_width,
-					    (unsigned)strlen(findings[i].code));
-	for (size_t i = 0; i < count; i++)
-		if (findings[i].advice && findings[i].advice[0])
-			add_advice(text, &findings[i], ++number, code_width);
+			add_advice(text, &findings[i]);
 }
 
 static void text_findings(struct mf_report *report,

@@ -304,7 +304,6 @@ static const struct mf_column makeup_columns[] = {
 	{ "rss", "rss", MF_VALUE_SIZE, MF_SHOW_IF_ANY },
 	{ "share", "", MF_VALUE_RATIO, MF_SHOW_BAR },
 	{ "swap", "swap", MF_VALUE_SIZE, MF_SHOW_IF_ANY },
-	{ "regions", "regions", MF_VALUE_COUNT, MF_SHOW_IF_ROOM },
 	{ "size", "mapped", MF_VALUE_SIZE, MF_SHOW_IF_ROOM },
 	{ "who", "what, and who has most of it", MF_VALUE_TEXT, MF_SHOW_FILL },
 };
@@ -330,9 +329,8 @@ static void set_makeup_row(const struct makeup *makeup, struct mf_value row[],
 	row[2] = mf_ratio(share_of(weight_of(makeup, total),
 				   weight_of(makeup, &makeup->sum)));
 	row[3] = mf_size(total->usage.swap);
-	row[4] = mf_count(total->regions);
-	row[5] = mf_size(total->size);
-	row[6] = mf_none();
+	row[4] = mf_size(total->size);
+	row[5] = mf_none();
 }
 
 static void write_class(const struct makeup *makeup,
@@ -343,7 +341,7 @@ static void write_class(const struct makeup *makeup,
 
 	add_who(&who, makeup->space, total, makeup->by_size);
 	set_makeup_row(makeup, row, mf_class_name(total->class), total);
-	row[6] = mf_text(mf_buffer_text(&who));
+	row[5] = mf_text(mf_buffer_text(&who));
 	mf_report_row(makeup->report, row);
 }
 
@@ -353,7 +351,7 @@ static void write_other(const struct makeup *makeup,
 	struct mf_value row[MF_ARRAY_SIZE(makeup_columns)];
 
 	set_makeup_row(makeup, row, "other", other);
-	row[6] = mf_text(names);
+	row[5] = mf_text(names);
 	mf_report_row(makeup->report, row);
 }
 

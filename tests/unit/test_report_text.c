@@ -381,10 +381,12 @@ static void findings_are_verdicts_then_advice(void **state)
 		"▲ warning   41 arenas\n"
 		"\n"
 		"What to do\n"
-		"  1  retention  jcmd 1 System.trim_native_heap\n"
-		"                MALLOC_ARENA_MAX=2\n"
-		"  2  arenas     jcmd 1 System.trim_native_heap\n"
-		"                MALLOC_ARENA_MAX=2\n");
+		"  retention:\n"
+		"    jcmd 1 System.trim_native_heap\n"
+		"    MALLOC_ARENA_MAX=2\n"
+		"  arenas:\n"
+		"    jcmd 1 System.trim_native_heap\n"
+		"    MALLOC_ARENA_MAX=2\n");
 }
 
 static void findings_have_severity_without_colour_or_utf8(void **state)
