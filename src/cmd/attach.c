@@ -5,15 +5,7 @@
 #include <string.h>
 
 #include "base/units.h"
-#include "cmd/command.h"
-
-enum {
-	VERDICTS = 4,
-	CLASSES = 8,
-	ARENAS = 4,
-	SUSPECTS = 3,
-	ADVICE_LINES = 9,
-};
+#include "cmd/screen.h"
 
 static struct mf_error *set_batch(struct mf_settings *settings,
 				  const char *value)
@@ -29,17 +21,10 @@ static const struct mf_option options[] = {
 	  .set = set_batch },
 };
 
-static size_t limit_of(const struct mf_run *run, size_t usual)
-{
-	size_t top = run->settings->report.top;
-
-	return top ? top : usual;
-}
-
 static void write_verdict(struct mf_run *run, const struct mf_finding *findings,
-			  size_t count)
+			  size_t count, size_t rows)
 {
-	size_t shown = MF_MIN(count, limit_of(run, VERDICTS));
+	size_t shown = MF_MIN(count, rows);
 
 	mf_report_heading(run->report, "VERDICT");
 	mf_report_findings(run->report, findings, shown, MF_FINDINGS_VERDICT);
@@ -49,25 +34,16 @@ static void write_verdict(struct mf_run *run, const struct mf_finding *findings,
 			       count - shown, count);
 }
 
-static size_t advice_lines(const struct mf_finding *finding)
-{
-	size_t count = 0;
-
-	while (finding->advice && finding->advice[count])
-		count++;
-	return count ? count + 1 : 0; /* and one for whose they are */
-}
-
 /* The advice of the first findings, as much of it as fits. */
 static void write_advice(struct mf_run *run, const struct mf_finding *findings,
-			 size_t count)
+			 size_t count, size_t rows)
 {
 	size_t lines = 0, shown = 0;
 
 	for (; shown < count; shown++) {
-		size_t more = advice_lines(&findings[shown]);
+		size_t more = mf_advice_lines(&findings[shown]);
 
-		if (lines && lines + more > limit_of(run, ADVICE_LINES))
+		if (lines && lines + more > rows)
 			break;
 		lines += more;
 	}
@@ -115,19 +91,37 @@ static void write_threads(struct mf_run *run, const struct mf_space *space)
 	mf_report_line(run->report, "  %s", mf_buffer_text(&text));
 }
 
-static void write_text(struct mf_run *run, const struct mf_space *space,
-		       const struct mf_heap *heap)
+static struct mf_screen screen_of(const struct mf_run *run,
+				  const struct mf_space *space,
+				  const struct mf_heap *heap,
+				  const struct mf_finding *findings,
+				  size_t count)
 {
+	size_t top = run->settings->report.top;
+
+	if (top)
+		return (struct mf_screen){ top, top, top, top, SIZE_MAX };
+	return mf_screen_fit(space, heap, findings, count);
+}
+
+static void write_text(struct mf_run *run, const struct mf_space *space,
+		       const struct mf_heap *heap,
+		       const struct mf_finding *findings, size_t count)
+{
+	struct mf_screen screen = screen_of(run, space, heap, findings, count);
 	const struct mf_heap_rows rows = {
 		.detail = MF_HEAP_BRIEF,
-		.arenas = ARENAS,
+		.arenas = screen.arenas,
 		.rss = mf_space_rss(space),
 	};
 
-	mf_space_write_makeup(space, run->report, limit_of(run, CLASSES));
+	mf_run_write_head(run, space);
+	write_verdict(run, findings, count, screen.verdicts);
+	mf_space_write_makeup(space, run->report, screen.classes);
 	write_threads(run, space);
 	mf_heap_write_text(heap, run->report, &rows);
-	mf_space_write_suspicious(space, run->report, SUSPECTS);
+	mf_space_write_suspicious(space, run->report, screen.suspects);
+	write_advice(run, findings, count, screen.advice);
 }
 
 static void write_data(struct mf_run *run, const struct mf_space *space,
@@ -153,10 +147,7 @@ static struct mf_error *run_attach(struct mf_run *run)
 	MF_TRY(mf_session_analysis(run->session, &analysis));
 	findings = mf_analysis_findings(analysis, &count);
 	MF_TRY(mf_run_begin(run));
-	mf_run_write_head(run, space);
-	write_verdict(run, findings, count);
-	write_text(run, space, heap);
-	write_advice(run, findings, count);
+	write_text(run, space, heap, findings, count);
 	write_data(run, space, heap);
 	mf_run_write_foot(run);
 	return mf_run_end(run);

@@ -78,7 +78,8 @@ static void add_outlook(struct mf_buffer *text,
 	if (allocator->mmapped.count) {
 		mf_format_count(count, allocator->mmapped.count);
 		mf_buffer_printf(
-			text, "; %s large blocks mapped apart: %s", count,
+			text, "; %s large block%s mapped apart: %s", count,
+			allocator->mmapped.count == 1 ? "" : "s",
 			mf_format_size(size, allocator->mmapped.bytes));
 	}
 }

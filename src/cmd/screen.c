@@ -1,0 +1,133 @@
+/*
+ * Shares the lines of a screen between the blocks of `attach`: each starts with
+ * what it would like, and while that is too much the least useful row goes.
+ */
+#include "cmd/screen.h"
+
+enum {
+	LINES = 40,
+	HEAD = 2,
+	FOOT = 3,
+	BLOCK = 2, /* a gap and a heading */
+	MADE = 3,  /* of the classes: column heads, rule, total */
+	TABLE = 4, /* of arenas: column heads, "more", rule, all */
+	SENTENCES = 3,
+};
+
+size_t mf_advice_lines(const struct mf_finding *finding)
+{
+	size_t count = 0;
+
+	while (finding->advice && finding->advice[count])
+		count++;
+	return count ? count + 1 : 0; /* and one for whose they are */
+}
+
+/* What there is to show. */
+struct supply {
+	size_t findings, classes, suspects, advice;
+	size_t arenas; /* of the allocators with several */
+	size_t walked; /* allocators with sentences */
+	size_t tables; /* those with a table of arenas */
+	size_t others; /* allocators with a line */
+	bool threads;
+};
+
+static void count_space(struct supply *supply, const struct mf_space *space)
+{
+	size_t count;
+	const struct mf_class_total *totals = mf_space_totals(space, &count);
+	const struct mf_region *regions;
+	struct mf_stack_census census;
+
+	for (size_t i = 0; i < count; i++)
+		supply->classes += totals[i].usage.rss != 0;
+	regions = mf_space_regions(space, &count);
+	for (size_t i = 0; i < count; i++)
+		supply->suspects += regions[i].suspicions != 0;
+	mf_space_stack_census(space, &census);
+	supply->threads = census.live + census.cached > 1;
+}
+
+static void count_heap(struct supply *supply, const struct mf_heap *heap)
+{
+	size_t count = 0;
+	const struct mf_allocator *allocators =
+		heap ? mf_heap_allocators(heap, &count) : NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct mf_allocator *allocator = &allocators[i];
+
+		if (!allocator->supported) {
+			supply->others++;
+			continue;
+		}
+		supply->walked++;
+		if (allocator->arena_count > 1) {
+			supply->tables++;
+			supply->arenas =
+				MF_MAX(supply->arenas, allocator->arena_count);
+		}
+	}
+}
+
+static size_t lines_of(const struct mf_screen *screen,
+		       const struct supply *supply)
+{
+	size_t lines = HEAD + FOOT + BLOCK + screen->verdicts + BLOCK + MADE +
+		       screen->classes + supply->threads;
+
+	lines += supply->walked * (BLOCK + SENTENCES) +
+		 supply->tables * (TABLE + screen->arenas);
+	if (supply->findings > screen->verdicts)
+		lines++;
+	if (supply->others)
+		lines += BLOCK + supply->others;
+	if (supply->suspects)
+		lines += BLOCK + 2 + screen->suspects;
+	if (supply->advice)
+		lines += BLOCK + screen->advice;
+	return lines;
+}
+
+/* Takes one row from the block that is furthest above its least. */
+static bool give_way(struct mf_screen *screen)
+{
+	struct {
+		size_t *rows, least;
+	} blocks[] = {
+		{ &screen->suspects, 2 }, { &screen->classes, 6 },
+		{ &screen->arenas, 3 },	  { &screen->advice, 6 },
+		{ &screen->verdicts, 3 }, { &screen->classes, 4 },
+		{ &screen->advice, 3 },	  { &screen->arenas, 2 },
+		{ &screen->suspects, 1 },
+	};
+
+	for (size_t i = 0; i < MF_ARRAY_SIZE(blocks); i++)
+		if (*blocks[i].rows > blocks[i].least) {
+			--*blocks[i].rows;
+			return true;
+		}
+	return false;
+}
+
+struct mf_screen mf_screen_fit(const struct mf_space *space,
+			       const struct mf_heap *heap,
+			       const struct mf_finding *findings, size_t count)
+{
+	struct mf_screen screen = { 4, 8, 4, 3, 9 };
+	struct supply supply = { .findings = count };
+
+	count_space(&supply, space);
+	count_heap(&supply, heap);
+	for (size_t i = 0; i < count; i++)
+		supply.advice += mf_advice_lines(&findings[i]);
+	screen.verdicts = MF_MIN(screen.verdicts, supply.findings);
+	screen.classes = MF_MIN(screen.classes, supply.classes + 1);
+	screen.arenas = MF_MIN(screen.arenas, supply.arenas);
+	screen.suspects = MF_MIN(screen.suspects, supply.suspects);
+	screen.advice = MF_MIN(screen.advice, supply.advice);
+	while (lines_of(&screen, &supply) > LINES && give_way(&screen))
+		;
+	return screen;
+}
