@@ -150,6 +150,14 @@ struct mf_report *mf_report_create(FILE *stream,
 /** Takes NULL. */
 void mf_report_destroy(struct mf_report *report);
 
+/**
+ * A size inside of a sentence, as this report has them in its tables ("1.2
+ * MiB", or plain bytes where these were asked for); returns TEXT, which has
+ * room for MF_UNIT_TEXT (base/units.h) bytes.
+ */
+char *mf_report_size(const struct mf_report *report, char *text,
+		     uint64_t bytes);
+
 /** Opens the one object of a run: {"schema", "tool", "command", ...}. */
 void mf_report_begin(struct mf_report *report, const char *command);
 struct mf_error *mf_report_end(struct mf_report *report) MF_MUST_CHECK;

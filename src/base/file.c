@@ -63,9 +63,11 @@ static struct mf_error *refuse_existing(const char *path, bool force)
 	if (lstat(path, &status) != 0)
 		return NULL;
 	if (S_ISLNK(status.st_mode))
-		return mf_error_why(mf_error_create(MF_ERROR_FAILED,
-						    "cannot write %s", path),
-				    "it is a symbolic link");
+		return mf_error_hint(
+			mf_error_why(mf_error_create(MF_ERROR_FAILED,
+						     "cannot write %s", path),
+				     "it is a symbolic link"),
+			"name another file");
 	if (force && S_ISREG(status.st_mode))
 		return NULL;
 	return mf_error_hint(

@@ -53,14 +53,13 @@ static void write_advice(struct mf_run *run, const struct mf_finding *findings,
 	mf_report_findings(run->report, findings, shown, MF_FINDINGS_ADVICE);
 }
 
-static void add_stacks(struct mf_buffer *text, const char *what, uint64_t count,
-		       uint64_t rss)
+static void add_stacks(struct mf_buffer *text, uint64_t count, const char *what,
+		       const char *resident)
 {
-	char size[MF_UNIT_TEXT], number[MF_UNIT_TEXT];
+	char number[MF_UNIT_TEXT];
 
 	mf_buffer_printf(text, "%s %s, %s resident",
-			 mf_format_count(number, count), what,
-			 mf_format_size(size, rss));
+			 mf_format_count(number, count), what, resident);
 }
 
 /* In the same block as the classes; one thread's stack is no news. */
@@ -78,16 +77,17 @@ static void write_threads(struct mf_run *run, const struct mf_space *space)
 	mf_buffer_puts(&text, "threads: ");
 	if (info->thread_count)
 		mf_buffer_printf(&text, "%u; ", info->thread_count);
-	add_stacks(&text, census.live == 1 ? "stack" : "stacks", census.live,
-		   census.live_rss);
+	add_stacks(&text, census.live, census.live == 1 ? "stack" : "stacks",
+		   mf_report_size(run->report, size, census.live_rss));
 	if (census.cached) {
 		mf_buffer_puts(&text, "; ");
-		add_stacks(&text, "kept of threads that ended", census.cached,
-			   census.cached_rss);
+		add_stacks(
+			&text, census.cached, "kept of threads that ended",
+			mf_report_size(run->report, size, census.cached_rss));
 	}
 	if (census.thp)
 		mf_buffer_printf(&text, "; %s in huge pages",
-				 mf_format_size(size, census.thp));
+				 mf_report_size(run->report, size, census.thp));
 	mf_report_line(run->report, "  %s", mf_buffer_text(&text));
 }
 

@@ -127,10 +127,13 @@ static struct mf_error *open_and_run(struct mf_run *run)
 	struct mf_session_options options = settings->session;
 
 	if (!settings->target)
-		return mf_error_hint(mf_error_create(MF_ERROR_USAGE,
-						     "%s of which process?",
+		return mf_error_hint(
+			mf_error_why(mf_error_create(MF_ERROR_USAGE,
+						     "%s of what?",
 						     run->command->name),
-				     "memforensics %s PID", run->command->name);
+				     "neither a process id nor a file was "
+				     "given"),
+			"memforensics %s PID", run->command->name);
 	MF_TRY(check_output(settings));
 	if (run->command->unstopped && options.target.stop == MF_STOP_AUTO)
 		options.target.stop = MF_STOP_NONE;

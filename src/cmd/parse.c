@@ -299,10 +299,11 @@ static struct mf_error *apply(const struct given *given,
 				     name);
 	if (!option)
 		return mf_error_hint(
-			mf_error_create(MF_ERROR_USAGE,
-					"%s takes no option --%s",
-					command ? command->name : "this", name),
-			"memforensics %s --help", command ? command->name : "");
+			mf_error_why(mf_error_create(MF_ERROR_USAGE,
+						     "%s takes no --%s",
+						     command->name, name),
+				     "that is an option of another command"),
+			"memforensics %s --help", command->name);
 	return option->set(&parsed->settings, given->value);
 }
 

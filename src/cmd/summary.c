@@ -90,20 +90,22 @@ static void write_name(struct mf_run *run, const struct mf_target_info *info)
 	mf_report_line(run->report, "%s", mf_buffer_text(&text));
 }
 
-static void add_limit(struct mf_buffer *text, const struct mf_limits *limits,
+static void add_limit(struct mf_buffer *text, const struct mf_run *run,
 		      uint64_t rss)
 {
+	const struct mf_limits *limits =
+		&mf_target_info(mf_session_target(run->session))->limits;
 	char size[MF_UNIT_TEXT];
 	uint64_t limit = limits->cgroup_memory_max;
 
 	if (limit != UINT64_MAX && limit)
 		mf_buffer_printf(text, " (%.0f%% of its cgroup's %s)",
 				 100 * (double)rss / (double)limit,
-				 mf_format_size(size, limit));
+				 mf_report_size(run->report, size, limit));
 	else if (limits->memory_available != UINT64_MAX)
-		mf_buffer_printf(
-			text, " (no limit; the machine has %s left)",
-			mf_format_size(size, limits->memory_available));
+		mf_buffer_printf(text, " (no limit; the machine has %s left)",
+				 mf_report_size(run->report, size,
+						limits->memory_available));
 }
 
 static uint64_t swap_of(const struct mf_space *space)
@@ -136,16 +138,17 @@ static void write_amounts(struct mf_run *run, const struct mf_target_info *info,
 	MF_AUTO_BUFFER(text);
 
 	if (rss || info->kind != MF_TARGET_LISTING)
-		mf_buffer_printf(&text, "RSS %s", mf_format_size(size, rss));
+		mf_buffer_printf(&text, "RSS %s",
+				 mf_report_size(run->report, size, rss));
 	else
 		mf_buffer_puts(&text, "RSS is not known");
 	if (info->kind == MF_TARGET_LIVE)
-		add_limit(&text, &info->limits, rss);
+		add_limit(&text, run, rss);
 	if (swap)
 		mf_buffer_printf(&text, ", swap %s",
-				 mf_format_size(size, swap));
+				 mf_report_size(run->report, size, swap));
 	mf_buffer_printf(&text, ", mapped %s",
-			 mf_format_size(size, mapped_of(space)));
+			 mf_report_size(run->report, size, mapped_of(space)));
 	if (info->thread_count)
 		mf_buffer_printf(&text, ", %u thread%s", info->thread_count,
 				 info->thread_count == 1 ? "" : "s");
@@ -213,8 +216,9 @@ static void write_impact(struct mf_run *run)
 
 	mf_target_get_impact(mf_session_target(run->session), &impact);
 	add_pause(&text, &impact);
-	mf_buffer_printf(&text, "; %s read",
-			 mf_format_size(number, impact.bytes_read));
+	mf_buffer_printf(
+		&text, "; %s read",
+		mf_report_size(run->report, number, impact.bytes_read));
 	mf_buffer_printf(&text, ", %s pages faulted in",
 			 mf_format_count(number, impact.pages_faulted_in));
 	mf_buffer_printf(&text, "; %s in all",

@@ -27,60 +27,69 @@ static const char *base_name(const char *path)
 /* ---- sentences -------------------------------------------------------------- */
 
 /* Adds " + SIZE WHAT" unless it is nothing. */
-static void add_part(struct mf_buffer *text, const char *sign, uint64_t bytes,
+static void add_part(struct mf_buffer *text,
+		     const struct mf_heap_writer *writer, uint64_t bytes,
 		     const char *what)
 {
 	char size[MF_UNIT_TEXT];
 
 	if (bytes)
-		mf_buffer_printf(text, " %s %s %s", sign,
-				 mf_format_size(size, bytes), what);
+		mf_buffer_printf(text, " + %s %s",
+				 mf_report_size(writer->report, size, bytes),
+				 what);
 }
 
 /* "1.2 GiB from the kernel = 0.3 GiB in use + 0.8 GiB free + ..." */
 static void add_identity(struct mf_buffer *text,
-			 const struct mf_arena_figures *figures)
+			 const struct mf_heap_writer *writer)
 {
+	const struct mf_arena_figures *figures = &writer->allocator->figures;
 	char size[MF_UNIT_TEXT], used[MF_UNIT_TEXT];
 
-	mf_buffer_printf(text, "%s = %s in use",
-			 mf_format_size(size, figures->system),
-			 mf_format_size(used, figures->in_use.bytes));
-	add_part(text, "+", figures->free.bytes, "free");
-	add_part(text, "+", figures->top.bytes, "top");
-	add_part(text, "+", figures->tcache.bytes, "tcache");
-	add_part(text, "+", figures->fastbin.bytes, "fast bins");
-	add_part(text, "+", figures->overhead, "overhead");
-	add_part(text, "+", figures->unread, "not read");
+	mf_buffer_printf(
+		text, "%s = %s in use",
+		mf_report_size(writer->report, size, figures->system),
+		mf_report_size(writer->report, used, figures->in_use.bytes));
+	add_part(text, writer, figures->free.bytes, "free");
+	add_part(text, writer, figures->top.bytes, "top");
+	add_part(text, writer, figures->tcache.bytes, "tcache");
+	add_part(text, writer, figures->fastbin.bytes, "fast bins");
+	add_part(text, writer, figures->overhead, "overhead");
+	add_part(text, writer, figures->unread, "not read");
 }
 
 static void add_outlook(struct mf_buffer *text,
-			const struct mf_allocator *allocator)
+			const struct mf_heap_writer *writer)
 {
+	const struct mf_allocator *allocator = writer->allocator;
 	const struct mf_arena_figures *figures = &allocator->figures;
 	char size[MF_UNIT_TEXT], count[MF_UNIT_TEXT];
 
-	mf_buffer_printf(
-		text, "malloc_trim(0) would give back %s",
-		figures->trimmable_bytes
-			? mf_format_size(size, figures->trimmable_bytes)
-			: "nothing");
+	mf_buffer_printf(text, "malloc_trim(0) would give back %s",
+			 figures->trimmable_bytes
+				 ? mf_report_size(writer->report, size,
+						  figures->trimmable_bytes)
+				 : "nothing");
 	if (figures->pinned_bytes)
 		mf_buffer_printf(text, "; %s of free is pinned",
-				 mf_format_size(size, figures->pinned_bytes));
+				 mf_report_size(writer->report, size,
+						figures->pinned_bytes));
 	if (figures->free.already_returned)
 		mf_buffer_printf(
 			text, "; %s of free was given back before",
-			mf_format_size(size, figures->free.already_returned));
+			mf_report_size(writer->report, size,
+				       figures->free.already_returned));
 	if (figures->free.swapped)
 		mf_buffer_printf(text, "; %s of free is in swap",
-				 mf_format_size(size, figures->free.swapped));
+				 mf_report_size(writer->report, size,
+						figures->free.swapped));
 	if (allocator->mmapped.count) {
 		mf_format_count(count, allocator->mmapped.count);
-		mf_buffer_printf(
-			text, "; %s large block%s mapped apart: %s", count,
-			allocator->mmapped.count == 1 ? "" : "s",
-			mf_format_size(size, allocator->mmapped.bytes));
+		mf_buffer_printf(text, "; %s large block%s mapped apart: %s",
+				 count,
+				 allocator->mmapped.count == 1 ? "" : "s",
+				 mf_report_size(writer->report, size,
+						allocator->mmapped.bytes));
 	}
 }
 
@@ -89,8 +98,8 @@ static void write_sentences(const struct mf_heap_writer *writer)
 	MF_AUTO_BUFFER(identity);
 	MF_AUTO_BUFFER(outlook);
 
-	add_identity(&identity, &writer->allocator->figures);
-	add_outlook(&outlook, writer->allocator);
+	add_identity(&identity, writer);
+	add_outlook(&outlook, writer);
 	mf_report_line(writer->report, "  %s", mf_buffer_text(&identity));
 	mf_report_line(writer->report, "  %s", mf_buffer_text(&outlook));
 }
@@ -110,7 +119,8 @@ static void write_heading(const struct mf_heap_writer *writer)
 			"RSS)",
 			mf_format_count(count, allocator->arena_count),
 			allocator->arena_count == 1 ? "" : "s",
-			mf_format_size(size, allocator->resident),
+			mf_report_size(writer->report, size,
+				       allocator->resident),
 			100 * share_of(allocator->resident, writer->rows->rss));
 	if (writer->owner && writer->owner != allocator)
 		mf_buffer_puts(&text, "; not the process's malloc");
@@ -254,7 +264,8 @@ static void write_named(const struct mf_heap_writer *writer)
 	if (allocator->resident)
 		mf_buffer_printf(
 			&text, ": %s, %.1f%% of RSS",
-			mf_format_size(size, allocator->resident),
+			mf_report_size(writer->report, size,
+				       allocator->resident),
 			100 * share_of(allocator->resident, writer->rows->rss));
 	mf_buffer_printf(&text, "%s %s", allocator->resident ? ";" : ":",
 			 state_of(writer));

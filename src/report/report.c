@@ -6,12 +6,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
 #include "base/buffer.h"
 #include "base/escape.h"
 #include "base/memory.h"
+#include "base/units.h"
 #include "report/sink.h"
 
 static const struct mf_report_ops *const sinks[] = {
@@ -39,6 +41,14 @@ void mf_report_destroy(struct mf_report *report)
 		return;
 	report->ops->close(report);
 	free(report);
+}
+
+char *mf_report_size(const struct mf_report *report, char *text, uint64_t bytes)
+{
+	if (!report->options.bytes)
+		return mf_format_size(text, bytes);
+	snprintf(text, MF_UNIT_TEXT, "%" PRIu64, bytes);
+	return text;
 }
 
 void mf_report_begin(struct mf_report *report, const char *command)

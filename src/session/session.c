@@ -28,11 +28,13 @@ struct mf_session {
 static struct mf_error *open_process(struct mf_session *session, uint64_t pid)
 {
 	if (pid == 0 || pid > INT_MAX)
-		return mf_error_why(
-			mf_error_create(MF_ERROR_NO_PROCESS,
-					"cannot look at process %llu",
-					(unsigned long long)pid),
-			"no process can have that number");
+		return mf_error_hint(
+			mf_error_why(
+				mf_error_create(MF_ERROR_NO_PROCESS,
+						"cannot look at process %llu",
+						(unsigned long long)pid),
+				"no process can have that number"),
+			"pgrep -a NAME lists process ids");
 	return mf_target_open_live((pid_t)pid, &session->options.target,
 				   &session->target);
 }

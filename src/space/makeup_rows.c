@@ -272,31 +272,6 @@ static bool is_per_thread(enum mf_class class)
 	       class == MF_CLASS_TLS || class == MF_CLASS_GUARD;
 }
 
-static void add_who(struct mf_buffer *text, const struct mf_space *space,
-		    const struct mf_class_total *total, bool by_size)
-{
-	struct holder_list holders = { 0 };
-	const struct mf_region *largest;
-	char size[MF_UNIT_TEXT];
-
-	mf_buffer_puts(text, meanings[total->class]);
-	if (total->class == MF_CLASS_ANON) {
-		largest = largest_of(space, total->class);
-		mf_buffer_printf(
-			text, ": largest %s at %" PRIx64,
-			mf_format_size(size,
-				       by_size ? largest->end - largest->start
-					       : largest->usage.rss),
-			largest->start);
-		return;
-	}
-	if (is_per_thread(total->class))
-		return;
-	list_holders(space, total->class, by_size, &holders);
-	add_holders(text, &holders);
-	mf_vec_deinit(&holders);
-}
-
 /* ---- what RSS is made of -------------------------------------------------------- */
 
 static const struct mf_column makeup_columns[] = {
@@ -314,6 +289,33 @@ struct makeup {
 	struct mf_class_total sum;
 	bool by_size; /* RSS is not known */
 };
+
+static void add_who(struct mf_buffer *text, const struct makeup *makeup,
+		    const struct mf_class_total *total)
+{
+	const struct mf_space *space = makeup->space;
+	bool by_size = makeup->by_size;
+	struct holder_list holders = { 0 };
+	const struct mf_region *largest;
+	char size[MF_UNIT_TEXT];
+
+	mf_buffer_puts(text, meanings[total->class]);
+	if (total->class == MF_CLASS_ANON) {
+		largest = largest_of(space, total->class);
+		mf_buffer_printf(
+			text, ": largest %s at %" PRIx64,
+			mf_report_size(makeup->report, size,
+				       by_size ? largest->end - largest->start
+					       : largest->usage.rss),
+			largest->start);
+		return;
+	}
+	if (is_per_thread(total->class))
+		return;
+	list_holders(space, total->class, by_size, &holders);
+	add_holders(text, &holders);
+	mf_vec_deinit(&holders);
+}
 
 static uint64_t weight_of(const struct makeup *makeup,
 			  const struct mf_class_total *total)
@@ -339,7 +341,7 @@ static void write_class(const struct makeup *makeup,
 	struct mf_value row[MF_ARRAY_SIZE(makeup_columns)];
 	MF_AUTO_BUFFER(who);
 
-	add_who(&who, makeup->space, total, makeup->by_size);
+	add_who(&who, makeup, total);
 	set_makeup_row(makeup, row, mf_class_name(total->class), total);
 	row[5] = mf_text(mf_buffer_text(&who));
 	mf_report_row(makeup->report, row);
