@@ -179,13 +179,13 @@ refused() { # STATUS ARGUMENT...
 	run -0 mf "$PID"
 	[[ $output != *"$escape"* ]]
 	run -0 mf --color always "$PID"
-	[[ $output == *"$escape["* ]]
+	[[ $output == *"${escape}["* ]]
 	run -0 script -qec "'$MEMFORENSICS' $PID" /dev/null
-	[[ $output == *"$escape["* ]]
+	[[ $output == *"${escape}["* ]]
 	run -0 env NO_COLOR=1 script -qec "'$MEMFORENSICS' $PID" /dev/null
-	[[ $output != *"$escape["[0-9]* ]]
+	[[ $output != *"${escape}["[0-9]* ]]
 	run -0 env TERM=dumb script -qec "'$MEMFORENSICS' $PID" /dev/null
-	[[ $output != *"$escape["[0-9]* ]]
+	[[ $output != *"${escape}["[0-9]* ]]
 }
 
 @test "plain bytes" {
