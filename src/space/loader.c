@@ -95,8 +95,7 @@ static void claim_pointed(struct mf_space *space, uint64_t address,
 			const struct mf_mapping *mapping =
 				mapping_of_its_own(space, words[i]);
 
-			if (mapping &&
-			    !mf_space_claim_at(space, mapping->start))
+			if (mapping && !mf_space_claim_at(space, words[i]))
 				claim_weakly(space, mapping->start,
 					     mapping->end, MF_BY_SHAPE,
 					     "the loader's data points at it");
@@ -113,10 +112,15 @@ static void claim_link_maps(struct mf_space *space)
 	if (!mf_target_read_u64(space->target, node, &node))
 		return;
 	for (int i = 0; node && i < OBJECTS_LIMIT; i++) {
-		if (mapping_of_its_own(space, node)) {
+		const struct mf_mapping *mapping =
+			mapping_of_its_own(space, node);
+
+		if (mapping) {
 			claim_weakly(space, node, node + LINK_MAP_SIZE,
 				     MF_BY_CONTENT,
 				     "a link_map of ld.so's list is in it");
+			claim_weakly(space, mapping->start, mapping->end,
+				     MF_BY_SHAPE, "around a link_map");
 			claim_pointed(space, node, LINK_MAP_SIZE);
 		}
 		if (!mf_target_read_u64(space->target, node + NEXT_OFFSET,

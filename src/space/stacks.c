@@ -348,8 +348,7 @@ static void add_by_registers(struct stack_work *work)
 		const struct mf_thread *thread = &work->threads[i];
 
 		mf_map_set(&work->tids, (uint64_t)thread->tid, i);
-		if (thread->tp &&
-		    mf_pthread_check(work->space->target, thread->tp))
+		if (thread->tp)
 			mf_pthread_list_add(&work->pthreads, thread->tp,
 					    thread->tid);
 	}
@@ -403,15 +402,16 @@ void mf_space_claim_stacks(struct mf_space *space)
 		.space = space,
 		.pids = { info->pid, info->nspid ? info->nspid : info->pid },
 	};
+	size_t known;
 
 	work.threads = mf_target_threads(space->target, &work.thread_count);
 	add_by_registers(&work);
 	complete(&work);
-	if (work.pthreads.count < work.thread_count ||
-	    space->pthread.layout.list < 0) {
+	known = work.pthreads.count;
+	if (known < work.thread_count || space->pthread.layout.list < 0)
 		add_by_shape(&work);
+	if (work.pthreads.count > known)
 		complete(&work);
-	}
 	claim_pthreads(&work);
 	for (size_t i = 0; i < work.thread_count; i++)
 		claim_by_registers(&work, &work.threads[i]);
