@@ -5,6 +5,8 @@
 #ifndef MF_TARGET_ARCH_H
 #define MF_TARGET_ARCH_H
 
+#include <string.h>
+
 #include "memforensics/target.h"
 
 enum {
@@ -17,20 +19,28 @@ struct mf_registers {
 	_Alignas(16) unsigned char raw[MF_ARCH_REGISTERS];
 };
 
+/** A remote address (or a signal) in the form that system calls want. */
+static inline void *mf_remote_pointer(uint64_t address)
+{
+	void *pointer;
+
+	_Static_assert(sizeof(pointer) == sizeof(address), "64-bit only");
+	memcpy(&pointer, &address, sizeof(pointer));
+	return pointer;
+}
+
 /** "x86_64", ... */
 extern const char *const mf_arch_name;
 
 /** Of a thread that we stopped; false when it is gone. */
 bool mf_arch_get_registers(pid_t tid, struct mf_registers *ret);
-bool mf_arch_set_registers(pid_t tid, const struct mf_registers *registers);
 
 /**
- * True when REGISTERS are those of a system call that the stop ended with
- * EINTR, and that does nothing twice when it is started again; *REWOUND then
- * starts it again.
+ * When REGISTERS are those of a system call that the stop ended with EINTR,
+ * and that does nothing twice when it is started again: leaves it to the
+ * kernel whether to start it again (no handler runs first) or to say EINTR.
  */
-bool mf_arch_rewind(pid_t tid, const struct mf_registers *registers,
-		    struct mf_registers *rewound);
+void mf_arch_undo_eintr(pid_t tid, const struct mf_registers *registers);
 
 /** Fills pc, sp, tp, in_syscall and general. */
 void mf_arch_fill_thread(const struct mf_registers *registers,

@@ -7,13 +7,14 @@
  * turns into a restart by itself (-512 to -516, kernel-internal). Some return
  * -EINTR at once (signal(7), "Interruption of system calls by stop signals");
  * those are listed here. A stop by PTRACE_INTERRUPT is reported after the call
- * returned and before its result is seen, with orig_rax still the number of
- * the call. Going back by the two bytes of the `syscall` instruction, with
- * rax its number and orig_rax -1 (so that the kernel tries no restart of its
- * own), starts it again with its arguments, whose registers the kernel keeps.
+ * returned and before the kernel decides what becomes of its result: when the
+ * thread runs on it takes the signals that wait, and then looks at the result
+ * again. So -EINTR is made -ERESTARTNOHAND, "EINTR if a handler runs, else
+ * start the call again": the kernel decides, at the last moment and for each
+ * thread by itself, and there is nothing to put back when we die.
  *
- * An EINTR that a handler caused is never taken for ours: a handler's frame
- * is entered with rax 0, and rt_sigreturn sets orig_rax to -1.
+ * An EINTR that a handler has caused is never taken for ours: its frame is
+ * entered with rax 0, and rt_sigreturn sets orig_rax to -1.
  */
 #if defined(__x86_64__)
 
@@ -31,6 +32,7 @@
 enum {
 	CODE_SEGMENT_64 = 0x33,
 	SYSCALL_SIZE = 2,
+	ERESTARTNOHAND = 514,	/* linux/errno.h, the kernel's own */
 	SYSCALL_BYTES = 0x050f, /* 0f 05, as a little-endian number */
 };
 
@@ -50,14 +52,6 @@ bool mf_arch_get_registers(pid_t tid, struct mf_registers *ret)
 	}
 	ret->size = part.iov_len;
 	return true;
-}
-
-bool mf_arch_set_registers(pid_t tid, const struct mf_registers *registers)
-{
-	struct mf_registers copy = *registers;
-	struct iovec part = { copy.raw, registers->size };
-
-	return ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &part) == 0;
 }
 
 /*
@@ -106,28 +100,25 @@ static bool is_after_syscall(pid_t tid, unsigned long long pc)
 	long word;
 
 	errno = 0;
-	word = ptrace(PTRACE_PEEKTEXT, tid, (void *)(pc - SYSCALL_SIZE), NULL);
+	word = ptrace(PTRACE_PEEKTEXT, tid,
+		      mf_remote_pointer(pc - SYSCALL_SIZE), NULL);
 	return !errno && (word & 0xffff) == SYSCALL_BYTES;
 }
 
-bool mf_arch_rewind(pid_t tid, const struct mf_registers *registers,
-		    struct mf_registers *rewound)
+void mf_arch_undo_eintr(pid_t tid, const struct mf_registers *registers)
 {
 	struct user_regs_struct user;
 
 	if (registers->size != sizeof(user))
-		return false;
+		return;
 	memcpy(&user, registers->raw, sizeof(user));
 	if ((long long)user.rax != -EINTR || (long long)user.orig_rax < 0 ||
 	    user.cs != CODE_SEGMENT_64 || !is_restartable(user.orig_rax) ||
 	    !is_after_syscall(tid, user.rip))
-		return false;
-	user.rip -= SYSCALL_SIZE;
-	user.rax = user.orig_rax;
-	user.orig_rax = (unsigned long long)-1;
-	rewound->size = sizeof(user);
-	memcpy(rewound->raw, &user, sizeof(user));
-	return true;
+		return;
+	ptrace(PTRACE_POKEUSER, tid,
+	       mf_remote_pointer(offsetof(struct user, regs.rax)),
+	       mf_remote_pointer((uint64_t)-ERESTARTNOHAND));
 }
 
 void mf_arch_fill_thread(const struct mf_registers *registers,

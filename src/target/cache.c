@@ -61,9 +61,9 @@ static struct mf_error *unknown_bytes(uint64_t address, uint8_t flags)
 				    : "no memory that can be read is there");
 }
 
-/* The page's bytes, or an error when they are not known. */
-static struct mf_error *get_page(struct mf_target *target, uint64_t page,
-				 const uint8_t **ret)
+/* SIZE bytes WITHIN the page, or an error when they are not known. */
+static struct mf_error *copy_from_page(struct mf_target *target, uint64_t page,
+				       size_t within, void *to, size_t size)
 {
 	struct mf_page_cache *cache = open_cache(target);
 	size_t index = (page / cache->page_size) % SLOTS;
@@ -80,7 +80,7 @@ static struct mf_error *get_page(struct mf_target *target, uint64_t page,
 	if (slot->flags & MF_PAGE_UNREADABLE ||
 	    (slot->flags & MF_PAGE_SWAPPED && !target->options.read_swapped))
 		return unknown_bytes(page, slot->flags);
-	*ret = bytes;
+	memcpy(to, bytes + within, size);
 	return NULL;
 }
 
@@ -92,10 +92,9 @@ static struct mf_error *read_cached(struct mf_target *target, uint64_t address,
 	while (size) {
 		uint64_t within = address % page_size;
 		size_t part = MF_MIN(size, page_size - within);
-		const uint8_t *page = NULL;
 
-		MF_TRY(get_page(target, address - within, &page));
-		memcpy(bytes, page + within, part);
+		MF_TRY(copy_from_page(target, address - within, within, bytes,
+				      part));
 		address += part;
 		bytes += part;
 		size -= part;

@@ -83,9 +83,11 @@ static struct mf_error *forged_read(struct mf_target *target, uint64_t start,
 			memcpy(to, source->bytes + (address - source->start),
 			       page_size);
 			target->impact.bytes_read += page_size;
-		} else {
-			memset(to, 0, page_size);
+			continue;
 		}
+		memset(to, 0, page_size);
+		if (!(flags[i] & hidden) && !source)
+			flags[i] = MF_PAGE_UNREADABLE;
 	}
 	return NULL;
 }

@@ -4,17 +4,8 @@
  * stopped. Between the first interrupt and the last detach it allocates
  * nothing.
  *
- * Signals. Stops are looked at with WNOWAIT and never consumed: a thread that
- * was about to take a signal keeps it even when we are killed. A traced
- * process queues signals that it ignores, so only those that would have
- * interrupted it untraced count as a reason for EINTR.
- *
- * EINTR. A thread whose call was ended by our stop is rewound at once (so that
- * dying leaves it right), and looked at again before it is let go: when a
- * signal became deliverable meanwhile, the thread that takes it gets its
- * EINTR back, for its handler must see what it would have seen without us. A
- * signal to the whole process interrupts one thread only: the first that does
- * not block it, which is let go first and waited for until it has the signal.
+ * Stops are looked at with WNOWAIT and never consumed: a thread that was about
+ * to take a signal keeps it even when we are killed.
  *
  * Threads that will not stop (a vfork parent waits in the kernel until its
  * child is done) are waited for a quarter of the pause, then counted. They run
@@ -25,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +35,6 @@ enum {
 	TIDS = 1 << 22, /* PID_MAX_LIMIT of a 64-bit kernel */
 	TICK_US = 1000,
 	PASSES_MAX = 1000,
-	SIGNAL_WAIT_NS = 2000000,
 };
 
 struct holder {
@@ -119,7 +108,6 @@ static int seize(struct holder *holder, pid_t tid)
 	thread->tid = tid;
 	thread->kind = MF_HELD_NEW;
 	thread->signal = 0;
-	thread->restarts = thread->rewound_now = thread->takes_signal = false;
 	thread->registers.size = 0;
 	set_known(tid, true);
 	return 0;
@@ -165,77 +153,8 @@ static void interrupt(struct holder *holder, unsigned first)
 
 /* ---- what each thread was doing -------------------------------------------- */
 
-static uint64_t bit_of(int signal_number)
-{
-	return UINT64_C(1) << (signal_number - 1);
-}
-
-/* Of PENDING, those that interrupt a call of an untraced thread. */
-static uint64_t interrupting(const struct mf_proc_status *status,
-			     uint64_t pending)
-{
-	const uint64_t no_action = bit_of(SIGCHLD) | bit_of(SIGCONT) |
-				   bit_of(SIGURG) | bit_of(SIGWINCH);
-
-	return pending & ~status->blocked & ~status->ignored &
-	       ~(no_action & ~status->caught);
-}
-
-static bool read_status(const struct holder *holder,
-			const struct mf_held_thread *thread,
-			struct mf_proc_status *ret)
-{
-	char path[32];
-	struct mf_error *error;
-
-	snprintf(path, sizeof(path), "%d/status", (int)thread->tid);
-	error = mf_proc_read_status(holder->task, path, ret);
-	mf_error_destroy(error);
-	return !error;
-}
-
-/* True when a signal waits for THREAD (or, SHARED, for the whole process). */
-static bool has_signal(const struct mf_held_thread *thread, bool shared)
-{
-	struct __ptrace_peeksiginfo_args arguments = {
-		.nr = 1, .flags = shared ? PTRACE_PEEKSIGINFO_SHARED : 0
-	};
-	siginfo_t info;
-
-	return ptrace(PTRACE_PEEKSIGINFO, thread->tid, &arguments, &info) > 0;
-}
-
-/* True when the thread's own signal is why its call ended. */
-static bool is_interrupted(const struct holder *holder,
-			   const struct mf_held_thread *thread)
-{
-	struct mf_proc_status status;
-	uint64_t pending;
-
-	if (!thread->signal && !has_signal(thread, false))
-		return false;
-	if (!read_status(holder, thread, &status))
-		return true;
-	pending = status.pending;
-	if (thread->signal) {
-		pending |= bit_of(thread->signal);
-		status.blocked &= ~bit_of(thread->signal);
-	}
-	return interrupting(&status, pending) != 0;
-}
-
-static void set_rewound(struct mf_held_thread *thread, bool rewound)
-{
-	if (thread->rewound_now == rewound)
-		return;
-	if (mf_arch_set_registers(thread->tid, rewound ? &thread->rewound
-						       : &thread->registers))
-		thread->rewound_now = rewound;
-}
-
 /* The thread has stopped with STATUS (waitid's si_status). */
-static void take_stop(struct holder *holder, struct mf_held_thread *thread,
-		      int status)
+static void take_stop(struct mf_held_thread *thread, int status)
 {
 	int signal_number = status & 0x7f;
 
@@ -247,18 +166,14 @@ static void take_stop(struct holder *holder, struct mf_held_thread *thread,
 	} else {
 		thread->kind = MF_HELD_GROUP;
 	}
-	if (!mf_arch_get_registers(thread->tid, &thread->registers) ||
-	    thread->kind == MF_HELD_GROUP)
-		return;
-	thread->restarts = mf_arch_rewind(thread->tid, &thread->registers,
-					  &thread->rewound);
-	if (thread->restarts && !is_interrupted(holder, thread))
-		set_rewound(thread, true);
+	/* a stop that was there before us has its EINTR of right */
+	if (mf_arch_get_registers(thread->tid, &thread->registers) &&
+	    thread->kind != MF_HELD_GROUP)
+		mf_arch_undo_eintr(thread->tid, &thread->registers);
 }
 
 /* Looks once, or waits (at most a tick), for THREAD to stop or end. */
-static void look_at(struct holder *holder, struct mf_held_thread *thread,
-		    int options)
+static void look_at(struct mf_held_thread *thread, int options)
 {
 	siginfo_t info = { .si_pid = 0 };
 
@@ -271,7 +186,7 @@ static void look_at(struct holder *holder, struct mf_held_thread *thread,
 	if (!info.si_pid)
 		return;
 	if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) {
-		take_stop(holder, thread, info.si_status);
+		take_stop(thread, info.si_status);
 		return;
 	}
 	waitid(P_PID, (id_t)thread->tid, &info, WEXITED | WNOHANG | __WALL);
@@ -299,62 +214,12 @@ static void await_stops(struct holder *holder)
 
 		while (thread->kind == MF_HELD_NEW &&
 		       held_ns(holder) < patience)
-			look_at(holder, thread, 0);
+			look_at(thread, 0);
 		if (thread->kind == MF_HELD_NEW)
-			look_at(holder, thread, WNOHANG);
+			look_at(thread, WNOHANG);
 		shared->unstopped += thread->kind == MF_HELD_NEW;
 	}
 	set_tick(0);
-}
-
-/* ---- who takes the signals that wait ---------------------------------------- */
-
-/*
- * Chooses the threads that take what waits for the whole process: as the
- * kernel, the first that does not block it. The signals they take.
- */
-static uint64_t choose_takers(struct holder *holder)
-{
-	struct mf_holder_shared *shared = holder->shared;
-	uint64_t taken = 0, wanted;
-	bool any = false;
-
-	for (unsigned i = 0; i < shared->count; i++) {
-		struct mf_held_thread *thread = &shared->threads[i];
-		struct mf_proc_status status;
-
-		thread->takes_signal = false;
-		if (thread->kind == MF_HELD_NEW || thread->kind == MF_HELD_GONE)
-			continue;
-		if (!any && !has_signal(thread, true))
-			return 0;
-		any = true;
-		if (!read_status(holder, thread, &status))
-			continue;
-		wanted = interrupting(&status, status.shared_pending);
-		thread->takes_signal = (wanted & ~taken) != 0;
-		taken |= wanted;
-	}
-	return taken;
-}
-
-/* Every thread is set to what it must see when it runs on. */
-static uint64_t settle(struct holder *holder)
-{
-	struct mf_holder_shared *shared = holder->shared;
-	uint64_t taken = choose_takers(holder);
-
-	for (unsigned i = 0; i < shared->count; i++) {
-		struct mf_held_thread *thread = &shared->threads[i];
-
-		if (!thread->restarts)
-			continue;
-		if (!taken)
-			thread->takes_signal = false;
-		set_rewound(thread, !thread->takes_signal &&
-					    !is_interrupted(holder, thread));
-	}
-	return taken;
 }
 
 /* ---- letting go -------------------------------------------------------------- */
@@ -362,45 +227,22 @@ static uint64_t settle(struct holder *holder)
 static void detach(struct holder *holder, struct mf_held_thread *thread)
 {
 	if (thread->kind == MF_HELD_NEW)
-		look_at(holder, thread, WNOHANG);
+		look_at(thread, WNOHANG);
 	if (thread->kind != MF_HELD_GONE &&
 	    ptrace(PTRACE_DETACH, thread->tid, NULL,
-		   (void *)(intptr_t)thread->signal) != 0)
+		   mf_remote_pointer((uint64_t)thread->signal)) != 0)
 		holder->leftover = true;
 	set_known(thread->tid, false);
 	thread->kind = MF_HELD_GONE;
 }
 
-/* Waits, briefly, until the signals TAKEN no longer wait. */
-static void await_taken(const struct holder *holder, uint64_t taken)
-{
-	uint64_t until = mf_now_ns() + SIGNAL_WAIT_NS;
-	struct mf_proc_status status;
-
-	do {
-		if (!read_status(holder, &holder->shared->threads[0],
-				 &status) ||
-		    !(status.shared_pending & taken))
-			return;
-		sched_yield();
-	} while (mf_now_ns() < until);
-}
-
 static void let_go(struct holder *holder)
 {
 	struct mf_holder_shared *shared = holder->shared;
-	uint64_t taken;
 
 	atomic_store(&shared->state, MF_HOLDER_IDLE);
-	taken = settle(holder);
-	for (unsigned i = 0; taken && i < shared->count; i++)
-		if (shared->threads[i].takes_signal)
-			detach(holder, &shared->threads[i]);
-	if (taken)
-		await_taken(holder, taken);
 	for (unsigned i = 0; i < shared->count; i++)
-		if (!taken || !shared->threads[i].takes_signal)
-			detach(holder, &shared->threads[i]);
+		detach(holder, &shared->threads[i]);
 	atomic_store(&shared->pause_ns, held_ns(holder));
 }
 
@@ -430,7 +272,6 @@ static int catch_all(struct holder *holder)
 	}
 	if (!shared->count)
 		return ESRCH;
-	settle(holder);
 	return 0;
 }
 

@@ -26,12 +26,8 @@ enum mf_held_kind {
 struct mf_held_thread {
 	pid_t tid;
 	enum mf_held_kind kind;
-	int signal;    /* to hand on when it is let go */
-	bool restarts; /* it sees no EINTR of ours: `rewound` can be set */
-	bool rewound_now;
-	bool takes_signal;
-	struct mf_registers registers; /* as found */
-	struct mf_registers rewound;
+	int signal; /* to hand on when it is let go */
+	struct mf_registers registers;
 };
 
 enum mf_holder_state {

@@ -122,19 +122,19 @@ static uint64_t find_zero_pfn(size_t page_size)
 {
 	uint64_t entry = 0;
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	volatile const char *page =
-		mmap(NULL, page_size, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *mapped = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	volatile const char *page = mapped;
 
-	if (fd >= 0 && page != MAP_FAILED) {
+	if (fd >= 0 && mapped != MAP_FAILED) {
 		(void)*page;
 		if (pread(fd, &entry, sizeof(entry),
 			  (off_t)((uintptr_t)page / page_size *
 				  sizeof(entry))) != sizeof(entry))
 			entry = 0;
 	}
-	if (page != MAP_FAILED)
-		munmap((void *)(uintptr_t)page, page_size);
+	if (mapped != MAP_FAILED)
+		munmap(mapped, page_size);
 	if (fd >= 0)
 		close(fd);
 	return entry & entry_present ? entry & entry_pfn : 0;
@@ -161,17 +161,17 @@ struct pending_run {
 	void *context;
 };
 
-static void add_to_run(struct pending_run *run, uint64_t page, uint64_t size,
+static void add_to_run(struct pending_run *run, uint64_t address, uint64_t size,
 		       uint8_t flags)
 {
-	if (flags == run->flags && page == run->end) {
+	if (flags == run->flags && address == run->end) {
 		run->end += size;
 		return;
 	}
 	if (run->flags)
 		run->visit(run->context, run->start, run->end, run->flags);
-	run->start = page;
-	run->end = page + size;
+	run->start = address;
+	run->end = address + size;
 	run->flags = flags;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "target/arch.h"
 #include "target/live.h"
 
 struct batch {
@@ -128,7 +129,7 @@ static void add_range(struct batch *batch, size_t first, size_t last)
 
 	batch->local[i].iov_base = batch->bytes + first * page_size;
 	batch->remote[i].iov_base =
-		(void *)(uintptr_t)(batch->start + first * page_size);
+		mf_remote_pointer(batch->start + first * page_size);
 	batch->local[i].iov_len = batch->remote[i].iov_len = size;
 	if (batch->count == IOV_MAX)
 		flush(batch);

@@ -135,7 +135,7 @@ static int yama_scope(void)
 	if (mf_proc_read_text(AT_FDCWD, "/proc/sys/kernel/yama/ptrace_scope",
 			      text, sizeof(text)) < 0)
 		return 0;
-	return atoi(text); /* NOLINT(cert-err34-c): the kernel's own digit */
+	return (int)strtol(text, NULL, 10);
 }
 
 /* A process that is not dumpable has its /proc files owned by root. */
@@ -190,19 +190,18 @@ void mf_refusal_explain(int proc, pid_t pid, char *text, size_t size)
 
 	if (error) {
 		snprintf(text, size, "it has ended");
-	} else if (scope == 3) {
-		explain_yama(scope, pid, text, size);
-	} else if (geteuid() != 0 && status.uid != geteuid()) {
+	} else if (scope != 3 && geteuid() != 0 && status.uid != geteuid()) {
 		snprintf(text, size,
 			 "it belongs to user %s (%u): sudo memforensics %d",
 			 user_name(status.uid, name, sizeof(name)),
 			 (unsigned)status.uid, (int)pid);
-	} else if (geteuid() != 0 && !is_dumpable(proc, status.euid)) {
+	} else if (scope != 3 && geteuid() != 0 &&
+		   !is_dumpable(proc, status.euid)) {
 		snprintf(text, size,
 			 "it is not dumpable (set-user-id, file capabilities "
 			 "or PR_SET_DUMPABLE): sudo memforensics %d",
 			 (int)pid);
-	} else if (geteuid() != 0 && scope > 0) {
+	} else if (scope == 3 || (geteuid() != 0 && scope > 0)) {
 		explain_yama(scope, pid, text, size);
 	} else if (is_other_namespace(proc)) {
 		snprintf(text, size,

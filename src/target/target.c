@@ -282,13 +282,14 @@ struct mf_error *mf_target_count_pages(struct mf_target *target, uint64_t start,
 struct mf_error *mf_target_read_pages(struct mf_target *target, uint64_t start,
 				      size_t count, void *bytes, uint8_t *flags)
 {
-	mf_auto_free uint8_t *own = NULL;
+	mf_auto_free uint8_t *own =
+		flags ? NULL : mf_calloc(count ? count : 1, 1);
 
 	if (!target->ops->read)
 		return mf_error_create(MF_ERROR_UNSUPPORTED,
 				       "this target's memory cannot be read");
 	if (!flags)
-		flags = own = mf_calloc(count ? count : 1, 1);
+		flags = own;
 	MF_TRY(mf_target_residency(target, start, count, flags));
 	return target->ops->read(target, start, count, bytes, flags);
 }
