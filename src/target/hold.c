@@ -23,7 +23,7 @@
 
 enum {
 	COST_THREAD_NS = 30000,	 /* seize, stop, read, let go */
-	COST_MAPPING_NS = 4000,	 /* a mapping's smaps */
+	COST_MAPPING_NS = 8000,	 /* a mapping's smaps */
 	READ_BYTES_MS = 3000000, /* reading and walking: 3 GB/s */
 	ANSWER_MS = 2000, /* what an answer takes at most, beyond the pause */
 };
@@ -340,6 +340,9 @@ static struct mf_error *stop_target(struct mf_target *target)
 		return explain_failure(target, 0);
 	if (number)
 		return explain_failure(target, number);
+	mf_debug("target", "%u threads stopped in %.2f ms",
+		 holder->shared->count,
+		 (double)holder->shared->caught_ns / 1000000.0);
 	live->holding = true;
 	if (!target->impact.stops++)
 		target->impact.racy = false;
@@ -398,5 +401,7 @@ void mf_hold_end(struct mf_target *target)
 			atomic_load(&holder->shared->ran_out) != 0;
 	}
 	ask_holder(holder, MF_ASK_RELEASE, 0, &number);
+	mf_debug("target", "held for %.2f ms",
+		 (double)atomic_load(&holder->shared->pause_ns) / 1000000.0);
 	add_pause(&target->impact, atomic_load(&holder->shared->pause_ns));
 }

@@ -333,6 +333,7 @@ static bool hold(struct holder *holder, uint64_t max_pause_ns)
 		let_go(holder);
 		return send_answer(holder, MF_ASK_HOLD, number);
 	}
+	shared->caught_ns = held_ns(holder);
 	atomic_store(&shared->state, MF_HOLDER_HOLDS);
 	goes_on = send_answer(holder, MF_ASK_HOLD, 0);
 	if (goes_on && !await_request(holder)) {
@@ -362,6 +363,7 @@ static void set_up_signals(void)
 	sigaction(SIGINT, &action, NULL);
 	action.sa_handler = SIG_DFL;
 	sigaction(SIGTERM, &action, NULL);
+	action.sa_flags = SA_NOCLDSTOP; /* stops are waited for */
 	sigaction(SIGCHLD, &action, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

@@ -39,7 +39,8 @@ struct mf_holder_shared {
 	_Atomic unsigned state;	   /* enum mf_holder_state */
 	_Atomic unsigned ran_out;  /* the last hold ended by itself */
 	_Atomic uint64_t pause_ns; /* of the last hold, once it is over */
-	unsigned unstopped;	   /* threads that would not stop in time */
+	uint64_t caught_ns; /* from the first interrupt to the last stop */
+	unsigned unstopped; /* threads that would not stop in time */
 	unsigned count;
 	struct mf_held_thread threads[MF_HOLDER_THREADS];
 };
