@@ -26,15 +26,33 @@ static void forget_walk(struct glibc *glibc)
 	glibc->mmapped_resident = 0;
 }
 
+/* A main arena that could not have the break has its memory all over the
+ * address space; only a walk finds it. */
+static struct mf_error *claim_scattered_main(struct glibc *glibc)
+{
+	struct mf_window window;
+	struct mf_error *error;
+
+	if (!glibc->arenas.count ||
+	    !(glibc->arenas.items[0].flags & GLIBC_NONCONTIGUOUS))
+		return NULL;
+	mf_window_init(&window, glibc->target);
+	error = glibc_walk_main(glibc, &window);
+	mf_window_deinit(&window);
+	return error;
+}
+
 static struct mf_error *claim(struct mf_heap_context *context,
 			      struct mf_allocator_instance *instance)
 {
 	struct glibc *glibc = instance->state;
 
-	(void)context;
 	forget_walk(glibc);
 	MF_TRY(glibc_read_state(glibc));
-	return glibc_find_heaps(glibc);
+	MF_TRY(glibc_find_heaps(glibc));
+	if (context->options->no_walk)
+		MF_TRY(claim_scattered_main(glibc));
+	return glibc_find_mmapped(glibc);
 }
 
 static void mark_changed(struct glibc *glibc)
@@ -115,7 +133,7 @@ static struct mf_error *walk(struct mf_heap_context *context,
 		MF_TRY(claim(context, instance));
 	}
 	glibc->caught_inside = is_caught_inside(glibc);
-	return glibc_find_mmapped(glibc);
+	return NULL;
 }
 
 static struct mf_error *finish(struct mf_heap_context *context,
@@ -123,7 +141,8 @@ static struct mf_error *finish(struct mf_heap_context *context,
 {
 	struct glibc *glibc = instance->state;
 
-	(void)context;
+	if (context->options->no_walk)
+		return NULL;
 	glibc_sort_segments(glibc);
 	glibc_resolve_lists(glibc);
 	glibc_make_figures(glibc, &instance->info);
