@@ -9,7 +9,8 @@
 #include "heap/allocators.h"
 
 enum {
-	ATTEMPTS = 3, /* at a heap that changes while it is read */
+	ATTEMPTS = 3,	   /* at a heap that changes while it is read */
+	TORN_SHARE = 1000, /* of its bytes may be lost without another */
 };
 
 static void forget_walk(struct glibc *glibc)
@@ -22,6 +23,7 @@ static void forget_walk(struct glibc *glibc)
 	glibc->segments.count = 0;
 	glibc->tcaches.count = 0;
 	mf_map_deinit(&glibc->tcache_index);
+	glibc->lost_bytes = 0;
 	glibc->mmapped = (struct mf_amount){ 0, 0 };
 	glibc->mmapped_resident = 0;
 }
@@ -89,13 +91,15 @@ static struct mf_error *walk_once(struct glibc *glibc)
 	return error;
 }
 
-static uint64_t damage(struct glibc *glibc)
+/* So much of a running heap could not be followed that it is worth another
+ * look. */
+static bool is_torn(struct glibc *glibc)
 {
-	uint64_t sum = 0;
+	uint64_t system = 0;
 
 	mf_vec_foreach(arena, &glibc->arenas)
-		sum += arena->corrupt_count;
-	return sum;
+		system += arena->system_mem;
+	return glibc->lost_bytes > system / TORN_SHARE;
 }
 
 /*
@@ -127,11 +131,12 @@ static struct mf_error *walk(struct mf_heap_context *context,
 		MF_TRY(walk_once(glibc));
 		if (!still)
 			mark_changed(glibc);
-		if (still || attempt == ATTEMPTS || !damage(glibc))
+		if (still || attempt == ATTEMPTS || !is_torn(glibc))
 			break;
 		mf_debug("heap", "heap changed under the walk, once more");
 		MF_TRY(claim(context, instance));
 	}
+	glibc->ran = !mf_target_is_still(context->target);
 	glibc->caught_inside = is_caught_inside(glibc);
 	return NULL;
 }

@@ -132,7 +132,8 @@ struct glibc {
 	uint32_t heap_header_size; /* sizeof(heap_info) */
 	bool mangled_links;	   /* 2.32: links are xored with their place */
 	bool used;		   /* has ever allocated anything */
-	bool caught_inside; /* running while read, or stopped inside malloc */
+	bool ran;		   /* while it was read */
+	bool caught_inside;	   /* malloc: by the walk, or by the stop */
 	uint64_t brk;
 	uint64_t *tls_slots; /* GOT slots with thread-pointer offsets */
 	size_t tls_slot_count;
@@ -144,6 +145,7 @@ struct glibc {
 	MF_VEC(struct glibc_tcache) tcaches;
 	struct mf_amount mmapped;
 	uint64_t mmapped_resident;
+	uint64_t lost_bytes; /* that the walk could make nothing of */
 };
 
 /* ---- finding it (glibc_find.c) --------------------------------------------- */
@@ -222,6 +224,15 @@ static inline uint64_t glibc_reveal(const struct glibc *glibc, uint64_t place,
 
 /** Decides from the lists themselves whether links are mangled. */
 void glibc_detect_mangling(struct glibc *glibc);
+
+/** The link that the walk kept of the chunk at ADDRESS, or NULL. */
+struct mf_link *glibc_link_at(struct glibc *glibc, uint64_t chunk);
+
+/**
+ * For a heap that was read while it ran, whose lists moved on meanwhile: marks
+ * each chunk whose own link, mangled with its own address, is one.
+ */
+void glibc_mark_by_links(struct glibc *glibc);
 
 /** Marks the members of fast bins, unsorted bins and tcaches; no target. */
 void glibc_resolve_lists(struct glibc *glibc);

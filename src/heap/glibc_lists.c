@@ -79,7 +79,7 @@ void glibc_detect_mangling(struct glibc *glibc)
 
 /* ---- following lists ------------------------------------------------------ */
 
-static struct mf_link *link_at(struct glibc *glibc, uint64_t chunk)
+struct mf_link *glibc_link_at(struct glibc *glibc, uint64_t chunk)
 {
 	struct glibc_segment *segment = glibc_segment_at(glibc, chunk);
 
@@ -93,7 +93,7 @@ static void resolve_fastbin(struct glibc *glibc, struct glibc_arena *arena,
 	uint64_t size = GLIBC_CHUNK_MIN + (uint64_t)bin * MF_GRANULE;
 
 	while (chunk) {
-		struct mf_link *link = link_at(glibc, chunk);
+		struct mf_link *link = glibc_link_at(glibc, chunk);
 
 		if (!link || link->free ||
 		    link->granules != size / MF_GRANULE ||
@@ -122,7 +122,7 @@ static void resolve_unsorted(struct glibc *glibc, struct glibc_arena *arena)
 	uint64_t chunk = arena->bins[0][0];
 
 	while (chunk && chunk != head) {
-		struct mf_link *link = link_at(glibc, chunk);
+		struct mf_link *link = glibc_link_at(glibc, chunk);
 
 		if (!link || !link->free || link->mark != MF_LINK_NONE) {
 			glibc_note_corruption(glibc, arena, chunk,
@@ -156,8 +156,37 @@ static void check_sums(struct glibc *glibc, struct glibc_arena *arena)
 	arena->changed = true;
 }
 
+/* Fast bins lead to chunks, tcaches to their user addresses. A link to what the
+ * walk saw in use may be either; small ones then count as in a fast bin. */
+static enum mf_link_mark mark_by_link(struct glibc *glibc,
+				      const struct mf_link *link)
+{
+	uint64_t next = mf_link_next(link);
+	bool small = link->granules && link->granules < GLIBC_FASTBINS;
+
+	if (next && !glibc_segment_at(glibc, next))
+		return MF_LINK_NONE;
+	if (!small || (next && !glibc_link_at(glibc, next) &&
+		       glibc_link_at(glibc, next - GLIBC_CHUNK_HEADER)))
+		return MF_LINK_TCACHE;
+	return glibc->layout->fastbins == GLIBC_ABSENT ? MF_LINK_TCACHE
+						       : MF_LINK_FAST;
+}
+
+void glibc_mark_by_links(struct glibc *glibc)
+{
+	mf_vec_foreach(segment, &glibc->segments)
+		mf_vec_foreach(link, &segment->links.links)
+			if (!link->free)
+				link->mark = mark_by_link(glibc, link);
+}
+
 void glibc_resolve_lists(struct glibc *glibc)
 {
+	if (glibc->ran && glibc->mangled_links) {
+		glibc_mark_by_links(glibc);
+		return;
+	}
 	mf_vec_foreach(arena, &glibc->arenas) {
 		if (!arena->system_mem)
 			continue;

@@ -159,13 +159,6 @@ void glibc_read_thread_caches(struct glibc *glibc)
 
 /* ---- proof -------------------------------------------------------------------- */
 
-static struct mf_link *link_at(struct glibc *glibc, uint64_t chunk)
-{
-	struct glibc_segment *segment = glibc_segment_at(glibc, chunk);
-
-	return segment ? mf_link_table_find(&segment->links, chunk) : NULL;
-}
-
 /* Goes along one list; MARK its members, or (NONE) only checks them. The number
  * of members, or -1 when it holds what it should not. */
 static int64_t follow(struct glibc *glibc, const struct glibc_tcache *tcache,
@@ -176,7 +169,7 @@ static int64_t follow(struct glibc *glibc, const struct glibc_tcache *tcache,
 
 	while (user) {
 		struct mf_link *link =
-			link_at(glibc, user - GLIBC_CHUNK_HEADER);
+			glibc_link_at(glibc, user - GLIBC_CHUNK_HEADER);
 
 		if (!link || link->free ||
 		    (mark == MF_LINK_NONE && link->mark != MF_LINK_NONE) ||

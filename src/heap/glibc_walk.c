@@ -257,6 +257,7 @@ static bool skip_damage(struct walker *walker, uint64_t *address,
 	commit(walker,
 	       header && header->flags & GLIBC_PREV_INUSE ? header : NULL);
 	next = resynchronise(walker, *address + MF_GRANULE);
+	walker->glibc->lost_bytes += (next ? next : walker->limit) - *address;
 	mf_chunk_log_add(&walker->segment->log,
 			 (next ? next : walker->limit) - *address,
 			 MF_CHUNK_UNREAD);
