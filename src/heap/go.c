@@ -15,7 +15,8 @@ enum {
 	INDEX_ENTRIES = 1 << 22, /* of mheap_.arenas, 48-bit addresses */
 	GO_PAGE = 8192,
 	ARENA_PAGES = ARENA_SIZE / GO_PAGE,
-	SPAN_START = 24, /* offset in mspan: address, then pages */
+	ARENA_FIELDS = 4096, /* of heapArena behind its spans, at most */
+	SPAN_START = 24,     /* offset in mspan: address, then pages */
 	MOST_CANDIDATES = 4096,
 	MOST_ARENAS = 1 << 20,
 	SUMMARY_LEVELS = 5,
@@ -91,14 +92,19 @@ static bool table_agrees(struct claiming *claiming, uint64_t table,
 	return good && !bad;
 }
 
+/* *size: of a heapArena, the few small fields behind its spans included. */
 static bool arena_agrees(struct claiming *claiming, uint64_t arena,
-			 uint64_t base)
+			 uint64_t base, uint64_t *size)
 {
 	if (!mf_anon_at(claiming->target, arena))
 		return false;
-	for (size_t i = 0; i < MF_ARRAY_SIZE(span_tables); i++)
-		if (table_agrees(claiming, arena + span_tables[i], base))
-			return true;
+	for (size_t i = 0; i < MF_ARRAY_SIZE(span_tables); i++) {
+		if (!table_agrees(claiming, arena + span_tables[i], base))
+			continue;
+		*size = span_tables[i] + ARENA_PAGES * sizeof(uint64_t) +
+			ARENA_FIELDS;
+		return true;
+	}
 	return false;
 }
 
@@ -107,9 +113,30 @@ struct index {
 	struct claiming *claiming;
 	uint64_t address;
 	uint64_t bias; /* of addresses: 2^47 on amd64, 0 elsewhere */
-	uint64_t entries, proved, claimed;
+	uint64_t entries, proved;
+	uint64_t arena_size; /* of a heapArena */
 	bool claim;
 };
+
+static void claim_arena(const struct index *index, uint64_t base,
+			uint64_t arena)
+{
+	const struct mf_mapping *mapping =
+		mf_anon_at(index->claiming->target, arena);
+
+	index->claiming->arenas++;
+	claim_range(index->claiming,
+		    (struct mf_range){ base, base + ARENA_SIZE },
+		    MF_BY_STRUCTURE, "Go arenas",
+		    "in mheap_.arenas, whose spans agree");
+	if (mapping)
+		claim_range(index->claiming,
+			    (struct mf_range){
+				    arena, MF_MIN(mapping->end,
+						  arena + index->arena_size) },
+			    MF_BY_STRUCTURE, "Go arena metadata",
+			    "a heapArena in mheap_.arenas");
+}
 
 static void visit_arena(struct index *index, uint64_t number, uint64_t arena)
 {
@@ -121,13 +148,10 @@ static void visit_arena(struct index *index, uint64_t number, uint64_t arena)
 	if (!mapping || !mf_mapping_is_anon(mapping))
 		return;
 	if (index->claim) {
-		index->claiming->arenas++;
-		claim_range(index->claiming,
-			    (struct mf_range){ base, base + ARENA_SIZE },
-			    MF_BY_STRUCTURE, "Go arenas",
-			    "in mheap_.arenas, whose spans agree");
+		claim_arena(index, base, arena);
 	} else if (index->entries <= 64 &&
-		   arena_agrees(index->claiming, arena, base)) {
+		   arena_agrees(index->claiming, arena, base,
+				&index->arena_size)) {
 		index->proved++;
 	}
 }

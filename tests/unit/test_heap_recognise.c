@@ -312,18 +312,18 @@ static void glibc_is_not_musl(void **state)
 /* ---- CPython ------------------------------------------------------------------------- */
 
 static void forge_arena(struct forged_process *process, uint64_t index,
-			uint64_t address, uint64_t arena, uint64_t pool)
+			uint64_t start, uint64_t arena, uint64_t pool)
 {
 	uint64_t object = far + 48 * index;
-	bool aligned = address % pool == 0;
+	bool aligned = start % pool == 0;
 
-	forge_u64(process, object, address);
+	forge_u64(process, object, start);
 	forge_u64(process, object + 8,
-		  mf_align_down(address + pool - 1, pool) + 2 * pool);
+		  mf_align_down(start + pool - 1, pool) + 2 * pool);
 	forge_u32(process, object + 16, 3);
 	forge_u32(process, object + 20,
 		  (uint32_t)(arena / pool) - (aligned ? 0 : 1));
-	forge_u32(process, mf_align_down(address + pool - 1, pool) + 32,
+	forge_u32(process, mf_align_down(start + pool - 1, pool) + 32,
 		  (uint32_t)index);
 }
 
@@ -541,24 +541,24 @@ static void hotspot_heap_by_its_tables(void **state)
 	struct forged_process *process =
 		process_with("/lib/libjvm.so", NULL, DATA);
 	struct vm_tables tables = { .process = process };
-	const uint64_t statics = forged_data + VM_STATIC;
+	const uint64_t globals = forged_data + VM_STATIC;
 
 	(void)state;
 	forge_vm_symbols(process);
-	forge_field(&tables, "Universe", "_collectedHeap", 0, statics);
+	forge_field(&tables, "Universe", "_collectedHeap", 0, globals);
 	forge_field(&tables, "CollectedHeap", "_reserved", 32, 0);
 	forge_field(&tables, "MemRegion", "_start", 0, 0);
 	forge_field(&tables, "MemRegion", "_word_size", 8, 0);
 	forge_field(&tables, "MetaspaceObj", "_shared_metaspace_base", 0,
-		    statics + 8);
+		    globals + 8);
 	forge_field(&tables, "MetaspaceObj", "_shared_metaspace_top", 0,
-		    statics + 16);
+		    globals + 16);
 	forge_anon(process, far, 4096);
-	forge_u64(process, statics, far);
+	forge_u64(process, globals, far);
 	forge_u64(process, far + 32, at);
 	forge_u64(process, far + 40, (16 << 20) / 8);
-	forge_u64(process, statics + 8, at + (64 << 20));
-	forge_u64(process, statics + 16, at + (65 << 20));
+	forge_u64(process, globals + 8, at + (64 << 20));
+	forge_u64(process, globals + 16, at + (65 << 20));
 	assert_int_equal(forge_recognise(process, &mf_hotspot_ops), 1);
 	assert_claim(process, at, at + (16 << 20), "java heap");
 	assert_claim(process, at + (64 << 20), at + (65 << 20),
