@@ -16,7 +16,7 @@ enum {
 	LINK_MAP_SIZE = 1024, /* of it that is looked at; all have more */
 	OBJECTS_LIMIT = 1 << 14,
 	DATA_LIMIT = 256 * MF_KIB,
-	MAPPING_LIMIT = 256 * MF_KIB, /* larger ones are an allocator's */
+	REGION_LIMIT = 256 * MF_KIB, /* larger ones are an allocator's */
 	WORDS = 512,
 };
 
@@ -63,21 +63,21 @@ static void claim_weakly(struct mf_space *space, uint64_t start, uint64_t end,
 
 /*
  * What dlopen loads later has its link_map in malloc's memory, and the kernel
- * may have merged others' with the loader's: any surer claim takes its place.
+ * merges what others map with the loader's: any surer claim takes its place.
+ * The unclaimed memory around ADDRESS, when it can be the loader's own.
  */
-static const struct mf_mapping *mapping_of_its_own(const struct mf_space *space,
-						   uint64_t address)
+static bool is_unclaimed(const struct mf_space *space, uint64_t address,
+			 struct mf_region *ret)
 {
-	const struct mf_mapping *mapping = mf_space_mapping_at(space, address);
-	const struct mf_claim_record *stands;
+	const struct mf_region *region = mf_space_region_at(space, address);
 
-	if (!mapping || *mapping->path || !mf_mapping_is_anonymous(mapping) ||
-	    !(mapping->perms & MF_PERM_WRITE) ||
-	    mapping->end - mapping->start > MAPPING_LIMIT)
-		return NULL;
-	stands = mf_space_claim_at(space, address);
-	return stands && strcmp(stands->claim.owner, "ld.so") != 0 ? NULL
-								   : mapping;
+	if (!region || region->certainty || *region->mapping->path ||
+	    !mf_mapping_is_anonymous(region->mapping) ||
+	    !(region->mapping->perms & MF_PERM_WRITE) ||
+	    region->end - region->start > REGION_LIMIT)
+		return false;
+	*ret = *region;
+	return true;
 }
 
 /* Reads SIZE bytes of the loader's, and claims what they point at. */
@@ -85,24 +85,39 @@ static void claim_pointed(struct mf_space *space, uint64_t address,
 			  uint64_t size)
 {
 	uint64_t words[WORDS];
+	struct mf_region region;
 
-	for (; size >= sizeof(uint64_t);) {
+	while (size >= sizeof(uint64_t)) {
 		uint64_t part = MF_MIN(size, (uint64_t)sizeof(words));
 
 		if (!mf_target_try_read(space->target, address, words, part))
 			memset(words, 0, sizeof(words));
-		for (size_t i = 0; i < part / sizeof(uint64_t); i++) {
-			const struct mf_mapping *mapping =
-				mapping_of_its_own(space, words[i]);
-
-			if (mapping && !mf_space_claim_at(space, words[i]))
-				claim_weakly(space, mapping->start,
-					     mapping->end, MF_BY_SHAPE,
+		for (size_t i = 0; i < part / sizeof(uint64_t); i++)
+			if (is_unclaimed(space, words[i], &region))
+				claim_weakly(space, region.start, region.end,
+					     MF_BY_SHAPE,
 					     "the loader's data points at it");
-		}
 		address += part;
 		size -= part;
 	}
+}
+
+static void claim_link_map(struct mf_space *space, uint64_t address)
+{
+	static const char proof[] = "a link_map of ld.so's list is in it";
+	struct mf_region region;
+	const struct mf_claim_record *stands;
+
+	if (is_unclaimed(space, address, &region))
+		claim_weakly(space, region.start, region.end, MF_BY_SHAPE,
+			     proof);
+	stands = mf_space_claim_at(space, address);
+	if (!stands || stands->claim.class != MF_CLASS_DATA ||
+	    strcmp(stands->claim.owner, "ld.so") != 0)
+		return;
+	claim_weakly(space, address, address + LINK_MAP_SIZE, MF_BY_CONTENT,
+		     proof);
+	claim_pointed(space, address, LINK_MAP_SIZE);
 }
 
 static void claim_link_maps(struct mf_space *space)
@@ -112,17 +127,7 @@ static void claim_link_maps(struct mf_space *space)
 	if (!mf_target_read_u64(space->target, node, &node))
 		return;
 	for (int i = 0; node && i < OBJECTS_LIMIT; i++) {
-		const struct mf_mapping *mapping =
-			mapping_of_its_own(space, node);
-
-		if (mapping) {
-			claim_weakly(space, node, node + LINK_MAP_SIZE,
-				     MF_BY_CONTENT,
-				     "a link_map of ld.so's list is in it");
-			claim_weakly(space, mapping->start, mapping->end,
-				     MF_BY_SHAPE, "around a link_map");
-			claim_pointed(space, node, LINK_MAP_SIZE);
-		}
+		claim_link_map(space, node);
 		if (!mf_target_read_u64(space->target, node + NEXT_OFFSET,
 					&node))
 			return;

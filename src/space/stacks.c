@@ -9,8 +9,8 @@
 #include "space/model.h"
 
 enum {
-	TLS_MAPPING_LIMIT = MF_MIB, /* ld.so's own first allocations */
-	TLS_STRUCT = 2304,	    /* when the struct's size is not known */
+	TLS_REGION_LIMIT = MF_MIB, /* ld.so's own first allocations */
+	TLS_STRUCT = 2304,	   /* when the struct's size is not known */
 	DESCRIPTOR_ALIGN = 64,
 	SOLE_STACK_LIMIT = 64 * MF_MIB, /* of a stack that only sp proves */
 	GUARD_LIMIT = MF_MIB,		/* a larger one is somebody's reserve */
@@ -245,28 +245,29 @@ static void claim_tls(struct stack_work *work, const struct mf_pthread *pthread)
 {
 	struct mf_space *space = work->space;
 	uint64_t address = pthread->address, size = space->pthread.layout.size;
-	const struct mf_mapping *mapping = mf_space_mapping_at(space, address);
+	const struct mf_region *around = mf_space_region_at(space, address);
+	struct mf_region region;
 	char label[TEXT_SIZE];
 	struct mf_claim claim = {
 		.class = MF_CLASS_TLS,
-		.certainty = MF_BY_STRUCTURE,
 		.label = label,
 		.owner = "ld.so",
 		.proof = "the main thread's struct pthread is in it",
 	};
 
-	if (!mapping || !is_stack_memory(mapping) ||
-	    mf_space_claim_at(space, address))
+	if (!around || around->certainty || !is_stack_memory(around->mapping))
 		return;
+	region = *around;
 	snprintf(label, TEXT_SIZE, "thread %d TLS", (int)work->pids[0]);
 	claim.start = address;
-	claim.end = MF_MIN(address + (size ? size : TLS_STRUCT), mapping->end);
+	claim.end = MF_MIN(address + (size ? size : TLS_STRUCT), region.end);
+	claim.certainty = MF_BY_STRUCTURE;
 	mf_space_claim(space, &claim);
-	if (mapping->end - mapping->start > TLS_MAPPING_LIMIT)
+	if (region.end - region.start > TLS_REGION_LIMIT)
 		return;
 	/* What else ld.so allocated before there was a malloc. */
-	claim.start = mapping->start;
-	claim.end = mapping->end;
+	claim.start = region.start;
+	claim.end = region.end;
 	claim.certainty = MF_BY_SHAPE;
 	mf_space_claim_as(space, &claim, MF_CLAIM_WEAK);
 }
