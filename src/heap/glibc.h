@@ -229,12 +229,9 @@ void glibc_detect_mangling(struct glibc *glibc);
 struct mf_link *glibc_link_at(struct glibc *glibc, uint64_t chunk);
 
 /**
- * For a heap that was read while it ran, whose lists moved on meanwhile: marks
- * each chunk whose own link, mangled with its own address, is one.
+ * Marks the members of fast bins, unsorted bins and tcaches; no target. Where
+ * lists moved on while the heap was read, chunks' own links are believed.
  */
-void glibc_mark_by_links(struct glibc *glibc);
-
-/** Marks the members of fast bins, unsorted bins and tcaches; no target. */
 void glibc_resolve_lists(struct glibc *glibc);
 
 /** Reads every thread's tcache and arena through libc's TLS slots. */

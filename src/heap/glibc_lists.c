@@ -173,20 +173,17 @@ static enum mf_link_mark mark_by_link(struct glibc *glibc,
 						       : MF_LINK_FAST;
 }
 
-void glibc_mark_by_links(struct glibc *glibc)
+/* Of an arena whose lists moved on while it was read: each chunk whose own
+ * link, mangled with its own address, is one. */
+static void mark_by_links(struct glibc *glibc, struct glibc_segment *segment)
 {
-	mf_vec_foreach(segment, &glibc->segments)
-		mf_vec_foreach(link, &segment->links.links)
-			if (!link->free)
-				link->mark = mark_by_link(glibc, link);
+	mf_vec_foreach(link, &segment->links.links)
+		if (!link->free && link->mark == MF_LINK_NONE)
+			link->mark = mark_by_link(glibc, link);
 }
 
 void glibc_resolve_lists(struct glibc *glibc)
 {
-	if (glibc->ran && glibc->mangled_links) {
-		glibc_mark_by_links(glibc);
-		return;
-	}
 	mf_vec_foreach(arena, &glibc->arenas) {
 		if (!arena->system_mem)
 			continue;
@@ -196,4 +193,9 @@ void glibc_resolve_lists(struct glibc *glibc)
 		check_sums(glibc, arena);
 	}
 	glibc_resolve_tcaches(glibc);
+	if (!glibc->ran || !glibc->mangled_links)
+		return;
+	mf_vec_foreach(segment, &glibc->segments)
+		if (glibc->arenas.items[segment->arena].changed)
+			mark_by_links(glibc, segment);
 }

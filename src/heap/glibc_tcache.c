@@ -212,7 +212,7 @@ void glibc_resolve_tcaches(struct glibc *glibc)
 		     i++)
 			follow(glibc, tcache, i, MF_LINK_TCACHE);
 	}
-	if (refused)
+	if (refused && !glibc->ran)
 		mf_target_note_partial(glibc->target, "glibc tcache",
 				       "the lists of %u threads do not hold "
 				       "together; their chunks count as in use",
