@@ -153,7 +153,7 @@ static void judge_tops(struct mf_judge *judge, const struct mf_facts *facts)
 
 /* ---- trained threshold ---------------------------------------------------------- */
 
-/* Free chunks that would have been mappings of their own; the top is none. */
+/* Free chunks of a size that was mapped once; the top is none. */
 static uint64_t large_free(const struct mf_arena *arena)
 {
 	uint64_t top = arena->figures.top.bytes, sum = 0;
@@ -180,11 +180,11 @@ static void judge_threshold(struct mf_judge *judge,
 		large += large_free(&glibc->arenas[i]);
 	if (!mf_is_large(large, glibc->figures.free.bytes, 25, LARGE))
 		return;
-	mf_judge_find(
-		judge, MF_SEVERITY_INFO, large,
-		"the mmap threshold grew to %s: %s of large blocks stayed "
-		"in heaps when freed",
-		mf_judge_size(judge, threshold), mf_judge_size(judge, large));
+	mf_judge_find(judge, MF_SEVERITY_INFO, large,
+		      "the mmap threshold grew to %s: %s of free chunks are of "
+		      "128 KiB or more",
+		      mf_judge_size(judge, threshold),
+		      mf_judge_size(judge, large));
 	mf_judge_evidence(judge, "mmap_threshold", mf_size(threshold));
 	mf_judge_evidence(judge, "large_free", mf_size(large));
 	mf_judge_evidence(judge, "free", mf_size(glibc->figures.free.bytes));

@@ -10,8 +10,24 @@
 
 enum {
 	LARGE = 64 * MF_MIB,
-	TCACHE_COUNT = 7, /* chunks a size class keeps, by default */
+	WORTH_A_WORD = 16 * MF_MIB, /* when it is a good part of RSS */
+	TCACHE_COUNT = 7,	    /* chunks a size class keeps, by default */
 };
+
+static bool is_retained(const struct mf_facts *facts,
+			const struct mf_arena_figures *all)
+{
+	return mf_is_large(all->trimmable_bytes, facts->rss, 10, LARGE) ||
+	       mf_is_large(all->trimmable_bytes, facts->rss, 25, WORTH_A_WORD);
+}
+
+static bool is_pinned(const struct mf_arena_figures *all)
+{
+	uint64_t resident = all->free.resident;
+
+	return mf_is_large(resident, all->resident, 30, LARGE) &&
+	       !mf_is_large(all->trimmable_bytes, resident, 25, 0);
+}
 
 static void judge_retention(struct mf_judge *judge,
 			    const struct mf_facts *facts)
@@ -20,13 +36,14 @@ static void judge_retention(struct mf_judge *judge,
 	uint64_t back = all->trimmable_bytes;
 	double mib = (double)back / MF_MIB;
 
-	if (!mf_is_large(back, facts->rss, 10, LARGE))
+	if (!is_retained(facts, all))
 		return;
-	mf_judge_find(judge, MF_SEVERITY_WARNING, back,
-		      "retention: malloc_trim would return %s of %s RSS, "
-		      "free in glibc's heaps",
-		      mf_judge_size(judge, back),
-		      mf_judge_size(judge, facts->rss));
+	mf_judge_find(
+		judge, back < LARGE ? MF_SEVERITY_INFO : MF_SEVERITY_WARNING,
+		back,
+		"retention: malloc_trim would return %s of %s RSS, "
+		"free in glibc's heaps",
+		mf_judge_size(judge, back), mf_judge_size(judge, facts->rss));
 	mf_judge_evidence(judge, "trimmable", mf_size(back));
 	mf_judge_evidence(judge, "free_resident",
 			  mf_size(mf_free_resident(all)));
@@ -64,8 +81,7 @@ static void judge_pinned(struct mf_judge *judge, const struct mf_facts *facts)
 	const struct mf_arena *arena = NULL;
 	const struct mf_pinner *pinner;
 
-	if (!mf_is_large(resident, all->resident, 30, LARGE) ||
-	    mf_is_large(all->trimmable_bytes, resident, 25, 0))
+	if (!is_pinned(all))
 		return;
 	mf_judge_find(judge, MF_SEVERITY_WARNING,
 		      resident - all->trimmable_bytes,
@@ -161,9 +177,41 @@ static void judge_caches(struct mf_judge *judge, const struct mf_facts *facts)
 				       "it empties the fast bins first */");
 }
 
+/* Neither nearly all live nor mostly free: the figures speak. */
+static void judge_mixture(struct mf_judge *judge, const struct mf_facts *facts)
+{
+	const struct mf_allocator *glibc = mf_facts_glibc(facts);
+	const struct mf_arena_figures *all = &glibc->figures;
+	uint64_t resident = all->resident + glibc->mmapped_resident;
+	uint64_t live = all->in_use.bytes + glibc->mmapped.bytes;
+
+	if (!mf_is_large(resident, facts->rss, 50, LARGE) ||
+	    mf_is_large(live, all->system + glibc->mmapped.bytes, 85, 0) ||
+	    mf_is_large(all->trimmable_bytes, resident, 50, 0) ||
+	    is_pinned(all))
+		return;
+	mf_judge_find(judge, MF_SEVERITY_INFO, resident,
+		      "glibc's heaps hold %s of %s RSS: %s in use, %s free",
+		      mf_judge_size(judge, resident),
+		      mf_judge_size(judge, facts->rss),
+		      mf_judge_size(judge, live),
+		      mf_judge_size(judge, mf_free_resident(all)));
+	mf_judge_evidence(judge, "resident", mf_size(resident));
+	mf_judge_evidence(judge, "in_use", mf_size(live));
+	mf_judge_evidence(judge, "free_resident",
+			  mf_size(mf_free_resident(all)));
+	mf_judge_evidence(judge, "trimmable", mf_size(all->trimmable_bytes));
+	mf_judge_evidence(judge, "pinned", mf_size(all->pinned_bytes));
+	mf_judge_advise(judge,
+			"memforensics arenas %s --json -o before.json   "
+			"# later again: what grows?",
+			mf_judge_pid(judge));
+}
+
 static const struct mf_rule rules[] = {
 	{ "retention", MF_NEED_USAGE | MF_NEED_GLIBC, judge_retention },
 	{ "pinned-fragmentation", MF_NEED_USAGE | MF_NEED_GLIBC, judge_pinned },
+	{ "heap-mixture", MF_NEED_USAGE | MF_NEED_GLIBC, judge_mixture },
 	{ "already-returned", MF_NEED_GLIBC, judge_returned },
 	{ "free-in-swap", MF_NEED_GLIBC, judge_free_in_swap },
 	{ "cached-chunks", MF_NEED_USAGE | MF_NEED_GLIBC, judge_caches },

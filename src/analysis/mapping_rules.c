@@ -13,7 +13,7 @@
 
 enum {
 	LARGE = 64 * MF_MIB,
-	RESERVED_LEAST = MF_GIB,
+	RESERVED_GIB = 4,
 };
 
 /* ---- too many ------------------------------------------------------------- */
@@ -113,9 +113,9 @@ static void judge_reserve(struct mf_judge *judge, const struct mf_facts *facts)
 		if (is_reserved(mapping))
 			reserved += size - MF_MIN(size, mapping->usage.rss);
 	}
-	if (virtual_size / 4 < facts->rss ||
+	if (virtual_size / 8 < facts->rss ||
 	    !mf_is_large(reserved, virtual_size - facts->rss, 50,
-			 RESERVED_LEAST))
+			 (uint64_t)RESERVED_GIB * MF_GIB))
 		return;
 	mf_judge_find(judge, MF_SEVERITY_INFO, 0,
 		      "VIRT is %s, but %s of it is reserved address space: no "
@@ -266,11 +266,11 @@ static void judge_elf(struct mf_judge *judge, const struct mf_facts *facts)
 
 	if (!count)
 		return;
-	mf_judge_find(
-		judge, MF_SEVERITY_WARNING, size,
-		"%zu anonymous region%s with an ELF header, first to see: "
-		"0x%" PRIx64,
-		count, count == 1 ? "" : "s", worst->start);
+	mf_judge_find(judge, MF_SEVERITY_WARNING, size,
+		      "anonymous memory at 0x%" PRIx64
+		      " begins like an ELF file "
+		      "(%zu such region%s)",
+		      worst->start, count, count == 1 ? "" : "s");
 	say_suspects(judge, count, size, worst);
 }
 
@@ -317,7 +317,7 @@ static void judge_unwalked(struct mf_judge *judge, const struct mf_facts *facts)
 
 static const struct mf_rule rules[] = {
 	{ "mapping-count", 0, judge_count },
-	{ "reserved-only", MF_NEED_USAGE, judge_reserve },
+	{ "reserved-only", MF_NEED_USAGE | MF_IS_REMARK, judge_reserve },
 	{ "equal-regions", MF_NEED_USAGE, judge_equal },
 	{ "unclaimed-memory", MF_NEED_USAGE, judge_unclaimed },
 	{ "elf-in-memory", 0, judge_elf },

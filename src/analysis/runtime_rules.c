@@ -199,7 +199,6 @@ static void advise_native(struct mf_judge *judge, const struct runtime *runtime)
 				"jcmd %s VM.native_memory summary   # needs "
 				"-XX:NativeMemoryTracking=summary",
 				mf_judge_pid(judge));
-	mf_judge_advise(judge, "memforensics arenas %s", mf_judge_pid(judge));
 }
 
 /* What the runtime does not manage: malloc of native code. */

@@ -37,6 +37,45 @@ static void retention_is_what_trim_returns(void **state)
 	expect_finding(forged, "retention", NULL);
 }
 
+/* In a small process less is worth a word, but no alarm. */
+static void a_good_part_of_a_small_process_is_told(void **state)
+{
+	struct forged *forged = *state;
+	const struct mf_finding *finding;
+
+	forged->facts.rss = forged->facts.rss_explained = MIB(160);
+	glibc_figures(forged)->trimmable_bytes = MIB(52);
+	finding = expect_finding(
+		forged, "retention",
+		"retention: malloc_trim would return 52.0 MiB of 160.0 MiB RSS, free in glibc's heaps");
+	assert_int_equal(finding->severity, MF_SEVERITY_INFO);
+	glibc_figures(forged)->trimmable_bytes = MIB(39);
+	expect_finding(forged, "retention", NULL);
+	forged->facts.rss = forged->facts.rss_explained = MIB(20);
+	glibc_figures(forged)->trimmable_bytes = MIB(15);
+	expect_finding(forged, "retention", NULL);
+}
+
+static void a_mixture_is_told_by_its_figures(void **state)
+{
+	struct forged *forged = *state;
+	struct mf_arena_figures *all = glibc_figures(forged);
+
+	forged->facts.rss = forged->facts.rss_explained = MIB(160);
+	all->system = all->resident = MIB(150);
+	all->in_use.bytes = MIB(110);
+	all->free.bytes = all->free.resident = MIB(40);
+	expect_finding(
+		forged, "heap-mixture",
+		"glibc's heaps hold 150.0 MiB of 160.0 MiB RSS: 110.0 MiB in use, 40.0 MiB free");
+	all->trimmable_bytes = MIB(75); /* then that is the answer */
+	expect_finding(forged, "heap-mixture", NULL);
+	all->trimmable_bytes = 0;
+	all->in_use.bytes = MIB(130); /* live data */
+	expect_finding(forged, "heap-mixture", NULL);
+	assert_non_null(find_code(forged, "live-data"));
+}
+
 static void trim_is_advised_in_the_language_of_the_process(void **state)
 {
 	struct forged *forged = *state;
@@ -239,7 +278,7 @@ static void a_trained_threshold_keeps_large_blocks(void **state)
 	forge_parameter(forged, "mmap_threshold_dynamic", 1);
 	expect_finding(
 		forged, "trained-threshold",
-		"the mmap threshold grew to 32.0 MiB: 90.0 MiB of large blocks stayed in heaps when freed");
+		"the mmap threshold grew to 32.0 MiB: 90.0 MiB of free chunks are of 128 KiB or more");
 	/* Set by hand, it was not trained. */
 	forged->parameters[1].value = 0;
 	expect_finding(forged, "trained-threshold", NULL);
@@ -309,6 +348,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FORGED_TEST(a_shell_is_calm),
 		FORGED_TEST(retention_is_what_trim_returns),
+		FORGED_TEST(a_good_part_of_a_small_process_is_told),
+		FORGED_TEST(a_mixture_is_told_by_its_figures),
 		FORGED_TEST(trim_is_advised_in_the_language_of_the_process),
 		FORGED_TEST(pinned_fragmentation_names_the_pinner),
 		FORGED_TEST(what_is_gone_already_is_no_rss),

@@ -159,7 +159,7 @@ static void code_where_none_should_be(void **state)
 	region->suspicion_score = 0.8;
 	finding = expect_finding(
 		forged, "elf-in-memory",
-		"1 anonymous region with an ELF header, first to see: 0x50000");
+		"anonymous memory at 0x50000 begins like an ELF file (1 such region)");
 	assert_int_equal(finding->severity, MF_SEVERITY_WARNING);
 	assert_string_equal(
 		finding->advice[0],
@@ -394,7 +394,7 @@ static void managed_and_native_memory(void **state)
 	finding = expect_finding(
 		forged, "native-memory",
 		"native memory: malloc holds 3.3 GiB of 6.6 GiB RSS, outside the 3.0 GiB of Java");
-	assert_string_equal(finding->advice[1], "memforensics arenas 4242");
+	assert_non_null(strstr(finding->advice[0], "VM.native_memory"));
 	finding = expect_finding(
 		forged, "managed-heap",
 		"the Java heap holds 2.8 GiB of 6.6 GiB RSS: its own tools say what is in it");

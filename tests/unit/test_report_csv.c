@@ -94,17 +94,19 @@ static void every_type_of_value_has_its_form(void **state)
 		{ "ratio", NULL, mf_ratio(0.25), 0 },
 		{ "ms", NULL, mf_ms(3.14159), 0 },
 		{ "list", NULL, mf_list(list), 0 },
+		{ "tids", NULL, mf_numbers((const int[]){ 7, 8 }, 2), 0 },
 	};
 	struct output output;
 	struct mf_report *report = output_open(&output, csv);
 
 	(void)state;
-	mf_report_fields(report, "target", NULL, fields, 9);
+	mf_report_fields(report, "target", NULL, fields, 10);
 	mf_report_fields(report, "nothing", NULL, &fields[3], 1);
-	output_expect(&output,
-		      "# target\r\n"
-		      "none,bool,id,delta,address,ratio,ms,list\r\n"
-		      ",true,1234567,-5,0x7f00,0.25,3.142,\"one; two,\"\r\n");
+	output_expect(
+		&output,
+		"# target\r\n"
+		"none,bool,id,delta,address,ratio,ms,list,tids\r\n"
+		",true,1234567,-5,0x7f00,0.25,3.142,\"one; two,\",7; 8\r\n");
 }
 
 static void what_is_inside_rows_follows_flat(void **state)

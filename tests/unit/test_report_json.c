@@ -186,6 +186,8 @@ static void numbers_are_exact(void **state)
 		{ "i", NULL, mf_ms(INFINITY), 0 },
 		{ "j", NULL, mf_bool(true), 0 },
 		{ "k", NULL, mf_bool(false), 0 },
+		{ "l", NULL, mf_numbers((const int[]){ 7, -1 }, 2), 0 },
+		{ "m", NULL, mf_numbers(NULL, 0), 0 },
 	};
 
 	(void)state;
@@ -195,7 +197,8 @@ static void numbers_are_exact(void **state)
 		      "\"c\": -9223372036854775808, "
 		      "\"d\": \"0xffffffffffffffff\", "
 		      "\"e\": 0.333333, \"f\": 0.3, \"g\": 123456789.124, "
-		      "\"h\": null, \"i\": null, \"j\": true, \"k\": false}\n"
+		      "\"h\": null, \"i\": null, \"j\": true, \"k\": false, "
+		      "\"l\": [7, -1], \"m\": []}\n"
 		      "}\n");
 }
 

@@ -152,6 +152,48 @@ static void colour_marks_titles_zeros_and_totals(void **state)
 		"  \033[1mtotal\033[0m  \033[1m1 234 587\033[0m  \033[1m63.0 MiB\033[0m\n");
 }
 
+/* The last columns go first, and only as many as must. */
+static void columns_give_way_where_there_is_no_room(void **state)
+{
+	static const int tids[] = { 11, 22, 33 };
+	static const struct mf_column many[] = {
+		{ "name", "name", MF_VALUE_TEXT, 0 },
+		{ "one", "first number", MF_VALUE_COUNT, MF_SHOW_IF_ROOM },
+		{ "tids", "threads", MF_VALUE_NUMBERS, 0 },
+		{ "two", "second number", MF_VALUE_COUNT, MF_SHOW_IF_ROOM },
+	};
+	static const struct mf_table table = { .key = "rows",
+					       .columns = many,
+					       .column_count = 4 };
+	static const unsigned widths[] = { 80, 40, 20 };
+	struct output output;
+
+	(void)state;
+	output_open(&output, (struct mf_report_options){ .width = 80 });
+	for (size_t i = 0; i < MF_ARRAY_SIZE(widths); i++) {
+		struct mf_report *report = mf_report_create(
+			output.stream,
+			&(struct mf_report_options){ .width = widths[i] });
+
+		mf_report_table_begin(report, &table);
+		mf_report_row(report, (struct mf_value[]){
+					      mf_text("a"),
+					      mf_count(1),
+					      mf_numbers(tids, 3),
+					      mf_count(2),
+				      });
+		mf_report_table_end(report);
+		mf_report_destroy(report);
+	}
+	output_expect(&output,
+		      "  name  first number  threads     second number\n"
+		      "  a                1  11, 22, 33              2\n"
+		      "  name  first number  threads\n"
+		      "  a                1  11, 22, 33\n"
+		      "  name  threads\n"
+		      "  a     11, 22, 33\n");
+}
+
 static void an_empty_table_says_so(void **state)
 {
 	struct output output;
@@ -538,6 +580,7 @@ int main(void)
 		cmocka_unit_test(a_table_fits_80_columns_of_ascii),
 		cmocka_unit_test(top_rows_say_how_many_more),
 		cmocka_unit_test(colour_marks_titles_zeros_and_totals),
+		cmocka_unit_test(columns_give_way_where_there_is_no_room),
 		cmocka_unit_test(an_empty_table_says_so),
 		cmocka_unit_test(a_table_for_data_is_not_shown),
 		cmocka_unit_test(hostile_texts_are_escaped),
