@@ -10,9 +10,9 @@
  * Text is escaped here; callers give names, paths and strings as they are. The
  * glyphs of text are ASCII when the environment's locale is not UTF-8.
  *
- * CSV holds the same tables: the first one starts at once; each further one
- * comes after an empty line and a line "# KEY". Tables inside rows, fields and
- * the evidence of findings follow at the end, named by their path
+ * CSV holds the tables that have rows: the first one starts at once; each
+ * further one comes after an empty line and a line "# KEY". Tables inside rows,
+ * fields and the evidence of findings follow at the end, named by their path
  * ("arenas.heaps"), each row led by the first column of the rows around it; so
  * the first column of a table that is opened should be what identifies its
  * rows. Fields are a table of one row.

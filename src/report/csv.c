@@ -24,6 +24,7 @@ struct level {
 	const struct mf_table *table; /* NULL: an object */
 	struct side *side;	      /* NULL: printed as it comes */
 	bool hidden;
+	bool started; /* its header is written */
 	bool row_open;
 	struct mf_buffer key; /* of the open row: its first column */
 };
@@ -337,20 +338,26 @@ static void csv_table_begin(struct mf_report *report,
 		.table = table,
 		.hidden = is_hidden(csv) || table->show & MF_SHOW_TEXT_ONLY,
 	};
-	MF_AUTO_BUFFER(header);
 
 	add_path(csv, &level.path, table->key);
-	if (!level.hidden) {
-		add_outer_headers(csv, &header);
-		add_table_header(table, &header);
-		if (in_row(csv))
-			level.side = get_side(csv, mf_buffer_text(&level.path),
-					      mf_buffer_text(&header));
-		else
-			put_table_head(csv, mf_buffer_text(&level.path),
-				       &header);
-	}
 	mf_vec_push(&csv->levels, level);
+}
+
+/* With its first row: a table without rows is left out. */
+static void start_table(struct csv_report *csv, struct level *level)
+{
+	const char *path = mf_buffer_text(&level->path);
+	MF_AUTO_BUFFER(header);
+
+	if (level->started)
+		return;
+	level->started = true;
+	add_outer_headers(csv, &header);
+	add_table_header(level->table, &header);
+	if (in_row(csv))
+		level->side = get_side(csv, path, mf_buffer_text(&header));
+	else
+		put_table_head(csv, path, &header);
 }
 
 static void csv_row(struct mf_report *report, const struct mf_value *values,
@@ -362,6 +369,7 @@ static void csv_row(struct mf_report *report, const struct mf_value *values,
 
 	if (level->hidden)
 		return;
+	start_table(csv, level);
 	mf_buffer_clear(&csv->line);
 	add_outer_keys(csv, &csv->line);
 	for (size_t i = 0, shown = 0; i < table->column_count; i++) {

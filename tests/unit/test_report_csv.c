@@ -36,11 +36,12 @@ static void put_row(struct mf_report *report, const char *name, uint64_t size,
 
 static void the_first_table_starts_at_once(void **state)
 {
-	struct mf_table second = table, eyes = table;
+	struct mf_table second = table, eyes = table, nothing = table;
 	struct output output;
 	struct mf_report *report = output_open(&output, csv);
 
 	(void)state;
+	nothing.key = "nothing";
 	second.key = "totals";
 	eyes.show = MF_SHOW_TEXT_ONLY;
 	mf_report_begin(report, "maps");
@@ -53,14 +54,18 @@ static void the_first_table_starts_at_once(void **state)
 	put_row(report, NULL, UINT64_MAX, false);
 	mf_report_total(report, NULL);
 	mf_report_table_end(report);
+	mf_report_table_begin(report, &nothing);
+	mf_report_table_end(report);
 	mf_report_table_begin(report, &second);
+	put_row(report, "b", 2, false);
 	mf_report_table_end(report);
 	output_expect(&output, "name,size\r\n"
 			       "a,1\r\n"
 			       ",18446744073709551615\r\n"
 			       "\r\n"
 			       "# totals\r\n"
-			       "name,size\r\n");
+			       "name,size\r\n"
+			       "b,2\r\n");
 }
 
 static void texts_are_quoted_where_needed(void **state)
