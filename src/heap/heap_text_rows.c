@@ -199,11 +199,8 @@ static void write_arena(const struct mf_heap_writer *writer,
 	struct mf_value row[MF_ARRAY_SIZE(arena_columns)];
 	char name[MF_UNIT_TEXT];
 
-	if (arena->main)
-		strcpy(name, "main");
-	else
-		snprintf(name, sizeof(name), "%u", arena->index);
-	set_arena_row(row, name, &arena->figures);
+	snprintf(name, sizeof(name), "%u", arena->index);
+	set_arena_row(row, arena->main ? "main" : name, &arena->figures);
 	row[1] = mf_count(arena->attached_threads);
 	row[9] = mf_count(arena->heap_count);
 	row[10] = mf_text(note_of(arena));

@@ -20,7 +20,7 @@ enum {
 	KEPT_BYTES = 4 * MF_MIB,
 	CELL_COLUMNS = 1024, /* a target's text may be of any length */
 	FILL_LEAST = 12,
-	FILL_COMFORT = 28, /* before other columns give way */
+	FILL_COMFORT = 24, /* before other columns give way */
 	BAR_COLUMNS = 10,
 };
 

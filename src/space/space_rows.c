@@ -49,6 +49,12 @@ static void add_what(struct mf_buffer *text, const struct mf_region *region)
 
 void mf_region_add_range(struct mf_buffer *text, const struct mf_region *region)
 {
+	/* The kernel's half: too long to let it make every other line so. */
+	if (region->start >> 48) {
+		mf_buffer_printf(text, "%" PRIx64 "+0x%" PRIx64, region->start,
+				 region->end - region->start);
+		return;
+	}
 	mf_buffer_printf(text, "%" PRIx64 "-%" PRIx64, region->start,
 			 region->end);
 }
@@ -158,7 +164,7 @@ static const struct mf_column region_columns[REGION_COLUMNS] = {
 	[RANGE] = { "range", "addresses", MF_VALUE_TEXT, MF_SHOW_TEXT_ONLY },
 	[START] = { "start", NULL, MF_VALUE_ADDRESS, MF_SHOW_DATA_ONLY },
 	[END] = { "end", NULL, MF_VALUE_ADDRESS, MF_SHOW_DATA_ONLY },
-	[SIZE] = { "size", "size", MF_VALUE_SIZE, 0 },
+	[SIZE] = { "size", "size", MF_VALUE_SIZE, MF_SHOW_IF_ROOM },
 	[RSS] = { "rss", "rss", MF_VALUE_SIZE, 0 },
 	[SWAP] = { "swap", "swap", MF_VALUE_SIZE, MF_SHOW_IF_ANY },
 	[PERMS] = { "perms", "perm", MF_VALUE_TEXT, 0 },
@@ -266,7 +272,9 @@ static void set_row(struct mf_value *row, const struct mf_region *region,
 }
 
 static void write_region(struct mf_report *report,
-			 const struct mf_region *region, struct row_text *text)
+			 const struct mf_region *region,
+			 const struct mf_region_rows *rows,
+			 struct row_text *text)
 {
 	struct mf_value row[REGION_COLUMNS];
 	const char *reasons[REASONS + 1];
@@ -281,6 +289,8 @@ static void write_region(struct mf_report *report,
 	mf_report_row_open(report, row);
 	mf_report_fields(report, "suspicious", NULL, suspicious,
 			 MF_ARRAY_SIZE(suspicious));
+	if (rows->proof && *region->proof)
+		mf_report_line(report, "because: %s", region->proof);
 	mf_report_row_close(report);
 }
 
@@ -315,10 +325,9 @@ void mf_space_write_regions(const struct mf_space *space,
 			    struct mf_report *report,
 			    const struct mf_region_rows *rows)
 {
-	struct mf_column columns[REGION_COLUMNS];
 	const struct mf_table table = {
 		.key = "regions",
-		.columns = columns,
+		.columns = region_columns,
 		.column_count = REGION_COLUMNS,
 		.empty = "no such region",
 		.show = rows->data_only ? MF_SHOW_DATA_ONLY : 0,
@@ -326,15 +335,10 @@ void mf_space_write_regions(const struct mf_space *space,
 	mf_cleanup(row_text_deinit) struct row_text text = { 0 };
 	struct mf_region_list list = { 0 };
 
-	memcpy(columns, region_columns, sizeof(columns));
-	if (rows->proof) {
-		columns[PROOF].header = "because";
-		columns[PROOF].show = MF_SHOW_FILL;
-	}
 	choose(space, rows, &list);
 	mf_report_table_begin(report, &table);
 	mf_vec_foreach(region, &list)
-		write_region(report, *region, &text);
+		write_region(report, *region, rows, &text);
 	mf_report_table_end(report);
 	if (!rows->data_only)
 		tell_guesses(&list, report);

@@ -123,7 +123,7 @@ print("ready", flush=True); sys.stdin.read()'
 	run -0 mf maps --width 80 "$PID"
 	[ "$(wc -L <<<"$output")" -le 80 ]
 	run -0 mf maps -v "$PID"
-	[[ $output == *because* ]]
+	[[ $output == *'because: '* ]]
 	run -0 mf maps --top 3 "$PID"
 	[[ $output == *'more (--top '* ]]
 }
