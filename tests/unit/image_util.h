@@ -22,7 +22,7 @@ extern char **environ;
 
 /* Prints "load BIAS NAME", "seg ADDRESS FLAGS" of each loaded object, then
  * "sym NAME ADDRESS", then "ready"; waits for its standard input to end. */
-static const char VICTIM[] =
+static const char victim_source[] =
 	"#define _GNU_SOURCE\n"
 	"#include <link.h>\n"
 	"#include <dlfcn.h>\n"
@@ -147,7 +147,7 @@ MF_UNUSED static int make_folder(void **state)
 	if (!mkdtemp(folder))
 		return -1;
 	source = in_folder("victim.c");
-	write_file(source, VICTIM, sizeof(VICTIM) - 1);
+	write_file(source, victim_source, sizeof(victim_source) - 1);
 	return 0;
 }
 

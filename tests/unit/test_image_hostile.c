@@ -13,7 +13,7 @@ enum {
 	ROUNDS = 400,
 };
 
-static const char LIBRARY[] =
+static const char library_source[] =
 	"#include <stddef.h>\n"
 	"struct inner { int a, b; }; struct state { struct inner i[4];\n"
 	"  union { long l; void *p; }; struct state *next; };\n"
@@ -35,7 +35,7 @@ static void build_library(const char *path, const char *style)
 {
 	mf_auto_free char *source = in_folder("hostile.c");
 
-	write_file(source, LIBRARY, sizeof(LIBRARY) - 1);
+	write_file(source, library_source, sizeof(library_source) - 1);
 	assert_int_equal(RUN("cc", "-g", "-O1", "-shared", "-fPIC", "-nostdlib",
 			     "-Wl,--build-id", style, "-o", path, source),
 			 0);
@@ -197,13 +197,14 @@ static void test_circles(void **state)
 static void test_no_elf(void **state)
 {
 	struct mf_target *target = mf_target_create_forged();
+	static const char header[] = { 0x7f, 'E', 'L', 'F', 2, 1, 1 };
 	char zeroes[4096] = { 0 };
 
 	(void)state;
 	assert_false(try_bytes(target, "", 0));
 	assert_false(try_bytes(target, "\177ELF", 4));
 	assert_false(try_bytes(target, zeroes, sizeof(zeroes)));
-	memcpy(zeroes, "\177ELF\2\1\1", 7);
+	memcpy(zeroes, header, sizeof(header));
 	assert_false(try_bytes(target, zeroes, sizeof(zeroes)));
 	mf_target_close(target);
 }

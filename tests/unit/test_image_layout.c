@@ -11,7 +11,7 @@ struct inner {
 	int b[5];
 };
 
-/* As in VICTIM. */
+/* As in victim_source. */
 struct outer {
 	char first;
 	union {

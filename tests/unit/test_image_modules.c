@@ -205,7 +205,7 @@ static void test_deleted(void **state)
 	(void)state;
 	/* In its place another program of the same name. */
 	assert_int_equal(unlink(path), 0);
-	write_file(path, VICTIM, sizeof(VICTIM));
+	write_file(path, victim_source, sizeof(victim_source));
 	look_at(&victim, &(struct mf_image_options){ 0 });
 	module = main_module(victim.image);
 	assert_non_null(module);

@@ -244,6 +244,56 @@ static void test_separate(void **state)
 	end_victim(&victim);
 }
 
+/* A "server" that is a folder; asked only with the option. */
+static void test_debuginfod(void **state)
+{
+	char *path, *served, *url, *cache;
+	struct mf_image_options options = { .debuginfod = false };
+	const struct mf_module *module;
+	struct victim victim;
+
+	(void)state;
+	if (RUN("sh", "-c", "ldconfig -p | grep -q libdebuginfod.so.1") != 0) {
+		print_message("no libdebuginfod here\n");
+		skip();
+	}
+	path = build_victim("served", "-rdynamic", "-DSERVED");
+	victim = start_victim(path, NULL);
+	look_at(&victim, &options);
+	module = main_module(victim.image);
+	served = mf_asprintf("%s/server/buildid/", folder);
+	for (size_t i = 0; i < module->build_id_size; i++) {
+		char *longer =
+			mf_asprintf("%s%02x", served, module->build_id[i]);
+
+		free(served);
+		served = longer;
+	}
+	assert_int_equal(RUN("mkdir", "-p", served), 0);
+	cache = mf_asprintf("%s/debuginfo", served);
+	assert_int_equal(RUN("cp", path, cache), 0);
+	free(cache);
+	end_victim(&victim);
+	assert_int_equal(RUN("strip", path), 0);
+
+	url = mf_asprintf("file://%s/server", folder);
+	cache = in_folder("cache");
+	assert_int_equal(setenv("DEBUGINFOD_CACHE_PATH", cache, 1), 0);
+	assert_int_equal(setenv("DEBUGINFOD_URLS", url, 1), 0);
+	victim = start_victim(path, NULL);
+	look_at(&victim, &options);
+	expect_separate(&victim, &options, false);
+	assert_int_not_equal(access(cache, F_OK), 0);
+	options.debuginfod = true;
+	assert_int_equal(setenv("DEBUGINFOD_URLS", url, 1), 0);
+	expect_separate(&victim, &options, true);
+	end_victim(&victim);
+	free(path);
+	free(served);
+	free(url);
+	free(cache);
+}
+
 /* Hand-written code has no sizes: it reaches to the next symbol or the end of
  * its section, never past a symbol that has one. */
 static void test_without_size(void **state)
@@ -346,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_stripped),
 		cmocka_unit_test(test_packed),
 		cmocka_unit_test(test_separate),
+		cmocka_unit_test(test_debuginfod),
 		cmocka_unit_test(test_without_size),
 		cmocka_unit_test(test_tls_slots),
 		cmocka_unit_test(test_bytes),
