@@ -25,6 +25,7 @@ compare_with_kernel() {
 	"$here/truth" rss "$report" "$BATS_TEST_TMPDIR/rollup"
 	# the kernel's mappings are unions of regions, to the byte
 	diff <(awk '/^[0-9a-f]+-[0-9a-f]+ / { split($1, a, "-")
+			sub(/^0+/, "", a[1]); sub(/^0+/, "", a[2])
 			if (a[1] != end) { if (end) print start "-" end
 				start = a[1] }
 			end = a[2] } END { print start "-" end }' \
