@@ -37,14 +37,18 @@ struct claiming {
 	struct mf_target *target;
 	struct mf_reader *reader;
 	struct mf_range data;
+	MF_VEC(struct mf_range) claimed; /* by structure or content */
 	unsigned candidates;
-	uint64_t arenas, reserved;
+	uint64_t arenas;
 };
 
-static void claim_range(const struct claiming *claiming, struct mf_range range,
+static void claim_range(struct claiming *claiming, struct mf_range range,
 			enum mf_certainty certainty, const char *label,
 			const char *proof)
 {
+	if (certainty >= MF_BY_CONTENT && range.start < range.end &&
+	    claiming->claimed.count < MOST_ARENAS)
+		mf_vec_push(&claiming->claimed, range);
 	mf_instance_claim(claiming->context, claiming->instance,
 			  (struct mf_claim){ .start = range.start,
 					     .end = range.end,
@@ -232,6 +236,29 @@ static bool search_index(void *data, const struct mf_words *words)
 
 /* ---- what else the runtime maps ---------------------------------------------------- */
 
+/*
+ * What follows the summaries is the first level of pageAlloc.chunks: pointers
+ * to bitmaps of one size.
+ */
+static void claim_bitmaps(struct claiming *claiming, uint64_t at)
+{
+	for (unsigned i = 0; i < BITMAP_CHUNKS; i++) {
+		const struct mf_mapping *mapping;
+		uint64_t bitmap;
+
+		if (!mf_reader_u64(claiming->reader, at + i * 8, &bitmap))
+			return;
+		mapping = bitmap ? mf_anon_at(claiming->target, bitmap) : NULL;
+		if (mapping && bitmap % 4096 == 0 &&
+		    mapping->end - bitmap >= BITMAP_SIZE)
+			claim_range(claiming,
+				    (struct mf_range){ bitmap,
+						       bitmap + BITMAP_SIZE },
+				    MF_BY_STRUCTURE, "Go page bitmap",
+				    "in pageAlloc.chunks");
+	}
+}
+
 /* {pointer, length, capacity} five times, each level eight times the one above. */
 static bool is_summary(struct claiming *claiming, uint64_t at,
 		       const uint64_t *words)
@@ -322,7 +349,7 @@ static bool search_rest(void *data, const struct mf_words *words)
 }
 
 /* "[anon: Go: heap]": from Go 1.25 on, where the kernel keeps names. */
-static void claim_named(const struct claiming *claiming,
+static void claim_named(struct claiming *claiming,
 			const struct mf_mapping *mapping)
 {
 	static const char prefix[] = "[anon: Go: ";
@@ -341,7 +368,7 @@ static void claim_named(const struct claiming *claiming,
  * Where no code but Go's is mapped, nobody else maps memory either; what the
  * program itself took with mmap is the exception.
  */
-static void claim_mappings(const struct claiming *claiming)
+static void claim_mappings(struct claiming *claiming)
 {
 	const struct go *go = claiming->instance->state;
 	size_t count;
@@ -361,6 +388,38 @@ static void claim_mappings(const struct claiming *claiming)
 						       mapping->end },
 				    MF_BY_SHAPE, "Go runtime",
 				    "no code but Go's is in the process");
+	}
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct mf_range *left = a, *right = b;
+
+	return (left->start > right->start) - (left->start < right->start);
+}
+
+/*
+ * The kernel makes one mapping of neighbours: what lies in it between two of
+ * the runtime's pieces was mapped as they were.
+ */
+static void claim_gaps(struct claiming *claiming)
+{
+	uint64_t end = 0;
+
+	mf_vec_sort(&claiming->claimed, compare_ranges);
+	for (size_t i = 0; i < claiming->claimed.count; i++) {
+		struct mf_range range = claiming->claimed.items[i];
+		const struct mf_mapping *mapping =
+			end && end < range.start
+				? mf_anon_at(claiming->target, end - 1)
+				: NULL;
+
+		if (mapping && mapping->end > range.start)
+			claim_range(claiming,
+				    (struct mf_range){ end, range.start },
+				    MF_BY_SHAPE, "Go runtime",
+				    "between two of its pieces in a mapping");
+		end = MF_MAX(end, range.end);
 	}
 }
 
@@ -385,6 +444,7 @@ static struct mf_error *claim(struct mf_heap_context *context,
 		mf_scan_words(context->target, claiming.data, search_rest,
 			      &claiming);
 		claim_mappings(&claiming);
+		claim_gaps(&claiming);
 		mf_instance_parameters(context, instance, parameters,
 				       MF_ARRAY_SIZE(parameters));
 		mf_instance_explain(context, instance,
@@ -395,6 +455,7 @@ static struct mf_error *claim(struct mf_heap_context *context,
 				    "no arenas found: its runtime did not "
 				    "start, or of a version that is not known");
 	}
+	mf_vec_deinit(&claiming.claimed);
 	mf_reader_destroy(claiming.reader);
 	return NULL;
 }

@@ -295,7 +295,7 @@ build_go() { # OUTPUT OPTION...
 		-buildmode=c-shared -o "$BATS_TEST_TMPDIR/fill.so" \
 		"$BATS_TEST_TMPDIR/fill.go"
 	start_until '^ready$' "$BATS_TEST_TMPDIR/host" "$BATS_TEST_TMPDIR/fill.so"
-	look 65536
+	look $((1 << 20))
 	first_is glibc
 	names go '^1\.'
 	json_holds "$report" '.regions[] | select(.start == "0xc000000000") |
