@@ -280,6 +280,7 @@ static bool is_summary(struct claiming *claiming, uint64_t at,
 					   slices[i][0] + slices[i][2] * 8 },
 			MF_BY_STRUCTURE, "Go page summary",
 			"one of the five levels of pageAlloc.summary");
+	claim_bitmaps(claiming, at + sizeof(slices));
 	return true;
 }
 
