@@ -66,28 +66,37 @@ static struct mf_error *forged_runs(struct mf_target *target, uint64_t start,
 	return NULL;
 }
 
-static struct mf_error *forged_read(struct mf_target *target, uint64_t start,
-				    size_t count, void *bytes, uint8_t *flags)
+/* As in a live one: absent pages are zeros, or what the file has. */
+static const uint8_t *bytes_of(struct mf_target *target, uint64_t address,
+			       uint8_t flags)
 {
-	uint64_t page_size = target->info.page_size;
 	const uint8_t hidden =
 		MF_PAGE_UNREADABLE | MF_PAGE_SWAPPED | MF_PAGE_ZERO;
+	const struct source *source = source_at(target, address);
+
+	if (!source || !source->bytes || flags & hidden)
+		return NULL;
+	if (!flags && !mf_target_mapping_at(target, address)->inode)
+		return NULL;
+	return source->bytes + (address - source->start);
+}
+
+static struct mf_error *forged_read(struct mf_target *target, uint64_t start,
+				    size_t count, void *bytes,
+				    uint8_t *flags) /* NOLINT: the table's */
+{
+	uint64_t page_size = target->info.page_size;
 	uint8_t *to = bytes;
 
 	for (size_t i = 0; i < count; i++, to += page_size) {
-		uint64_t address = start + i * page_size;
-		const struct source *source =
-			flags[i] & hidden ? NULL : source_at(target, address);
+		const uint8_t *from =
+			bytes_of(target, start + i * page_size, flags[i]);
 
-		if (source && source->bytes) {
-			memcpy(to, source->bytes + (address - source->start),
-			       page_size);
-			target->impact.bytes_read += page_size;
-			continue;
-		}
 		memset(to, 0, page_size);
-		if (!(flags[i] & hidden) && !source)
-			flags[i] = MF_PAGE_UNREADABLE;
+		if (!from)
+			continue;
+		memcpy(to, from, page_size);
+		target->impact.bytes_read += page_size;
 	}
 	return NULL;
 }
