@@ -223,6 +223,7 @@ struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
 {
 	struct mf_live *live = mf_live_of(target);
 	size_t page_size = target->info.page_size, first = 0, last;
+	uint64_t before = target->impact.bytes_read;
 	struct batch batch; /* large: set field by field */
 
 	batch.target = target;
@@ -253,7 +254,8 @@ struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
 		}
 	}
 	flush(&batch);
-	if (!mf_live_has_memory(live))
+	/* memory that is gone (exit, exec) has no pages */
+	if (target->impact.bytes_read == before && !mf_live_has_memory(live))
 		return mf_error_why(
 			mf_error_create(MF_ERROR_NO_PROCESS,
 					"process %d ended while it was read",
