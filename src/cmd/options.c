@@ -108,6 +108,7 @@ static struct mf_error *set_symfs(struct mf_settings *settings,
 				  const char *value)
 {
 	settings->session.target.symfs = value;
+	settings->session.image.symfs = value;
 	return NULL;
 }
 

@@ -13,7 +13,7 @@ enum {
 	TORN_SHARE = 1000, /* of its bytes may be lost without another */
 };
 
-static void forget_walk(struct glibc *glibc)
+static void forget_walk(struct mf_glibc *glibc)
 {
 	mf_vec_foreach(segment, &glibc->segments) {
 		free(segment->pages);
@@ -30,16 +30,16 @@ static void forget_walk(struct glibc *glibc)
 
 /* A main arena that could not have the break has its memory all over the
  * address space; only a walk finds it. */
-static struct mf_error *claim_scattered_main(struct glibc *glibc)
+static struct mf_error *claim_scattered_main(struct mf_glibc *glibc)
 {
 	struct mf_window window;
 	struct mf_error *error;
 
 	if (!glibc->arenas.count ||
-	    !(glibc->arenas.items[0].flags & GLIBC_NONCONTIGUOUS))
+	    !(glibc->arenas.items[0].flags & MF_GLIBC_NONCONTIGUOUS))
 		return NULL;
 	mf_window_init(&window, glibc->target);
-	error = glibc_walk_main(glibc, &window);
+	error = mf_glibc_walk_main(glibc, &window);
 	mf_window_deinit(&window);
 	return error;
 }
@@ -47,23 +47,23 @@ static struct mf_error *claim_scattered_main(struct glibc *glibc)
 static struct mf_error *claim(struct mf_heap_context *context,
 			      struct mf_allocator_instance *instance)
 {
-	struct glibc *glibc = instance->state;
+	struct mf_glibc *glibc = instance->state;
 
 	forget_walk(glibc);
-	MF_TRY(glibc_read_state(glibc));
-	MF_TRY(glibc_find_heaps(glibc));
+	MF_TRY(mf_glibc_read_state(glibc));
+	MF_TRY(mf_glibc_find_heaps(glibc));
 	if (context->options->no_walk)
 		MF_TRY(claim_scattered_main(glibc));
-	return glibc_find_mmapped(glibc);
+	return mf_glibc_find_mmapped(glibc);
 }
 
-static void mark_changed(struct glibc *glibc)
+static void mark_changed(struct mf_glibc *glibc)
 {
 	mf_target_forget(glibc->target);
 	mf_vec_foreach(arena, &glibc->arenas) {
-		struct glibc_arena now;
+		struct mf_glibc_arena now;
 
-		if (!glibc_read_arena(glibc, arena->address, &now))
+		if (!mf_glibc_read_arena(glibc, arena->address, &now))
 			continue;
 		arena->changed |= now.top != arena->top ||
 				  now.top_size != arena->top_size ||
@@ -72,17 +72,17 @@ static void mark_changed(struct glibc *glibc)
 	}
 }
 
-static struct mf_error *walk_once(struct glibc *glibc)
+static struct mf_error *walk_once(struct mf_glibc *glibc)
 {
 	struct mf_window window;
 	struct mf_error *error;
 
-	glibc_read_thread_caches(glibc);
-	glibc_detect_mangling(glibc);
+	mf_glibc_read_thread_caches(glibc);
+	mf_glibc_detect_mangling(glibc);
 	mf_window_init(&window, glibc->target);
-	error = glibc_walk_heaps(glibc, &window);
+	error = mf_glibc_walk_heaps(glibc, &window);
 	if (!error)
-		error = glibc_walk_main(glibc, &window);
+		error = mf_glibc_walk_main(glibc, &window);
 	if (!error && window.error) {
 		error = window.error;
 		window.error = NULL;
@@ -93,7 +93,7 @@ static struct mf_error *walk_once(struct glibc *glibc)
 
 /* So much of a running heap could not be followed that it is worth another
  * look. */
-static bool is_torn(struct glibc *glibc)
+static bool is_torn(struct mf_glibc *glibc)
 {
 	uint64_t system = 0;
 
@@ -106,7 +106,7 @@ static bool is_torn(struct glibc *glibc)
  * With one thread malloc takes no lock: a stop anywhere in libc's code may be
  * in the middle of it.
  */
-static bool is_caught_inside(struct glibc *glibc)
+static bool is_caught_inside(struct mf_glibc *glibc)
 {
 	size_t count;
 	const struct mf_thread *threads =
@@ -123,7 +123,7 @@ static bool is_caught_inside(struct glibc *glibc)
 static struct mf_error *walk(struct mf_heap_context *context,
 			     struct mf_allocator_instance *instance)
 {
-	struct glibc *glibc = instance->state;
+	struct mf_glibc *glibc = instance->state;
 
 	for (unsigned attempt = 1;; attempt++) {
 		bool still = mf_target_is_still(context->target);
@@ -144,19 +144,19 @@ static struct mf_error *walk(struct mf_heap_context *context,
 static struct mf_error *finish(struct mf_heap_context *context,
 			       struct mf_allocator_instance *instance)
 {
-	struct glibc *glibc = instance->state;
+	struct mf_glibc *glibc = instance->state;
 
 	if (context->options->no_walk)
 		return NULL;
-	glibc_sort_segments(glibc);
-	glibc_resolve_lists(glibc);
-	glibc_make_figures(glibc, &instance->info);
+	mf_glibc_sort_segments(glibc);
+	mf_glibc_resolve_lists(glibc);
+	mf_glibc_make_figures(glibc, &instance->info);
 	return NULL;
 }
 
 static void close_instance(struct mf_allocator_instance *instance)
 {
-	struct glibc *glibc = instance->state;
+	struct mf_glibc *glibc = instance->state;
 
 	if (!glibc)
 		return;
@@ -175,7 +175,7 @@ static void close_instance(struct mf_allocator_instance *instance)
 
 const struct mf_allocator_ops mf_glibc_ops = {
 	.name = "glibc",
-	.probe = glibc_probe,
+	.probe = mf_glibc_probe,
 	.claim = claim,
 	.walk = walk,
 	.finish = finish,

@@ -19,30 +19,30 @@ extern const struct mf_allocator_ops mf_glibc_ops;
 /* ---- layout (glibc_layout.c) ------------------------------------------ */
 
 enum {
-	GLIBC_BINS = 127, /* pairs in malloc_state.bins */
-	GLIBC_FASTBINS = 10,
-	GLIBC_CHUNK_HEADER = 16, /* prev_size, size: user data follows */
-	GLIBC_CHUNK_MIN = 32,
-	GLIBC_CHUNK_FLAGS = 7,
-	GLIBC_PREV_INUSE = 1,
-	GLIBC_IS_MMAPPED = 2,
-	GLIBC_NONCONTIGUOUS = 2, /* malloc_state.flags */
-	GLIBC_ARENAS_MAX = 65536,
-	GLIBC_TCACHE_BINS_MAX = 76,
+	MF_GLIBC_BINS = 127, /* pairs in malloc_state.bins */
+	MF_GLIBC_FASTBINS = 10,
+	MF_GLIBC_CHUNK_HEADER = 16, /* prev_size, size: user data follows */
+	MF_GLIBC_CHUNK_MIN = 32,
+	MF_GLIBC_CHUNK_FLAGS = 7,
+	MF_GLIBC_PREV_INUSE = 1,
+	MF_GLIBC_IS_MMAPPED = 2,
+	MF_GLIBC_NONCONTIGUOUS = 2, /* malloc_state.flags */
+	MF_GLIBC_ARENAS_MAX = 65536,
+	MF_GLIBC_TCACHE_BINS_MAX = 76,
 };
 
-/** Bytes from a struct's start; GLIBC_ABSENT: this version has no such field */
-#define GLIBC_ABSENT UINT32_MAX
+/** Bytes from a struct's start; MF_GLIBC_ABSENT: this version has no such field */
+#define MF_GLIBC_ABSENT UINT32_MAX
 
 /** One generation of malloc_state and what goes with it. */
-struct glibc_layout {
+struct mf_glibc_layout {
 	const char *versions; /* "2.27-2.42" */
 	uint32_t fastbins, top, last_remainder, bins, next, next_free,
 		attached_threads, system_mem, max_system_mem, size;
 };
 
 /** One generation of malloc_par. */
-struct glibc_parameters_layout {
+struct mf_glibc_parameters_layout {
 	const char *versions;
 	uint32_t thp_pagesize, hp_pagesize, n_mmaps, n_mmaps_max, max_n_mmaps,
 		no_dyn_threshold, mmapped_mem, max_mmapped_mem, sbrk_base,
@@ -50,19 +50,20 @@ struct glibc_parameters_layout {
 };
 
 /** All known generations of malloc_state, newest first. */
-const struct glibc_layout *glibc_layouts(size_t *count);
+const struct mf_glibc_layout *mf_glibc_layouts(size_t *count);
 
 /** The generations of malloc_par that go with LAYOUT; *count of them. */
-const struct glibc_parameters_layout *
-glibc_parameters_layouts(const struct glibc_layout *layout, size_t *count);
+const struct mf_glibc_parameters_layout *
+mf_glibc_parameters_layouts(const struct mf_glibc_layout *layout,
+			    size_t *count);
 
 /** Index in bins (1..126) of a free chunk of SIZE bytes. */
-unsigned glibc_bin_index(uint64_t size);
+unsigned mf_glibc_bin_index(uint64_t size);
 
 /* ---- the instance -------------------------------------------------------- */
 
 /** Values of malloc_par; UINT64_MAX: this version has none. */
-struct glibc_parameters {
+struct mf_glibc_parameters {
 	uint64_t trim_threshold, top_pad, mmap_threshold, arena_test, arena_max,
 		thp_pagesize, hp_pagesize, n_mmaps, n_mmaps_max, max_n_mmaps,
 		no_dyn_threshold, mmapped_mem, max_mmapped_mem, sbrk_base,
@@ -70,7 +71,7 @@ struct glibc_parameters {
 };
 
 /** A piece of an arena that is walked on its own. */
-struct glibc_segment {
+struct mf_glibc_segment {
 	uint64_t memory_start; /* a page's address */
 	uint64_t base;	       /* of what system_mem counts: headers too */
 	uint64_t start;	       /* first chunk */
@@ -85,13 +86,13 @@ struct glibc_segment {
 	struct mf_arena_heap figures;
 };
 
-struct glibc_arena {
+struct mf_glibc_arena {
 	uint64_t address, top, last_remainder, next, next_free, system_mem,
 		max_system_mem, attached_threads;
 	uint32_t mutex, flags;
-	uint64_t fastbins[GLIBC_FASTBINS];
-	uint64_t bins[GLIBC_BINS][2]; /* fd, bk */
-	bool main, changed;	      /* changed: while it was being walked */
+	uint64_t fastbins[MF_GLIBC_FASTBINS];
+	uint64_t bins[MF_GLIBC_BINS][2]; /* fd, bk */
+	bool main, changed; /* changed: while it was being walked */
 	unsigned index;
 	uint64_t top_size;
 	/* Sums over nodes and links of all bins; equal when lists are whole. */
@@ -103,28 +104,28 @@ struct glibc_arena {
 };
 
 /** A tcache_perthread_struct, as found; its lists are not yet proved. */
-struct glibc_tcache {
+struct mf_glibc_tcache {
 	uint64_t address; /* of the struct */
-	uint64_t entries[GLIBC_TCACHE_BINS_MAX];
-	uint16_t counts[GLIBC_TCACHE_BINS_MAX];
+	uint64_t entries[MF_GLIBC_TCACHE_BINS_MAX];
+	uint16_t counts[MF_GLIBC_TCACHE_BINS_MAX];
 	int tid; /* 0: found in a heap, its thread is not known */
 	bool valid;
 };
 
 /** The shape of tcache_perthread_struct in this glibc. */
-struct glibc_tcache_shape {
+struct mf_glibc_tcache_shape {
 	uint32_t bins, count_size, entries;
 	bool counts_free_slots; /* 2.42: counters say what is left */
 };
 
-struct glibc {
+struct mf_glibc {
 	struct mf_heap_context *context;
 	struct mf_target *target;
 	const struct mf_module *module;
 	const char *owner; /* of its claims */
-	const struct glibc_layout *layout;
-	struct glibc_layout dwarf_layout;
-	const struct glibc_parameters_layout *parameters_layout;
+	const struct mf_glibc_layout *layout;
+	struct mf_glibc_layout dwarf_layout;
+	const struct mf_glibc_parameters_layout *parameters_layout;
 	uint64_t main_arena, parameters_address; /* 0: not found */
 	unsigned version;			 /* 236 is 2.36; 0: not known */
 	uint32_t page_size;
@@ -137,12 +138,12 @@ struct glibc {
 	uint64_t brk;
 	uint64_t *tls_slots; /* GOT slots with thread-pointer offsets */
 	size_t tls_slot_count;
-	struct glibc_parameters parameters;
+	struct mf_glibc_parameters parameters;
 	struct mf_map arena_index;  /* arena's address -> index */
 	struct mf_map tcache_index; /* addresses of those in tcaches */
-	MF_VEC(struct glibc_arena) arenas;
-	MF_VEC(struct glibc_segment) segments; /* by address, once walked */
-	MF_VEC(struct glibc_tcache) tcaches;
+	MF_VEC(struct mf_glibc_arena) arenas;
+	MF_VEC(struct mf_glibc_segment) segments; /* by address, once walked */
+	MF_VEC(struct mf_glibc_tcache) tcaches;
 	struct mf_amount mmapped;
 	uint64_t mmapped_resident;
 	uint64_t lost_bytes; /* that the walk could make nothing of */
@@ -151,44 +152,46 @@ struct glibc {
 /* ---- finding it (glibc_find.c) --------------------------------------------- */
 
 /** Adds an instance for every copy of ptmalloc in the process. */
-struct mf_error *glibc_probe(struct mf_heap_context *context);
+struct mf_error *mf_glibc_probe(struct mf_heap_context *context);
 
 /* ---- its state (glibc_state.c) ----------------------------------------------- */
 
 /** Reads the arena ring and parameters anew. */
-struct mf_error *glibc_read_state(struct glibc *glibc);
+struct mf_error *mf_glibc_read_state(struct mf_glibc *glibc);
 
 /** Reads one arena's fields; false when they cannot be. */
-bool glibc_read_arena(struct glibc *glibc, uint64_t address,
-		      struct glibc_arena *ret);
+bool mf_glibc_read_arena(struct mf_glibc *glibc, uint64_t address,
+			 struct mf_glibc_arena *ret);
 
 /** Notes a contradiction at ADDRESS, one phrase; keeps the first few. */
-void glibc_note_corruption(struct glibc *glibc, struct glibc_arena *arena,
-			   uint64_t address, const char *format, ...)
-	MF_PRINTF(4, 5);
+void mf_glibc_note_corruption(struct mf_glibc *glibc,
+			      struct mf_glibc_arena *arena, uint64_t address,
+			      const char *format, ...) MF_PRINTF(4, 5);
 
 /* ---- its memory (glibc_segments.c, glibc_main.c) ------------------------ */
 
 /** Segments of all non-main arenas, from their heap_info chains; claims. */
-struct mf_error *glibc_find_heaps(struct glibc *glibc);
+struct mf_error *mf_glibc_find_heaps(struct mf_glibc *glibc);
 
 /** Walks the main arena: sbrk segments and their gaps, mmapped regions. */
-struct mf_error *glibc_walk_main(struct glibc *glibc, struct mf_window *window);
+struct mf_error *mf_glibc_walk_main(struct mf_glibc *glibc,
+				    struct mf_window *window);
 
 /**
  * A new segment of ARENA in [BASE, END), its pages' residency read; NULL when
  * that cannot be. Valid until the next call.
  */
-struct glibc_segment *glibc_add_segment(struct glibc *glibc, unsigned arena,
-					uint64_t base, uint64_t end);
+struct mf_glibc_segment *mf_glibc_add_segment(struct mf_glibc *glibc,
+					      unsigned arena, uint64_t base,
+					      uint64_t end);
 
 /* ---- its chunks (glibc_walk.c) ----------------------------------------------- */
 
-enum glibc_stop {
-	GLIBC_STOP_TOP,	  /* reached the arena's top */
-	GLIBC_STOP_FENCE, /* reached fenceposts */
-	GLIBC_STOP_END,	  /* reached the segment's end */
-	GLIBC_STOP_LOST,  /* no chunk could be made out from there on */
+enum mf_glibc_stop {
+	MF_GLIBC_STOP_TOP,   /* reached the arena's top */
+	MF_GLIBC_STOP_FENCE, /* reached fenceposts */
+	MF_GLIBC_STOP_END,   /* reached the segment's end */
+	MF_GLIBC_STOP_LOST,  /* no chunk could be made out from there on */
 };
 
 /**
@@ -196,74 +199,76 @@ enum glibc_stop {
  * where it stopped. What makes no sense is noted, logged as unread, and
  * followed by the next chain of chunks.
  */
-enum glibc_stop glibc_walk_chunks(struct glibc *glibc,
-				  struct glibc_segment *segment,
-				  struct mf_window *window, uint64_t from,
-				  uint64_t *end);
+enum mf_glibc_stop mf_glibc_walk_chunks(struct mf_glibc *glibc,
+					struct mf_glibc_segment *segment,
+					struct mf_window *window, uint64_t from,
+					uint64_t *end);
 
 /**
  * Whether a chain of chunks starts at ADDRESS that reaches the top or
  * fenceposts before LIMIT (*end: where), or, if ENOUGH is not 0, holds for that
  * many chunks.
  */
-bool glibc_is_chain(struct glibc *glibc, const struct glibc_arena *arena,
-		    struct mf_window *window, uint64_t address, unsigned enough,
-		    uint64_t *end);
+bool mf_glibc_is_chain(struct mf_glibc *glibc,
+		       const struct mf_glibc_arena *arena,
+		       struct mf_window *window, uint64_t address,
+		       unsigned enough, uint64_t *end);
 
 /** Walks all heaps of the non-main arenas. */
-struct mf_error *glibc_walk_heaps(struct glibc *glibc,
-				  struct mf_window *window);
+struct mf_error *mf_glibc_walk_heaps(struct mf_glibc *glibc,
+				     struct mf_window *window);
 
 /* ---- its lists (glibc_lists.c, glibc_tcache.c) ----------------------------------------- */
 
-static inline uint64_t glibc_reveal(const struct glibc *glibc, uint64_t place,
-				    uint64_t link)
+static inline uint64_t mf_glibc_reveal(const struct mf_glibc *glibc,
+				       uint64_t place, uint64_t link)
 {
 	return glibc->mangled_links ? place >> 12 ^ link : link;
 }
 
 /** Decides from the lists themselves whether links are mangled. */
-void glibc_detect_mangling(struct glibc *glibc);
+void mf_glibc_detect_mangling(struct mf_glibc *glibc);
 
 /** The link that the walk kept of the chunk at ADDRESS, or NULL. */
-struct mf_link *glibc_link_at(struct glibc *glibc, uint64_t chunk);
+struct mf_link *mf_glibc_link_at(struct mf_glibc *glibc, uint64_t chunk);
 
 /**
  * Marks the members of fast bins, unsorted bins and tcaches; no target. Where
  * lists moved on while the heap was read, chunks' own links are believed.
  */
-void glibc_resolve_lists(struct glibc *glibc);
+void mf_glibc_resolve_lists(struct mf_glibc *glibc);
 
 /** Reads every thread's tcache and arena through libc's TLS slots. */
-void glibc_read_thread_caches(struct glibc *glibc);
+void mf_glibc_read_thread_caches(struct mf_glibc *glibc);
 
 /**
  * Looks at a chunk in use that has the size of a tcache struct; keeps it when
  * its entries look like one. USER: its first bytes.
  */
-void glibc_consider_tcache(struct glibc *glibc, uint64_t chunk,
-			   const uint8_t *user, uint64_t size);
+void mf_glibc_consider_tcache(struct mf_glibc *glibc, uint64_t chunk,
+			      const uint8_t *user, uint64_t size);
 
 /** The shape that a tcache struct in a chunk of SIZE bytes has, or NULL. */
-const struct glibc_tcache_shape *glibc_tcache_shape(const struct glibc *glibc,
-						    uint64_t size);
+const struct mf_glibc_tcache_shape *
+mf_glibc_tcache_shape(const struct mf_glibc *glibc, uint64_t size);
 
 /** Proves the candidates by their lists and marks their members. */
-void glibc_resolve_tcaches(struct glibc *glibc);
+void mf_glibc_resolve_tcaches(struct mf_glibc *glibc);
 
 /** Puts segments in address order, once all are there. */
-void glibc_sort_segments(struct glibc *glibc);
+void mf_glibc_sort_segments(struct mf_glibc *glibc);
 
 /** The segment that holds ADDRESS (segments sorted), or NULL. */
-struct glibc_segment *glibc_segment_at(struct glibc *glibc, uint64_t address);
+struct mf_glibc_segment *mf_glibc_segment_at(struct mf_glibc *glibc,
+					     uint64_t address);
 
 /* ---- mmapped chunks (glibc_mmapped.c) ---------------------------------------------------- */
 
-struct mf_error *glibc_find_mmapped(struct glibc *glibc);
+struct mf_error *mf_glibc_find_mmapped(struct mf_glibc *glibc);
 
 /* ---- figures (glibc_figures.c) ------------------------------------------------- */
 
 /** All of the door's figures, from the logs and marks; no target. */
-void glibc_make_figures(struct glibc *glibc, struct mf_allocator *info);
+void mf_glibc_make_figures(struct mf_glibc *glibc, struct mf_allocator *info);
 
 #endif

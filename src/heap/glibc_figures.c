@@ -10,7 +10,7 @@ enum {
 	SIZE_CLASSES = 256,
 	CLASSES_PER_DOUBLING = 4,
 	PINNERS_KEPT = 8,
-	BINS_KEPT = GLIBC_FASTBINS + GLIBC_BINS,
+	BINS_KEPT = MF_GLIBC_FASTBINS + MF_GLIBC_BINS,
 };
 
 enum chunk_kind {
@@ -30,16 +30,16 @@ struct group {
 };
 
 struct accumulator {
-	struct glibc *glibc;
-	struct glibc_arena *arena;
-	struct glibc_segment *segment;
+	struct mf_glibc *glibc;
+	struct mf_glibc_arena *arena;
+	struct mf_glibc_segment *segment;
 	struct mf_arena_figures *figures;
 	struct mf_size_class classes[SIZE_CLASSES];
 	struct mf_bin bins[BINS_KEPT];
 	struct mf_pinner pinners[PINNERS_KEPT];
 	size_t pinner_count;
-	struct glibc_run run, previous_run; /* open, and the one before */
-	struct group group;		    /* between them */
+	struct mf_glibc_run run, previous_run; /* open, and the one before */
+	struct group group;		       /* between them */
 };
 
 /* ---- sizes and bins ------------------------------------------------------- */
@@ -75,19 +75,19 @@ static void add_to_class(struct accumulator *sum, uint64_t size, bool in_use)
 static void add_to_bin(struct accumulator *sum, enum chunk_kind kind,
 		       uint64_t size)
 {
-	unsigned index = glibc_bin_index(size);
+	unsigned index = mf_glibc_bin_index(size);
 	struct mf_bin *bin;
 
 	if (kind == KIND_FAST) {
 		index = (unsigned)(size / MF_GRANULE - 2);
-		if (index >= GLIBC_FASTBINS)
+		if (index >= MF_GLIBC_FASTBINS)
 			return;
 		bin = &sum->bins[index];
 		bin->kind = MF_BIN_FAST;
 	} else {
 		if (kind == KIND_UNSORTED)
 			index = 1;
-		bin = &sum->bins[GLIBC_FASTBINS + index];
+		bin = &sum->bins[MF_GLIBC_FASTBINS + index];
 		bin->kind = index == 1	  ? MF_BIN_UNSORTED
 			    : index <= 63 ? MF_BIN_SMALL
 					  : MF_BIN_LARGE;
@@ -126,30 +126,30 @@ static void keep_pinner(struct accumulator *sum, uint64_t pages)
  * before. IS_TOP: it is, or has become, the main arena's top. */
 static void close_run(struct accumulator *sum, bool is_top)
 {
-	struct glibc *glibc = sum->glibc;
-	struct glibc_run run = sum->run;
+	struct mf_glibc *glibc = sum->glibc;
+	struct mf_glibc_run run = sum->run;
 	struct mf_arena_figures *figures = sum->figures;
 	uint64_t pages;
 
-	sum->run = (struct glibc_run){ 0, 0 };
+	sum->run = (struct mf_glibc_run){ 0, 0 };
 	if (run.start == run.end)
 		return;
 	if (sum->previous_run.start != sum->previous_run.end)
-		keep_pinner(sum,
-			    glibc_trim_gain(glibc, sum->segment,
-					    &sum->previous_run, &run, is_top));
+		keep_pinner(sum, mf_glibc_trim_gain(glibc, sum->segment,
+						    &sum->previous_run, &run,
+						    is_top));
 	sum->previous_run = run;
 	sum->group = (struct group){ 0, 0 };
-	pages = is_top ? glibc_trim_top(glibc, sum->segment, &run)
-		       : glibc_trim_run(glibc, sum->segment, &run);
+	pages = is_top ? mf_glibc_trim_top(glibc, sum->segment, &run)
+		       : mf_glibc_trim_run(glibc, sum->segment, &run);
 	figures->trimmable_pages += pages;
 	figures->trimmable_bytes += pages * glibc->page_size;
 	sum->segment->figures.trimmable += pages * glibc->page_size;
 	if (!is_top)
-		figures->pinned_bytes +=
-			glibc_residence(glibc, sum->segment, run.start, run.end)
-				.resident -
-			pages * glibc->page_size;
+		figures->pinned_bytes += mf_glibc_residence(glibc, sum->segment,
+							    run.start, run.end)
+						 .resident -
+					 pages * glibc->page_size;
 }
 
 /* Chunks of fast bins merge into runs, as malloc_trim consolidates them. */
@@ -175,8 +175,8 @@ static void add_free(struct accumulator *sum, enum chunk_kind kind,
 		     uint64_t address, uint64_t size)
 {
 	struct mf_free_amount *amount = &sum->figures->free;
-	struct glibc_residence where = glibc_residence(sum->glibc, sum->segment,
-						       address, address + size);
+	struct mf_glibc_residence where = mf_glibc_residence(
+		sum->glibc, sum->segment, address, address + size);
 
 	amount->count++;
 	amount->bytes += size;
@@ -195,8 +195,8 @@ static void add_top(struct accumulator *sum, uint64_t address, uint64_t size)
 	struct mf_arena_figures *figures = sum->figures;
 
 	add_amount(&figures->top, size);
-	figures->top_resident += glibc_residence(sum->glibc, sum->segment,
-						 address, address + size)
+	figures->top_resident += mf_glibc_residence(sum->glibc, sum->segment,
+						    address, address + size)
 					 .resident;
 	figures->largest_free = MF_MAX(figures->largest_free, size);
 	add_to_class(sum, size, false);
@@ -205,7 +205,7 @@ static void add_top(struct accumulator *sum, uint64_t address, uint64_t size)
 		close_run(sum, true);
 	} else {
 		/* A run before another arena's top becomes top: not trimmed. */
-		sum->run = (struct glibc_run){ 0, 0 };
+		sum->run = (struct mf_glibc_run){ 0, 0 };
 	}
 }
 
@@ -300,17 +300,18 @@ static const struct mf_link *link_of(struct link_cursor *cursor,
 	return link;
 }
 
-static uint64_t segment_resident(const struct glibc *glibc,
-				 const struct glibc_segment *segment)
+static uint64_t segment_resident(const struct mf_glibc *glibc,
+				 const struct mf_glibc_segment *segment)
 {
-	return glibc_residence(glibc, segment, segment->memory_start,
-			       segment->memory_start +
-				       segment->page_count *
-					       (uint64_t)glibc->page_size)
+	return mf_glibc_residence(glibc, segment, segment->memory_start,
+				  segment->memory_start +
+					  segment->page_count *
+						  (uint64_t)glibc->page_size)
 		.resident;
 }
 
-static void add_segment(struct accumulator *sum, struct glibc_segment *segment)
+static void add_segment(struct accumulator *sum,
+			struct mf_glibc_segment *segment)
 {
 	struct link_cursor cursor = { .table = &segment->links };
 	uint64_t address = segment->start, size;
@@ -318,7 +319,7 @@ static void add_segment(struct accumulator *sum, struct glibc_segment *segment)
 	size_t offset = 0;
 
 	sum->segment = segment;
-	sum->run = sum->previous_run = (struct glibc_run){ 0, 0 };
+	sum->run = sum->previous_run = (struct mf_glibc_run){ 0, 0 };
 	sum->group = (struct group){ 0, 0 };
 	sum->figures->overhead += segment->start - segment->base;
 	while (mf_chunk_log_next(&segment->log, &offset, &size, &state)) {
@@ -359,7 +360,8 @@ static void publish_tables(struct accumulator *sum, struct mf_arena *info)
 	info->pinner_count = sum->pinner_count;
 }
 
-static void publish_heaps(struct glibc *glibc, const struct glibc_arena *arena,
+static void publish_heaps(struct mf_glibc *glibc,
+			  const struct mf_glibc_arena *arena,
 			  struct mf_arena *info)
 {
 	struct mf_arena_heap *heaps;
@@ -376,8 +378,8 @@ static void publish_heaps(struct glibc *glibc, const struct glibc_arena *arena,
 }
 
 /* What is caught in the middle of a change is no damage. */
-static void publish_corruption(const struct glibc *glibc,
-			       const struct glibc_arena *arena,
+static void publish_corruption(const struct mf_glibc *glibc,
+			       const struct mf_glibc_arena *arena,
 			       struct mf_arena *info)
 {
 	struct mf_corruption *rows;
@@ -395,7 +397,8 @@ static void publish_corruption(const struct glibc *glibc,
 }
 
 /* The figures add up to system_mem; what is missing was not read. */
-static void settle(struct glibc_arena *arena, struct mf_arena_figures *figures)
+static void settle(struct mf_glibc_arena *arena,
+		   struct mf_arena_figures *figures)
 {
 	uint64_t sum = figures->in_use.bytes + figures->tcache.bytes +
 		       figures->fastbin.bytes + figures->free.bytes +
@@ -412,7 +415,7 @@ static void settle(struct glibc_arena *arena, struct mf_arena_figures *figures)
 		figures->system = sum;
 }
 
-static void make_arena(struct glibc *glibc, struct glibc_arena *arena,
+static void make_arena(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 		       struct mf_arena *info)
 {
 	mf_auto_free struct accumulator *sum = mf_new(struct accumulator);
@@ -470,9 +473,10 @@ static void add_figures(struct mf_arena_figures *to,
 	to->top_resident += from->top_resident;
 }
 
-static void publish_parameters(struct glibc *glibc, struct mf_allocator *info)
+static void publish_parameters(struct mf_glibc *glibc,
+			       struct mf_allocator *info)
 {
-	const struct glibc_parameters *from = &glibc->parameters;
+	const struct mf_glibc_parameters *from = &glibc->parameters;
 	const struct mf_parameter all[] = {
 		{ "mmap_threshold", from->mmap_threshold },
 		{ "mmap_threshold_dynamic", from->no_dyn_threshold == UINT64_MAX
@@ -497,7 +501,7 @@ static void publish_parameters(struct glibc *glibc, struct mf_allocator *info)
 	info->parameters = to;
 }
 
-void glibc_make_figures(struct glibc *glibc, struct mf_allocator *info)
+void mf_glibc_make_figures(struct mf_glibc *glibc, struct mf_allocator *info)
 {
 	size_t count = glibc->arenas.count;
 	struct mf_arena *arenas = mf_pool_alloc(

@@ -15,7 +15,7 @@
 enum {
 	SCAN_BYTES = 1 << 20,
 	BAD_BINS_MAX = 3, /* stopped in the middle of an unlink */
-	BINS_BYTES = 16 * GLIBC_BINS + 16,
+	BINS_BYTES = 16 * MF_GLIBC_BINS + 16,
 	PARAMETERS_SCORE_MIN = 7,
 	ARENA_TEST_OFFSET = 24,
 	ARENA_TEST = 8, /* its value on 64-bit, unless tuned */
@@ -31,9 +31,9 @@ struct scan {
 	const struct mf_module *module;
 	/* Called on each aligned word; true ends the scan. */
 	bool (*look)(struct scan *scan, uint64_t address, uint64_t word);
-	struct glibc *glibc;
+	struct mf_glibc *glibc;
 	uint64_t main_arena; /* found */
-	const struct glibc_layout *layout;
+	const struct mf_glibc_layout *layout;
 	int best_score;
 };
 
@@ -88,11 +88,11 @@ static bool scan_module(struct scan *scan)
 
 /* Whether the ring of NEXT fields, beginning at MAIN, comes back to it. */
 static bool ring_closes(struct mf_target *target, uint64_t main_arena,
-			const struct glibc_layout *layout)
+			const struct mf_glibc_layout *layout)
 {
 	uint64_t arena = main_arena;
 
-	for (unsigned i = 0; i < GLIBC_ARENAS_MAX; i++) {
+	for (unsigned i = 0; i < MF_GLIBC_ARENAS_MAX; i++) {
 		if (!mf_target_read_u64(target, arena + layout->next, &arena))
 			return false;
 		if (arena == main_arena)
@@ -117,7 +117,7 @@ static bool bin_is_whole(struct mf_target *target, uint64_t head, uint64_t fd,
 
 /* As main_arena's initialiser leaves it until the first malloc (to 2.41). */
 static bool is_pristine(struct mf_target *target, uint64_t main_arena,
-			const struct glibc_layout *row)
+			const struct mf_glibc_layout *row)
 {
 	uint64_t attached, system;
 
@@ -130,7 +130,7 @@ static bool is_pristine(struct mf_target *target, uint64_t main_arena,
 
 /* 127 list heads, or none yet. */
 static bool has_bins(struct mf_target *target, uint64_t main_arena,
-		     const struct glibc_layout *row)
+		     const struct mf_glibc_layout *row)
 {
 	uint64_t bins = main_arena + row->bins;
 	uint8_t bytes[BINS_BYTES];
@@ -138,7 +138,7 @@ static bool has_bins(struct mf_target *target, uint64_t main_arena,
 
 	if (!mf_target_try_read(target, bins, bytes, sizeof(bytes)))
 		return false;
-	for (unsigned i = 0; i < GLIBC_BINS; i++) {
+	for (unsigned i = 0; i < MF_GLIBC_BINS; i++) {
 		uint64_t fd = mf_load(uint64_t, bytes + 16 * (size_t)i);
 		uint64_t bk = mf_load(uint64_t, bytes + 16 * (size_t)i + 8);
 
@@ -148,19 +148,19 @@ static bool has_bins(struct mf_target *target, uint64_t main_arena,
 				       bk))
 			bad++;
 	}
-	if (zero == GLIBC_BINS)
+	if (zero == MF_GLIBC_BINS)
 		return is_pristine(target, main_arena, row);
 	return bad <= BAD_BINS_MAX && !zero;
 }
 
 /* 2.17-2.22 have no attached_threads: system_mem stands in its place. */
-static const struct glibc_layout *choose_layout(struct mf_target *target,
-						uint64_t main_arena,
-						const struct glibc_layout *row)
+static const struct mf_glibc_layout *
+choose_layout(struct mf_target *target, uint64_t main_arena,
+	      const struct mf_glibc_layout *row)
 {
 	uint32_t page = mf_target_info(target)->page_size;
 	size_t count;
-	const struct glibc_layout *all = glibc_layouts(&count);
+	const struct mf_glibc_layout *all = mf_glibc_layouts(&count);
 	uint64_t value;
 
 	if (row != &all[2])
@@ -198,7 +198,7 @@ static bool look_for_arena(struct scan *scan, uint64_t address, uint64_t word)
 {
 	struct mf_target *target = scan->context->target;
 	size_t count;
-	const struct glibc_layout *rows = glibc_layouts(&count);
+	const struct mf_glibc_layout *rows = mf_glibc_layouts(&count);
 
 	for (size_t i = 0; i < 3; i++) {
 		uint64_t main_arena = address - rows[i].next;
@@ -254,7 +254,7 @@ static int score_thresholds(const uint8_t *bytes)
 }
 
 static int score_mmaps(struct mf_target *target, const uint8_t *bytes,
-		       const struct glibc_parameters_layout *row)
+		       const struct mf_glibc_parameters_layout *row)
 {
 	uint32_t n = field32(bytes, row->n_mmaps);
 	uint64_t memory = field64(bytes, row->mmapped_mem);
@@ -270,7 +270,7 @@ static int score_mmaps(struct mf_target *target, const uint8_t *bytes,
 }
 
 static int score_parameters(const struct scan *scan, const uint8_t *bytes,
-			    const struct glibc_parameters_layout *row)
+			    const struct mf_glibc_parameters_layout *row)
 {
 	struct mf_target *target = scan->context->target;
 	uint64_t base = field64(bytes, row->sbrk_base);
@@ -278,11 +278,11 @@ static int score_parameters(const struct scan *scan, const uint8_t *bytes,
 
 	if (base ? is_anonymous_memory(target, base) : !scan->glibc->used)
 		score += base ? 3 : 1;
-	if (row->tcache_bins != GLIBC_ABSENT) {
+	if (row->tcache_bins != MF_GLIBC_ABSENT) {
 		uint64_t bins = field64(bytes, row->tcache_bins);
 		uint64_t count = field64(bytes, row->tcache_count);
 
-		if (bins <= GLIBC_TCACHE_BINS_MAX && count < 65536)
+		if (bins <= MF_GLIBC_TCACHE_BINS_MAX && count < 65536)
 			score += 1;
 	}
 	return score;
@@ -291,15 +291,15 @@ static int score_parameters(const struct scan *scan, const uint8_t *bytes,
 static bool look_for_parameters(struct scan *scan, uint64_t address,
 				uint64_t word)
 {
-	struct glibc *glibc = scan->glibc;
+	struct mf_glibc *glibc = scan->glibc;
 	uint8_t bytes[160] = { 0 };
 	size_t count;
-	const struct glibc_parameters_layout *rows;
+	const struct mf_glibc_parameters_layout *rows;
 
 	if (word != ARENA_TEST)
 		return false;
 	address -= ARENA_TEST_OFFSET;
-	rows = glibc_parameters_layouts(glibc->layout, &count);
+	rows = mf_glibc_parameters_layouts(glibc->layout, &count);
 	if (!mf_target_try_read(scan->context->target, address, bytes, 144))
 		return false;
 	for (size_t i = 0; i < count; i++) {
@@ -314,7 +314,7 @@ static bool look_for_parameters(struct scan *scan, uint64_t address,
 	return false;
 }
 
-static void find_parameters(struct glibc *glibc)
+static void find_parameters(struct mf_glibc *glibc)
 {
 	struct scan scan = {
 		.context = glibc->context,
@@ -366,7 +366,7 @@ static struct symbols find_symbols(struct mf_heap_context *context,
 }
 
 /* malloc_state as DWARF has it, compared with the table. */
-static void read_dwarf_layout(struct glibc *glibc)
+static void read_dwarf_layout(struct mf_glibc *glibc)
 {
 	struct mf_member members[] = {
 		{ .name = "fastbinsY" },
@@ -400,12 +400,12 @@ static void read_dwarf_layout(struct glibc *glibc)
 	glibc->dwarf_layout.size = (uint32_t)size;
 	for (size_t i = 0; i < MF_ARRAY_SIZE(members); i++)
 		*fields[i] = members[i].offset < 0
-				     ? GLIBC_ABSENT
+				     ? MF_GLIBC_ABSENT
 				     : (uint32_t)members[i].offset;
 }
 
-static bool layouts_agree(const struct glibc_layout *a,
-			  const struct glibc_layout *b)
+static bool layouts_agree(const struct mf_glibc_layout *a,
+			  const struct mf_glibc_layout *b)
 {
 	return a->fastbins == b->fastbins && a->top == b->top &&
 	       a->bins == b->bins && a->next == b->next &&
@@ -415,7 +415,7 @@ static bool layouts_agree(const struct glibc_layout *a,
 
 /* ---- the instance ---------------------------------------------------------------------- */
 
-static void read_version(struct glibc *glibc,
+static void read_version(struct mf_glibc *glibc,
 			 struct mf_allocator_instance *instance)
 {
 	char text[VERSION_TEXT] = "";
@@ -439,7 +439,7 @@ static void read_version(struct glibc *glibc,
 
 /* DWARF wins over the table where it differs: a distribution may have patched
  * its glibc. */
-static const char *settle_layout(struct glibc *glibc)
+static const char *settle_layout(struct mf_glibc *glibc)
 {
 	if (glibc->context->options->no_symbols)
 		return "inferred";
@@ -458,7 +458,7 @@ static const char *settle_layout(struct glibc *glibc)
 	return "dwarf";
 }
 
-static void settle_parameters(struct glibc *glibc, uint64_t by_symbol)
+static void settle_parameters(struct mf_glibc *glibc, uint64_t by_symbol)
 {
 	find_parameters(glibc);
 	if (!by_symbol || by_symbol == glibc->parameters_address)
@@ -475,7 +475,7 @@ static void settle_parameters(struct glibc *glibc, uint64_t by_symbol)
 		size_t count;
 
 		glibc->parameters_layout =
-			glibc_parameters_layouts(glibc->layout, &count);
+			mf_glibc_parameters_layouts(glibc->layout, &count);
 		if (count > 1 && glibc->version && glibc->version < 235)
 			glibc->parameters_layout++;
 	}
@@ -491,7 +491,7 @@ static const char *describe_find(const struct symbols *symbols,
 	return "the arena ring closes on 127 list heads";
 }
 
-static bool is_used(struct glibc *glibc)
+static bool is_used(struct mf_glibc *glibc)
 {
 	uint64_t system = 0;
 
@@ -506,7 +506,7 @@ static void add_instance(struct scan *scan, const struct symbols *symbols,
 {
 	struct mf_allocator_instance *instance = mf_heap_add_instance(
 		scan->context, &mf_glibc_ops, scan->module);
-	struct glibc *glibc = mf_new(struct glibc);
+	struct mf_glibc *glibc = mf_new(struct mf_glibc);
 
 	instance->state = glibc;
 	instance->info.supported = true;
@@ -551,10 +551,10 @@ static void compare_ways(struct scan *scan, const struct symbols *symbols)
 			(unsigned long long)scan->main_arena);
 	scan->main_arena = symbols->main_arena;
 	if (!scan->layout)
-		scan->layout = &glibc_layouts(&count)[1];
+		scan->layout = &mf_glibc_layouts(&count)[1];
 }
 
-struct mf_error *glibc_probe(struct mf_heap_context *context)
+struct mf_error *mf_glibc_probe(struct mf_heap_context *context)
 {
 	size_t count;
 	const struct mf_module *modules =

@@ -5,8 +5,8 @@
 #include "heap/glibc.h"
 
 /* clang-format off */
-static const struct glibc_layout layouts[] = {
-	{ .versions = "2.43-2.44", .fastbins = GLIBC_ABSENT, .top = 8,
+static const struct mf_glibc_layout layouts[] = {
+	{ .versions = "2.43-2.44", .fastbins = MF_GLIBC_ABSENT, .top = 8,
 	  .last_remainder = 16, .bins = 24, .next = 2072, .next_free = 2080,
 	  .attached_threads = 2088, .system_mem = 2096,
 	  .max_system_mem = 2104, .size = 2112 },
@@ -20,13 +20,13 @@ static const struct glibc_layout layouts[] = {
 	  .max_system_mem = 2184, .size = 2192 },
 	{ .versions = "2.17-2.22", .fastbins = 8, .top = 88,
 	  .last_remainder = 96, .bins = 104, .next = 2152, .next_free = 2160,
-	  .attached_threads = GLIBC_ABSENT, .system_mem = 2168,
+	  .attached_threads = MF_GLIBC_ABSENT, .system_mem = 2168,
 	  .max_system_mem = 2176, .size = 2184 },
 };
 
 /* trim_threshold, top_pad, mmap_threshold, arena_test and arena_max stand at
  * 0, 8, 16, 24 and 32 in all of them. */
-static const struct glibc_parameters_layout parameters_layouts[] = {
+static const struct mf_glibc_parameters_layout parameters_layouts[] = {
 	{ .versions = "2.43-2.44", .thp_pagesize = 48, .hp_pagesize = 56,
 	  .n_mmaps = 68, .n_mmaps_max = 72, .max_n_mmaps = 76,
 	  .no_dyn_threshold = 80, .mmapped_mem = 88, .max_mmapped_mem = 96,
@@ -37,23 +37,23 @@ static const struct glibc_parameters_layout parameters_layouts[] = {
 	  .no_dyn_threshold = 72, .mmapped_mem = 80, .max_mmapped_mem = 88,
 	  .sbrk_base = 96, .tcache_bins = 104, .tcache_max_bytes = 112,
 	  .tcache_count = 120, .size = 136 },
-	{ .versions = "2.26-2.34", .thp_pagesize = GLIBC_ABSENT,
-	  .hp_pagesize = GLIBC_ABSENT, .n_mmaps = 40, .n_mmaps_max = 44,
+	{ .versions = "2.26-2.34", .thp_pagesize = MF_GLIBC_ABSENT,
+	  .hp_pagesize = MF_GLIBC_ABSENT, .n_mmaps = 40, .n_mmaps_max = 44,
 	  .max_n_mmaps = 48, .no_dyn_threshold = 52, .mmapped_mem = 56,
 	  .max_mmapped_mem = 64, .sbrk_base = 72, .tcache_bins = 80,
 	  .tcache_max_bytes = 88, .tcache_count = 96, .size = 112 },
-	{ .versions = "2.24-2.25", .thp_pagesize = GLIBC_ABSENT,
-	  .hp_pagesize = GLIBC_ABSENT, .n_mmaps = 40, .n_mmaps_max = 44,
+	{ .versions = "2.24-2.25", .thp_pagesize = MF_GLIBC_ABSENT,
+	  .hp_pagesize = MF_GLIBC_ABSENT, .n_mmaps = 40, .n_mmaps_max = 44,
 	  .max_n_mmaps = 48, .no_dyn_threshold = 52, .mmapped_mem = 56,
 	  .max_mmapped_mem = 64, .sbrk_base = 72,
-	  .tcache_bins = GLIBC_ABSENT, .tcache_max_bytes = GLIBC_ABSENT,
-	  .tcache_count = GLIBC_ABSENT, .size = 80 },
-	{ .versions = "2.17-2.23", .thp_pagesize = GLIBC_ABSENT,
-	  .hp_pagesize = GLIBC_ABSENT, .n_mmaps = 40, .n_mmaps_max = 44,
+	  .tcache_bins = MF_GLIBC_ABSENT, .tcache_max_bytes = MF_GLIBC_ABSENT,
+	  .tcache_count = MF_GLIBC_ABSENT, .size = 80 },
+	{ .versions = "2.17-2.23", .thp_pagesize = MF_GLIBC_ABSENT,
+	  .hp_pagesize = MF_GLIBC_ABSENT, .n_mmaps = 40, .n_mmaps_max = 44,
 	  .max_n_mmaps = 48, .no_dyn_threshold = 52, .mmapped_mem = 56,
 	  .max_mmapped_mem = 64, .sbrk_base = 80,
-	  .tcache_bins = GLIBC_ABSENT, .tcache_max_bytes = GLIBC_ABSENT,
-	  .tcache_count = GLIBC_ABSENT, .size = 88 },
+	  .tcache_bins = MF_GLIBC_ABSENT, .tcache_max_bytes = MF_GLIBC_ABSENT,
+	  .tcache_count = MF_GLIBC_ABSENT, .size = 88 },
 };
 
 /* First row and number of rows of parameters_layouts for each layout. */
@@ -62,14 +62,14 @@ static const struct {
 } parameters_of[] = { { 0, 1 }, { 1, 2 }, { 2, 3 }, { 4, 1 } };
 /* clang-format on */
 
-const struct glibc_layout *glibc_layouts(size_t *count)
+const struct mf_glibc_layout *mf_glibc_layouts(size_t *count)
 {
 	*count = MF_ARRAY_SIZE(layouts);
 	return layouts;
 }
 
-const struct glibc_parameters_layout *
-glibc_parameters_layouts(const struct glibc_layout *layout, size_t *count)
+const struct mf_glibc_parameters_layout *
+mf_glibc_parameters_layouts(const struct mf_glibc_layout *layout, size_t *count)
 {
 	for (size_t i = 0; i < MF_ARRAY_SIZE(layouts); i++) {
 		if (layouts[i].bins != layout->bins ||
@@ -83,7 +83,7 @@ glibc_parameters_layouts(const struct glibc_layout *layout, size_t *count)
 }
 
 /* malloc.c, largebin_index_64: the same in all versions. */
-unsigned glibc_bin_index(uint64_t size)
+unsigned mf_glibc_bin_index(uint64_t size)
 {
 	static const struct {
 		unsigned shift, last, base;

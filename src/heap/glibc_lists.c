@@ -16,26 +16,26 @@ struct votes {
 	unsigned plain, mangled;
 };
 
-static bool is_chunk_of(struct glibc *glibc, uint64_t chunk, uint64_t size)
+static bool is_chunk_of(struct mf_glibc *glibc, uint64_t chunk, uint64_t size)
 {
 	uint64_t word;
 
 	return chunk && chunk % MF_GRANULE == 0 && chunk < user_end &&
 	       mf_target_read_u64(glibc->target, chunk + 8, &word) &&
-	       (word & ~(uint64_t)GLIBC_CHUNK_FLAGS) == size;
+	       (word & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS) == size;
 }
 
 /* CHUNK's link at its user address leads to HEADER bytes before a user one. */
-static void vote(struct glibc *glibc, uint64_t chunk, uint64_t to_header,
+static void vote(struct mf_glibc *glibc, uint64_t chunk, uint64_t to_header,
 		 struct votes *votes)
 {
-	uint64_t place = chunk + GLIBC_CHUNK_HEADER;
+	uint64_t place = chunk + MF_GLIBC_CHUNK_HEADER;
 	uint64_t size, link, revealed;
 
 	if (!mf_target_read_u64(glibc->target, chunk + 8, &size) ||
 	    !mf_target_read_u64(glibc->target, place, &link))
 		return;
-	size &= ~(uint64_t)GLIBC_CHUNK_FLAGS;
+	size &= ~(uint64_t)MF_GLIBC_CHUNK_FLAGS;
 	revealed = place >> 12 ^ link;
 	if (!link || is_chunk_of(glibc, link - to_header, size))
 		votes->plain++;
@@ -43,27 +43,27 @@ static void vote(struct glibc *glibc, uint64_t chunk, uint64_t to_header,
 		votes->mangled++;
 }
 
-static void vote_fastbins(struct glibc *glibc, struct votes *votes)
+static void vote_fastbins(struct mf_glibc *glibc, struct votes *votes)
 {
 	mf_vec_foreach(arena, &glibc->arenas)
-		for (unsigned i = 0; i < GLIBC_FASTBINS; i++)
+		for (unsigned i = 0; i < MF_GLIBC_FASTBINS; i++)
 			if (arena->fastbins[i] &&
 			    votes->plain + votes->mangled < VOTES)
 				vote(glibc, arena->fastbins[i], 0, votes);
 }
 
-static void vote_tcaches(struct glibc *glibc, struct votes *votes)
+static void vote_tcaches(struct mf_glibc *glibc, struct votes *votes)
 {
 	mf_vec_foreach(tcache, &glibc->tcaches)
-		for (unsigned i = 0; i < GLIBC_TCACHE_BINS_MAX; i++)
+		for (unsigned i = 0; i < MF_GLIBC_TCACHE_BINS_MAX; i++)
 			if (tcache->entries[i] &&
 			    votes->plain + votes->mangled < VOTES)
 				vote(glibc,
-				     tcache->entries[i] - GLIBC_CHUNK_HEADER,
-				     GLIBC_CHUNK_HEADER, votes);
+				     tcache->entries[i] - MF_GLIBC_CHUNK_HEADER,
+				     MF_GLIBC_CHUNK_HEADER, votes);
 }
 
-void glibc_detect_mangling(struct glibc *glibc)
+void mf_glibc_detect_mangling(struct mf_glibc *glibc)
 {
 	struct votes votes = { 0, 0 };
 
@@ -79,26 +79,26 @@ void glibc_detect_mangling(struct glibc *glibc)
 
 /* ---- following lists ------------------------------------------------------ */
 
-struct mf_link *glibc_link_at(struct glibc *glibc, uint64_t chunk)
+struct mf_link *mf_glibc_link_at(struct mf_glibc *glibc, uint64_t chunk)
 {
-	struct glibc_segment *segment = glibc_segment_at(glibc, chunk);
+	struct mf_glibc_segment *segment = mf_glibc_segment_at(glibc, chunk);
 
 	return segment ? mf_link_table_find(&segment->links, chunk) : NULL;
 }
 
-static void resolve_fastbin(struct glibc *glibc, struct glibc_arena *arena,
-			    unsigned bin)
+static void resolve_fastbin(struct mf_glibc *glibc,
+			    struct mf_glibc_arena *arena, unsigned bin)
 {
 	uint64_t chunk = arena->fastbins[bin];
-	uint64_t size = GLIBC_CHUNK_MIN + (uint64_t)bin * MF_GRANULE;
+	uint64_t size = MF_GLIBC_CHUNK_MIN + (uint64_t)bin * MF_GRANULE;
 
 	while (chunk) {
-		struct mf_link *link = glibc_link_at(glibc, chunk);
+		struct mf_link *link = mf_glibc_link_at(glibc, chunk);
 
 		if (!link || link->free ||
 		    link->granules != size / MF_GRANULE ||
 		    link->mark != MF_LINK_NONE) {
-			glibc_note_corruption(
+			mf_glibc_note_corruption(
 				glibc, arena, chunk,
 				link && link->mark != MF_LINK_NONE
 					? "in fast bin %u twice, or in a second "
@@ -116,18 +116,20 @@ static void resolve_fastbin(struct glibc *glibc, struct glibc_arena *arena,
 
 /* The list ends at its own head, which lies outside of all segments (or, in
  * non-main arenas, before the first chunk). */
-static void resolve_unsorted(struct glibc *glibc, struct glibc_arena *arena)
+static void resolve_unsorted(struct mf_glibc *glibc,
+			     struct mf_glibc_arena *arena)
 {
 	uint64_t head = arena->address + glibc->layout->bins - 16;
 	uint64_t chunk = arena->bins[0][0];
 
 	while (chunk && chunk != head) {
-		struct mf_link *link = glibc_link_at(glibc, chunk);
+		struct mf_link *link = mf_glibc_link_at(glibc, chunk);
 
 		if (!link || !link->free || link->mark != MF_LINK_NONE) {
-			glibc_note_corruption(glibc, arena, chunk,
-					      "the unsorted list leads to what "
-					      "is no free chunk");
+			mf_glibc_note_corruption(
+				glibc, arena, chunk,
+				"the unsorted list leads to what "
+				"is no free chunk");
 			arena->changed = true;
 			return;
 		}
@@ -137,12 +139,12 @@ static void resolve_unsorted(struct glibc *glibc, struct glibc_arena *arena)
 }
 
 /* The links of all bins, summed up, are the nodes of all bins. */
-static void check_sums(struct glibc *glibc, struct glibc_arena *arena)
+static void check_sums(struct mf_glibc *glibc, struct mf_glibc_arena *arena)
 {
 	uint64_t nodes = arena->node_sum, fds = arena->fd_sum,
 		 bks = arena->bk_sum;
 
-	for (unsigned i = 0; i < GLIBC_BINS; i++) {
+	for (unsigned i = 0; i < MF_GLIBC_BINS; i++) {
 		nodes += mf_hash64(arena->address + glibc->layout->bins +
 				   16 * (uint64_t)i - 16);
 		fds += mf_hash64(arena->bins[i][0]);
@@ -150,49 +152,50 @@ static void check_sums(struct glibc *glibc, struct glibc_arena *arena)
 	}
 	if (fds == nodes && bks == nodes)
 		return;
-	glibc_note_corruption(glibc, arena, arena->address,
-			      "the bins' links and the free chunks do not "
-			      "agree");
+	mf_glibc_note_corruption(glibc, arena, arena->address,
+				 "the bins' links and the free chunks do not "
+				 "agree");
 	arena->changed = true;
 }
 
 /* Fast bins lead to chunks, tcaches to their user addresses. A link to what the
  * walk saw in use may be either; small ones then count as in a fast bin. */
-static enum mf_link_mark mark_by_link(struct glibc *glibc,
+static enum mf_link_mark mark_by_link(struct mf_glibc *glibc,
 				      const struct mf_link *link)
 {
 	uint64_t next = mf_link_next(link);
-	bool small = link->granules && link->granules < GLIBC_FASTBINS;
+	bool small = link->granules && link->granules < MF_GLIBC_FASTBINS;
 
-	if (next && !glibc_segment_at(glibc, next))
+	if (next && !mf_glibc_segment_at(glibc, next))
 		return MF_LINK_NONE;
-	if (!small || (next && !glibc_link_at(glibc, next) &&
-		       glibc_link_at(glibc, next - GLIBC_CHUNK_HEADER)))
+	if (!small || (next && !mf_glibc_link_at(glibc, next) &&
+		       mf_glibc_link_at(glibc, next - MF_GLIBC_CHUNK_HEADER)))
 		return MF_LINK_TCACHE;
-	return glibc->layout->fastbins == GLIBC_ABSENT ? MF_LINK_TCACHE
-						       : MF_LINK_FAST;
+	return glibc->layout->fastbins == MF_GLIBC_ABSENT ? MF_LINK_TCACHE
+							  : MF_LINK_FAST;
 }
 
 /* Of an arena whose lists moved on while it was read: each chunk whose own
  * link, mangled with its own address, is one. */
-static void mark_by_links(struct glibc *glibc, struct glibc_segment *segment)
+static void mark_by_links(struct mf_glibc *glibc,
+			  struct mf_glibc_segment *segment)
 {
 	mf_vec_foreach(link, &segment->links.links)
 		if (!link->free && link->mark == MF_LINK_NONE)
 			link->mark = mark_by_link(glibc, link);
 }
 
-void glibc_resolve_lists(struct glibc *glibc)
+void mf_glibc_resolve_lists(struct mf_glibc *glibc)
 {
 	mf_vec_foreach(arena, &glibc->arenas) {
 		if (!arena->system_mem)
 			continue;
-		for (unsigned i = 0; i < GLIBC_FASTBINS; i++)
+		for (unsigned i = 0; i < MF_GLIBC_FASTBINS; i++)
 			resolve_fastbin(glibc, arena, i);
 		resolve_unsorted(glibc, arena);
 		check_sums(glibc, arena);
 	}
-	glibc_resolve_tcaches(glibc);
+	mf_glibc_resolve_tcaches(glibc);
 	if (!glibc->ran || !glibc->mangled_links)
 		return;
 	mf_vec_foreach(segment, &glibc->segments)

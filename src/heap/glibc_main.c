@@ -49,7 +49,7 @@ static const struct mf_mapping *named_heap(struct mf_target *target)
 }
 
 /* Where sbrk began for this ptmalloc: mp_.sbrk_base; 0: it never did. */
-static uint64_t sbrk_base(struct glibc *glibc)
+static uint64_t sbrk_base(struct mf_glibc *glibc)
 {
 	uint64_t base = glibc->parameters.sbrk_base;
 	const struct mf_mapping *heap;
@@ -64,30 +64,32 @@ static uint64_t sbrk_base(struct glibc *glibc)
 }
 
 /* After fenceposts at FROM: the next place of ours in the same memory, or 0. */
-static uint64_t after_gap(struct glibc *glibc, const struct glibc_arena *arena,
+static uint64_t after_gap(struct mf_glibc *glibc,
+			  const struct mf_glibc_arena *arena,
 			  struct mf_window *window, uint64_t from)
 {
 	for (uint64_t at = round_up(from, MF_GRANULE);
-	     at + GLIBC_CHUNK_MIN <= window->limit; at += MF_GRANULE) {
+	     at + MF_GLIBC_CHUNK_MIN <= window->limit; at += MF_GRANULE) {
 		const uint8_t *bytes =
-			mf_window_at(window, at, GLIBC_CHUNK_HEADER);
+			mf_window_at(window, at, MF_GLIBC_CHUNK_HEADER);
 		uint64_t end, size;
 
 		if (!bytes)
 			continue;
 		/* The first chunk of a segment has no predecessor. */
 		size = mf_load(uint64_t, bytes + 8);
-		if ((size & GLIBC_CHUNK_FLAGS) != GLIBC_PREV_INUSE ||
-		    size < GLIBC_CHUNK_MIN || size > window->limit - at)
+		if ((size & MF_GLIBC_CHUNK_FLAGS) != MF_GLIBC_PREV_INUSE ||
+		    size < MF_GLIBC_CHUNK_MIN || size > window->limit - at)
 			continue;
-		if (glibc_is_chain(glibc, arena, window, at, GAP_CHUNKS, &end))
+		if (mf_glibc_is_chain(glibc, arena, window, at, GAP_CHUNKS,
+				      &end))
 			return at;
 	}
 	return 0;
 }
 
 /* What was looked at but turned out not to be ours. */
-static void cut(struct glibc *glibc, struct glibc_segment *segment,
+static void cut(struct mf_glibc *glibc, struct mf_glibc_segment *segment,
 		uint64_t end)
 {
 	size_t pages = (end - segment->memory_start + glibc->page_size - 1) /
@@ -97,8 +99,9 @@ static void cut(struct glibc *glibc, struct glibc_segment *segment,
 	segment->page_count = MF_MIN(pages, segment->page_count);
 }
 
-static void claim(struct glibc *glibc, const struct glibc_segment *segment,
-		  enum mf_class class, const char *proof)
+static void claim(struct mf_glibc *glibc,
+		  const struct mf_glibc_segment *segment, enum mf_class class,
+		  const char *proof)
 {
 	uint64_t page = glibc->page_size;
 
@@ -114,13 +117,13 @@ static void claim(struct glibc *glibc, const struct glibc_segment *segment,
 		       });
 }
 
-static void walk_sbrk(struct glibc *glibc, struct mf_window *window,
+static void walk_sbrk(struct mf_glibc *glibc, struct mf_window *window,
 		      uint64_t base)
 {
-	const struct glibc_arena *arena = &glibc->arenas.items[0];
+	const struct mf_glibc_arena *arena = &glibc->arenas.items[0];
 	uint64_t limit = end_of_memory(glibc->target, base);
-	struct glibc_segment *segment =
-		glibc_add_segment(glibc, 0, base, limit);
+	struct mf_glibc_segment *segment =
+		mf_glibc_add_segment(glibc, 0, base, limit);
 	uint64_t from, end;
 
 	if (!segment)
@@ -128,11 +131,11 @@ static void walk_sbrk(struct glibc *glibc, struct mf_window *window,
 	from = segment->start = round_up(base, MF_GRANULE);
 	mf_window_restrict(window, limit);
 	for (;;) {
-		enum glibc_stop stop =
-			glibc_walk_chunks(glibc, segment, window, from, &end);
+		enum mf_glibc_stop stop = mf_glibc_walk_chunks(
+			glibc, segment, window, from, &end);
 
-		segment->has_top = stop == GLIBC_STOP_TOP;
-		if (stop != GLIBC_STOP_FENCE)
+		segment->has_top = stop == MF_GLIBC_STOP_TOP;
+		if (stop != MF_GLIBC_STOP_FENCE)
 			break;
 		from = after_gap(glibc, arena, window, end);
 		if (!from)
@@ -148,7 +151,7 @@ static void walk_sbrk(struct glibc *glibc, struct mf_window *window,
 
 /* ---- regions from mmap ---------------------------------------------------- */
 
-static uint64_t found_so_far(struct glibc *glibc)
+static uint64_t found_so_far(struct mf_glibc *glibc)
 {
 	uint64_t sum = 0;
 
@@ -158,7 +161,7 @@ static uint64_t found_so_far(struct glibc *glibc)
 	return sum;
 }
 
-static bool is_ours_or_claimed(struct glibc *glibc, uint64_t address)
+static bool is_ours_or_claimed(struct mf_glibc *glibc, uint64_t address)
 {
 	const struct mf_region *region =
 		mf_space_region_at(glibc->context->space, address);
@@ -168,35 +171,36 @@ static bool is_ours_or_claimed(struct glibc *glibc, uint64_t address)
 
 /* One region at START, if a chain of chunks leads from there to the end of a
  * page; its end, or 0. */
-static uint64_t try_region(struct glibc *glibc, struct mf_window *window,
+static uint64_t try_region(struct mf_glibc *glibc, struct mf_window *window,
 			   uint64_t start)
 {
-	const struct glibc_arena *arena = &glibc->arenas.items[0];
-	const uint8_t *bytes = mf_window_at(window, start, GLIBC_CHUNK_HEADER);
-	struct glibc_segment *segment;
+	const struct mf_glibc_arena *arena = &glibc->arenas.items[0];
+	const uint8_t *bytes =
+		mf_window_at(window, start, MF_GLIBC_CHUNK_HEADER);
+	struct mf_glibc_segment *segment;
 	uint64_t end, word;
 
 	if (!bytes)
 		return 0;
 	word = mf_load(uint64_t, bytes + 8);
-	if ((word & GLIBC_CHUNK_FLAGS) != GLIBC_PREV_INUSE ||
-	    word < GLIBC_CHUNK_MIN)
+	if ((word & MF_GLIBC_CHUNK_FLAGS) != MF_GLIBC_PREV_INUSE ||
+	    word < MF_GLIBC_CHUNK_MIN)
 		return 0;
-	if (!glibc_is_chain(glibc, arena, window, start, 0, &end) ||
+	if (!mf_glibc_is_chain(glibc, arena, window, start, 0, &end) ||
 	    end % glibc->page_size)
 		return 0;
-	segment = glibc_add_segment(glibc, 0, start, end);
+	segment = mf_glibc_add_segment(glibc, 0, start, end);
 	if (!segment)
 		return 0;
 	segment->start = start;
-	segment->has_top = glibc_walk_chunks(glibc, segment, window, start,
-					     &end) == GLIBC_STOP_TOP;
+	segment->has_top = mf_glibc_walk_chunks(glibc, segment, window, start,
+						&end) == MF_GLIBC_STOP_TOP;
 	claim(glibc, segment, MF_CLASS_ARENA,
 	      "chunks from a page's start to fenceposts or the top");
 	return end;
 }
 
-static void search_mapping(struct glibc *glibc, struct mf_window *window,
+static void search_mapping(struct mf_glibc *glibc, struct mf_window *window,
 			   const struct mf_mapping *mapping)
 {
 	uint64_t wanted = glibc->arenas.items[0].system_mem;
@@ -212,7 +216,7 @@ static void search_mapping(struct glibc *glibc, struct mf_window *window,
 	}
 }
 
-static void search_regions(struct glibc *glibc, struct mf_window *window)
+static void search_regions(struct mf_glibc *glibc, struct mf_window *window)
 {
 	uint64_t wanted = glibc->arenas.items[0].system_mem;
 	size_t count;
@@ -224,9 +228,10 @@ static void search_regions(struct glibc *glibc, struct mf_window *window)
 			search_mapping(glibc, window, &mappings[i]);
 }
 
-struct mf_error *glibc_walk_main(struct glibc *glibc, struct mf_window *window)
+struct mf_error *mf_glibc_walk_main(struct mf_glibc *glibc,
+				    struct mf_window *window)
 {
-	const struct glibc_arena *arena = &glibc->arenas.items[0];
+	const struct mf_glibc_arena *arena = &glibc->arenas.items[0];
 	uint64_t base;
 
 	if (!arena->system_mem)

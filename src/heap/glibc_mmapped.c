@@ -12,7 +12,7 @@ enum {
 };
 
 struct search {
-	struct glibc *glibc;
+	struct mf_glibc *glibc;
 	struct mf_window window;
 	uint64_t padding;
 	uint64_t count_wanted, bytes_wanted;
@@ -30,7 +30,7 @@ static bool read_words(struct search *search, uint64_t address,
 		       uint64_t *previous_size, uint64_t *size)
 {
 	const uint8_t *bytes =
-		mf_window_at(&search->window, address, GLIBC_CHUNK_HEADER);
+		mf_window_at(&search->window, address, MF_GLIBC_CHUNK_HEADER);
 
 	if (!bytes)
 		return false;
@@ -50,9 +50,9 @@ static uint64_t mapping_size(struct search *search, uint64_t base,
 	if (search->padding)
 		previous &= ~UINT64_C(1); /* huge page mapping */
 	if (previous != offset ||
-	    (size & GLIBC_CHUNK_FLAGS) != GLIBC_IS_MMAPPED)
+	    (size & MF_GLIBC_CHUNK_FLAGS) != MF_GLIBC_IS_MMAPPED)
 		return 0;
-	total = offset + (size & ~(uint64_t)GLIBC_CHUNK_FLAGS) +
+	total = offset + (size & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS) +
 		search->padding;
 	if (total % search->glibc->page_size || total < offset + 32 ||
 	    total > search->window.limit - base)
@@ -71,13 +71,13 @@ static uint64_t aligned_size(struct search *search, uint64_t base,
 	uint64_t last = 0;
 
 	for (uint64_t align = 32; align && align < 2 * first; align *= 2) {
-		uint64_t user =
-			(base + GLIBC_CHUNK_HEADER + align - 1) & ~(align - 1);
-		uint64_t offset = user - GLIBC_CHUNK_HEADER - base;
+		uint64_t user = (base + MF_GLIBC_CHUNK_HEADER + align - 1) &
+				~(align - 1);
+		uint64_t offset = user - MF_GLIBC_CHUNK_HEADER - base;
 		uint64_t total;
 
 		/* No room for a chunk before it: the next aligned address. */
-		if (offset < GLIBC_CHUNK_MIN && !search->padding)
+		if (offset < MF_GLIBC_CHUNK_MIN && !search->padding)
 			offset += align;
 		if (offset == last || offset >= first)
 			continue;
@@ -108,7 +108,7 @@ static bool is_done(const struct search *search)
 
 static void add(struct search *search, uint64_t base, uint64_t size)
 {
-	struct glibc *glibc = search->glibc;
+	struct mf_glibc *glibc = search->glibc;
 	struct mf_page_counts pages = { 0 };
 	struct mf_error *error =
 		mf_target_count_pages(glibc->target, base, base + size, &pages);
@@ -168,13 +168,14 @@ static void search_all(struct search *search, bool every_page)
 			search_mapping(search, &mappings[i], every_page);
 }
 
-struct mf_error *glibc_find_mmapped(struct glibc *glibc)
+struct mf_error *mf_glibc_find_mmapped(struct mf_glibc *glibc)
 {
-	const struct glibc_parameters *parameters = &glibc->parameters;
+	const struct mf_glibc_parameters *parameters = &glibc->parameters;
 	struct search search = {
 		.glibc = glibc,
-		.padding = glibc->layout->fastbins == GLIBC_ABSENT ? NEW_PADDING
-								   : 0,
+		.padding = glibc->layout->fastbins == MF_GLIBC_ABSENT
+				   ? NEW_PADDING
+				   : 0,
 		.count_wanted = parameters->n_mmaps,
 		.bytes_wanted = parameters->mmapped_mem,
 	};

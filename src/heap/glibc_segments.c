@@ -17,20 +17,21 @@ struct heap_info {
 	uint64_t arena, previous, size, mprotect_size;
 };
 
-static uint64_t page_down(const struct glibc *glibc, uint64_t address)
+static uint64_t page_down(const struct mf_glibc *glibc, uint64_t address)
 {
 	return address & ~((uint64_t)glibc->page_size - 1);
 }
 
-struct glibc_segment *glibc_add_segment(struct glibc *glibc, unsigned arena,
-					uint64_t base, uint64_t end)
+struct mf_glibc_segment *mf_glibc_add_segment(struct mf_glibc *glibc,
+					      unsigned arena, uint64_t base,
+					      uint64_t end)
 {
 	uint64_t start = page_down(glibc, base);
 	size_t pages = (end - start + glibc->page_size - 1) / glibc->page_size;
 	uint8_t *flags = mf_calloc(pages, 1);
 	struct mf_error *error =
 		mf_target_residency(glibc->target, start, pages, flags);
-	struct glibc_segment *segment;
+	struct mf_glibc_segment *segment;
 
 	if (error) {
 		mf_error_destroy(error);
@@ -48,8 +49,8 @@ struct glibc_segment *glibc_add_segment(struct glibc *glibc, unsigned arena,
 	return segment;
 }
 
-static bool is_sane(const struct glibc *glibc, const struct heap_info *info,
-		    const struct glibc_arena *arena)
+static bool is_sane(const struct mf_glibc *glibc, const struct heap_info *info,
+		    const struct mf_glibc_arena *arena)
 {
 	uint32_t page = glibc->page_size;
 
@@ -60,8 +61,8 @@ static bool is_sane(const struct glibc *glibc, const struct heap_info *info,
 	       info->previous % glibc->heap_max == 0;
 }
 
-static uint64_t first_chunk(const struct glibc *glibc,
-			    const struct glibc_arena *arena, uint64_t heap)
+static uint64_t first_chunk(const struct mf_glibc *glibc,
+			    const struct mf_glibc_arena *arena, uint64_t heap)
 {
 	uint64_t at = heap + glibc->heap_header_size;
 
@@ -70,11 +71,11 @@ static uint64_t first_chunk(const struct glibc *glibc,
 	return (at + MF_GRANULE - 1) & ~(uint64_t)(MF_GRANULE - 1);
 }
 
-static bool add_heap(struct glibc *glibc, const struct glibc_arena *arena,
+static bool add_heap(struct mf_glibc *glibc, const struct mf_glibc_arena *arena,
 		     uint64_t heap, const struct heap_info *info)
 {
-	struct glibc_segment *segment =
-		glibc_add_segment(glibc, arena->index, heap, heap + info->size);
+	struct mf_glibc_segment *segment = mf_glibc_add_segment(
+		glibc, arena->index, heap, heap + info->size);
 
 	if (!segment)
 		return false;
@@ -84,8 +85,9 @@ static bool add_heap(struct glibc *glibc, const struct glibc_arena *arena,
 	return true;
 }
 
-static void claim_heap(struct glibc *glibc, const struct glibc_segment *segment,
-		       unsigned number, unsigned count)
+static void claim_heap(struct mf_glibc *glibc,
+		       const struct mf_glibc_segment *segment, unsigned number,
+		       unsigned count)
 {
 	char label[64];
 
@@ -114,7 +116,7 @@ static void claim_heap(struct glibc *glibc, const struct glibc_segment *segment,
 }
 
 /* Newest first, as the chain goes; numbered from the oldest, which is 1. */
-static void claim_heaps(struct glibc *glibc, size_t first)
+static void claim_heaps(struct mf_glibc *glibc, size_t first)
 {
 	unsigned count = (unsigned)(glibc->segments.count - first);
 
@@ -123,7 +125,7 @@ static void claim_heaps(struct glibc *glibc, size_t first)
 			   count);
 }
 
-static void find_heaps_of(struct glibc *glibc, struct glibc_arena *arena)
+static void find_heaps_of(struct mf_glibc *glibc, struct mf_glibc_arena *arena)
 {
 	uint64_t heap = arena->top & ~(glibc->heap_max - 1);
 	size_t first = glibc->segments.count;
@@ -135,7 +137,7 @@ static void find_heaps_of(struct glibc *glibc, struct glibc_arena *arena)
 		if (!mf_target_try_read(glibc->target, heap, &info,
 					sizeof(info)) ||
 		    !is_sane(glibc, &info, arena)) {
-			glibc_note_corruption(
+			mf_glibc_note_corruption(
 				glibc, arena, heap,
 				"no heap_info of this arena here");
 			break;
@@ -144,9 +146,9 @@ static void find_heaps_of(struct glibc *glibc, struct glibc_arena *arena)
 		total += info.size;
 		if (total > arena->system_mem &&
 		    total > arena->max_system_mem) {
-			glibc_note_corruption(glibc, arena, heap,
-					      "heaps are larger than the "
-					      "arena's system_mem");
+			mf_glibc_note_corruption(glibc, arena, heap,
+						 "heaps are larger than the "
+						 "arena's system_mem");
 			break;
 		}
 		if (!add_heap(glibc, arena, heap, &info))
@@ -158,7 +160,7 @@ static void find_heaps_of(struct glibc *glibc, struct glibc_arena *arena)
 	claim_heaps(glibc, first);
 }
 
-struct mf_error *glibc_find_heaps(struct glibc *glibc)
+struct mf_error *mf_glibc_find_heaps(struct mf_glibc *glibc)
 {
 	mf_vec_foreach(arena, &glibc->arenas)
 		if (!arena->main && arena->system_mem)
@@ -168,18 +170,20 @@ struct mf_error *glibc_find_heaps(struct glibc *glibc)
 
 static int by_address(const void *a, const void *b)
 {
-	const struct glibc_segment *left = a, *right = b;
+	const struct mf_glibc_segment *left = a, *right = b;
 
 	return left->start < right->start ? -1 : left->start > right->start;
 }
 
-struct glibc_segment *glibc_segment_at(struct glibc *glibc, uint64_t address)
+struct mf_glibc_segment *mf_glibc_segment_at(struct mf_glibc *glibc,
+					     uint64_t address)
 {
 	size_t low = 0, high = glibc->segments.count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		struct glibc_segment *segment = &glibc->segments.items[middle];
+		struct mf_glibc_segment *segment =
+			&glibc->segments.items[middle];
 
 		if (address < segment->memory_start)
 			high = middle;
@@ -191,7 +195,7 @@ struct glibc_segment *glibc_segment_at(struct glibc *glibc, uint64_t address)
 	return NULL;
 }
 
-void glibc_sort_segments(struct glibc *glibc)
+void mf_glibc_sort_segments(struct mf_glibc *glibc)
 {
 	mf_vec_sort(&glibc->segments, by_address);
 }

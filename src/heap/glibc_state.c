@@ -13,8 +13,9 @@ enum {
 	STATE_BYTES = 4096,
 };
 
-void glibc_note_corruption(struct glibc *glibc, struct glibc_arena *arena,
-			   uint64_t address, const char *format, ...)
+void mf_glibc_note_corruption(struct mf_glibc *glibc,
+			      struct mf_glibc_arena *arena, uint64_t address,
+			      const char *format, ...)
 {
 	MF_AUTO_BUFFER(text);
 	va_list arguments;
@@ -33,35 +34,36 @@ void glibc_note_corruption(struct glibc *glibc, struct glibc_arena *arena,
 
 static uint64_t field(const uint8_t *bytes, uint32_t offset)
 {
-	return offset == GLIBC_ABSENT ? 0 : mf_load(uint64_t, bytes + offset);
+	return offset == MF_GLIBC_ABSENT ? 0
+					 : mf_load(uint64_t, bytes + offset);
 }
 
-static void read_lists(struct glibc_arena *arena, const uint8_t *bytes,
-		       const struct glibc_layout *layout)
+static void read_lists(struct mf_glibc_arena *arena, const uint8_t *bytes,
+		       const struct mf_glibc_layout *layout)
 {
-	for (unsigned i = 0; i < GLIBC_BINS; i++) {
+	for (unsigned i = 0; i < MF_GLIBC_BINS; i++) {
 		uint32_t at = layout->bins + 16 * i;
 
 		arena->bins[i][0] = field(bytes, at);
 		arena->bins[i][1] = field(bytes, at + 8);
 	}
-	if (layout->fastbins == GLIBC_ABSENT)
+	if (layout->fastbins == MF_GLIBC_ABSENT)
 		return;
-	for (unsigned i = 0; i < GLIBC_FASTBINS; i++)
+	for (unsigned i = 0; i < MF_GLIBC_FASTBINS; i++)
 		arena->fastbins[i] = field(bytes, layout->fastbins + 8 * i);
 }
 
-bool glibc_read_arena(struct glibc *glibc, uint64_t address,
-		      struct glibc_arena *ret)
+bool mf_glibc_read_arena(struct mf_glibc *glibc, uint64_t address,
+			 struct mf_glibc_arena *ret)
 {
-	const struct glibc_layout *layout = glibc->layout;
+	const struct mf_glibc_layout *layout = glibc->layout;
 	uint8_t bytes[STATE_BYTES];
 	uint64_t header;
 
 	if (layout->size > sizeof(bytes) ||
 	    !mf_target_try_read(glibc->target, address, bytes, layout->size))
 		return false;
-	*ret = (struct glibc_arena){
+	*ret = (struct mf_glibc_arena){
 		.address = address,
 		.mutex = mf_load(uint32_t, bytes),
 		.flags = mf_load(uint32_t, bytes + 4),
@@ -77,7 +79,7 @@ bool glibc_read_arena(struct glibc *glibc, uint64_t address,
 	read_lists(ret, bytes, layout);
 	if (ret->system_mem &&
 	    mf_target_read_u64(glibc->target, ret->top + 8, &header))
-		ret->top_size = header & ~(uint64_t)GLIBC_CHUNK_FLAGS;
+		ret->top_size = header & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS;
 	return true;
 }
 
@@ -85,14 +87,14 @@ bool glibc_read_arena(struct glibc *glibc, uint64_t address,
 
 static uint64_t wide(const uint8_t *bytes, uint32_t offset)
 {
-	return offset == GLIBC_ABSENT ? UINT64_MAX
-				      : mf_load(uint64_t, bytes + offset);
+	return offset == MF_GLIBC_ABSENT ? UINT64_MAX
+					 : mf_load(uint64_t, bytes + offset);
 }
 
-static void read_parameters(struct glibc *glibc)
+static void read_parameters(struct mf_glibc *glibc)
 {
-	const struct glibc_parameters_layout *row = glibc->parameters_layout;
-	struct glibc_parameters *to = &glibc->parameters;
+	const struct mf_glibc_parameters_layout *row = glibc->parameters_layout;
+	struct mf_glibc_parameters *to = &glibc->parameters;
 	uint8_t bytes[160] = { 0 };
 
 	memset(to, 0xff, sizeof(*to));
@@ -100,7 +102,7 @@ static void read_parameters(struct glibc *glibc)
 	    !mf_target_try_read(glibc->target, glibc->parameters_address, bytes,
 				row->size))
 		return;
-	*to = (struct glibc_parameters){
+	*to = (struct mf_glibc_parameters){
 		.trim_threshold = wide(bytes, 0),
 		.top_pad = wide(bytes, 8),
 		.mmap_threshold = wide(bytes, 16),
@@ -124,7 +126,7 @@ static void read_parameters(struct glibc *glibc)
 
 /* ---- the ring --------------------------------------------------------------- */
 
-static void forget_state(struct glibc *glibc)
+static void forget_state(struct mf_glibc *glibc)
 {
 	mf_vec_foreach(arena, &glibc->arenas) {
 		mf_vec_deinit(&arena->threads);
@@ -135,7 +137,7 @@ static void forget_state(struct glibc *glibc)
 }
 
 /* Heaps are 64 MiB; with huge pages before 2.42 four of those. */
-static void settle_heap_shape(struct glibc *glibc)
+static void settle_heap_shape(struct mf_glibc *glibc)
 {
 	uint64_t huge = glibc->parameters.hp_pagesize;
 
@@ -153,16 +155,16 @@ static void settle_heap_shape(struct glibc *glibc)
 	}
 }
 
-struct mf_error *glibc_read_state(struct glibc *glibc)
+struct mf_error *mf_glibc_read_state(struct mf_glibc *glibc)
 {
 	uint64_t address = glibc->main_arena;
 
 	forget_state(glibc);
 	read_parameters(glibc);
-	for (unsigned i = 0; i < GLIBC_ARENAS_MAX; i++) {
-		struct glibc_arena arena;
+	for (unsigned i = 0; i < MF_GLIBC_ARENAS_MAX; i++) {
+		struct mf_glibc_arena arena;
 
-		if (!glibc_read_arena(glibc, address, &arena) ||
+		if (!mf_glibc_read_arena(glibc, address, &arena) ||
 		    !mf_map_set(&glibc->arena_index, address, i)) {
 			mf_target_note_partial(glibc->target, "glibc arenas",
 					       "the arena ring breaks at "

@@ -18,7 +18,7 @@ enum {
  * 2.30-2.41, 2.42 and later (2.43 has both). */
 static const struct {
 	uint32_t chunk_size;
-	struct glibc_tcache_shape shape;
+	struct mf_glibc_tcache_shape shape;
 } shapes[] = {
 	{ 0x250, { 64, 1, 64, false } },
 	{ 0x290, { 64, 2, 128, false } },
@@ -26,8 +26,8 @@ static const struct {
 	{ 0x310, { 76, 2, 152, true } },
 };
 
-const struct glibc_tcache_shape *glibc_tcache_shape(const struct glibc *glibc,
-						    uint64_t size)
+const struct mf_glibc_tcache_shape *
+mf_glibc_tcache_shape(const struct mf_glibc *glibc, uint64_t size)
 {
 	if (glibc->version && glibc->version < 226)
 		return NULL;
@@ -44,7 +44,7 @@ const struct glibc_tcache_shape *glibc_tcache_shape(const struct glibc *glibc,
 
 /* ---- candidates --------------------------------------------------------- */
 
-static uint16_t count_at(const struct glibc_tcache_shape *shape,
+static uint16_t count_at(const struct mf_glibc_tcache_shape *shape,
 			 const uint8_t *user, unsigned bin)
 {
 	return shape->count_size == 1
@@ -53,8 +53,9 @@ static uint16_t count_at(const struct glibc_tcache_shape *shape,
 }
 
 /* Chunks that bin holds by its counter; UINT16_MAX: it does not say. */
-static uint16_t cached(const struct glibc *glibc,
-		       const struct glibc_tcache_shape *shape, uint16_t counter)
+static uint16_t cached(const struct mf_glibc *glibc,
+		       const struct mf_glibc_tcache_shape *shape,
+		       uint16_t counter)
 {
 	uint64_t most = glibc->parameters.tcache_count;
 
@@ -65,9 +66,9 @@ static uint16_t cached(const struct glibc *glibc,
 	return (uint16_t)(most - counter);
 }
 
-static bool parse(const struct glibc *glibc,
-		  const struct glibc_tcache_shape *shape, const uint8_t *user,
-		  struct glibc_tcache *ret)
+static bool parse(const struct mf_glibc *glibc,
+		  const struct mf_glibc_tcache_shape *shape,
+		  const uint8_t *user, struct mf_glibc_tcache *ret)
 {
 	bool any = false;
 
@@ -87,12 +88,13 @@ static bool parse(const struct glibc *glibc,
 	return any;
 }
 
-void glibc_consider_tcache(struct glibc *glibc, uint64_t chunk,
-			   const uint8_t *user, uint64_t size)
+void mf_glibc_consider_tcache(struct mf_glibc *glibc, uint64_t chunk,
+			      const uint8_t *user, uint64_t size)
 {
-	const struct glibc_tcache_shape *shape =
-		glibc_tcache_shape(glibc, size);
-	struct glibc_tcache tcache = { .address = chunk + GLIBC_CHUNK_HEADER };
+	const struct mf_glibc_tcache_shape *shape =
+		mf_glibc_tcache_shape(glibc, size);
+	struct mf_glibc_tcache tcache = { .address = chunk +
+						     MF_GLIBC_CHUNK_HEADER };
 
 	if (!shape || glibc->tcaches.count >= TCACHES_MAX ||
 	    !parse(glibc, shape, user, &tcache))
@@ -103,7 +105,7 @@ void glibc_consider_tcache(struct glibc *glibc, uint64_t chunk,
 
 /* ---- through the threads ---------------------------------------------------- */
 
-static struct glibc_arena *arena_at(struct glibc *glibc, uint64_t address)
+static struct mf_glibc_arena *arena_at(struct mf_glibc *glibc, uint64_t address)
 {
 	const uint64_t *index = mf_map_get(&glibc->arena_index, address);
 
@@ -111,26 +113,27 @@ static struct glibc_arena *arena_at(struct glibc *glibc, uint64_t address)
 }
 
 /* Whether the chunk at USER - 16 could hold a tcache struct; reads it. */
-static void consider_pointer(struct glibc *glibc, uint64_t user, int tid)
+static void consider_pointer(struct mf_glibc *glibc, uint64_t user, int tid)
 {
 	uint8_t bytes[0x310];
 	uint64_t word, size;
 	size_t before = glibc->tcaches.count;
 
-	if (user % MF_GRANULE || user < GLIBC_CHUNK_HEADER || user >> 47 ||
+	if (user % MF_GRANULE || user < MF_GLIBC_CHUNK_HEADER || user >> 47 ||
 	    !mf_target_read_u64(glibc->target, user - 8, &word))
 		return;
-	size = word & ~(uint64_t)GLIBC_CHUNK_FLAGS;
-	if (!glibc_tcache_shape(glibc, size) ||
+	size = word & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS;
+	if (!mf_glibc_tcache_shape(glibc, size) ||
 	    !mf_target_try_read(glibc->target, user, bytes,
-				size - GLIBC_CHUNK_HEADER))
+				size - MF_GLIBC_CHUNK_HEADER))
 		return;
-	glibc_consider_tcache(glibc, user - GLIBC_CHUNK_HEADER, bytes, size);
+	mf_glibc_consider_tcache(glibc, user - MF_GLIBC_CHUNK_HEADER, bytes,
+				 size);
 	if (glibc->tcaches.count > before)
 		glibc->tcaches.items[before].tid = tid;
 }
 
-void glibc_read_thread_caches(struct glibc *glibc)
+void mf_glibc_read_thread_caches(struct mf_glibc *glibc)
 {
 	size_t count;
 	const struct mf_thread *threads =
@@ -139,7 +142,7 @@ void glibc_read_thread_caches(struct glibc *glibc)
 	for (size_t i = 0; i < count; i++) {
 		for (size_t slot = 0; slot < glibc->tls_slot_count; slot++) {
 			uint64_t offset, value;
-			struct glibc_arena *arena;
+			struct mf_glibc_arena *arena;
 
 			if (!threads[i].tp ||
 			    !mf_target_read_u64(glibc->target,
@@ -161,15 +164,16 @@ void glibc_read_thread_caches(struct glibc *glibc)
 
 /* Goes along one list; MARK its members, or (NONE) only checks them. The number
  * of members, or -1 when it holds what it should not. */
-static int64_t follow(struct glibc *glibc, const struct glibc_tcache *tcache,
-		      unsigned bin, enum mf_link_mark mark)
+static int64_t follow(struct mf_glibc *glibc,
+		      const struct mf_glibc_tcache *tcache, unsigned bin,
+		      enum mf_link_mark mark)
 {
 	uint64_t user = tcache->entries[bin];
 	int64_t count = 0;
 
 	while (user) {
 		struct mf_link *link =
-			glibc_link_at(glibc, user - GLIBC_CHUNK_HEADER);
+			mf_glibc_link_at(glibc, user - MF_GLIBC_CHUNK_HEADER);
 
 		if (!link || link->free ||
 		    (mark == MF_LINK_NONE && link->mark != MF_LINK_NONE) ||
@@ -186,9 +190,10 @@ static int64_t follow(struct glibc *glibc, const struct glibc_tcache *tcache,
 	return count;
 }
 
-static bool is_proved(struct glibc *glibc, const struct glibc_tcache *tcache)
+static bool is_proved(struct mf_glibc *glibc,
+		      const struct mf_glibc_tcache *tcache)
 {
-	for (unsigned i = 0; i < GLIBC_TCACHE_BINS_MAX; i++) {
+	for (unsigned i = 0; i < MF_GLIBC_TCACHE_BINS_MAX; i++) {
 		int64_t count = follow(glibc, tcache, i, MF_LINK_NONE);
 
 		if (count < 0)
@@ -200,7 +205,7 @@ static bool is_proved(struct glibc *glibc, const struct glibc_tcache *tcache)
 	return true;
 }
 
-void glibc_resolve_tcaches(struct glibc *glibc)
+void mf_glibc_resolve_tcaches(struct mf_glibc *glibc)
 {
 	unsigned refused = 0;
 
@@ -208,8 +213,8 @@ void glibc_resolve_tcaches(struct glibc *glibc)
 		tcache->valid = is_proved(glibc, tcache);
 		/* Of chunks that merely look like one nothing need be said. */
 		refused += !tcache->valid && tcache->tid;
-		for (unsigned i = 0; tcache->valid && i < GLIBC_TCACHE_BINS_MAX;
-		     i++)
+		for (unsigned i = 0;
+		     tcache->valid && i < MF_GLIBC_TCACHE_BINS_MAX; i++)
 			follow(glibc, tcache, i, MF_LINK_TCACHE);
 	}
 	if (refused && !glibc->ran)

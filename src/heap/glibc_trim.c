@@ -9,18 +9,19 @@ enum {
 	FREE_HEADER = 48, /* sizeof(struct malloc_chunk) */
 };
 
-static uint64_t page_down(const struct glibc *glibc, uint64_t address)
+static uint64_t page_down(const struct mf_glibc *glibc, uint64_t address)
 {
 	return address / glibc->page_size * glibc->page_size;
 }
 
-static uint64_t page_up(const struct glibc *glibc, uint64_t address)
+static uint64_t page_up(const struct mf_glibc *glibc, uint64_t address)
 {
 	return page_down(glibc, address + glibc->page_size - 1);
 }
 
-static uint8_t page_flags(const struct glibc *glibc,
-			  const struct glibc_segment *segment, uint64_t address)
+static uint8_t page_flags(const struct mf_glibc *glibc,
+			  const struct mf_glibc_segment *segment,
+			  uint64_t address)
 {
 	uint64_t page = (address - segment->memory_start) / glibc->page_size;
 
@@ -32,11 +33,12 @@ static bool is_resident(uint8_t flags)
 	return (flags & (MF_PAGE_PRESENT | MF_PAGE_ZERO)) == MF_PAGE_PRESENT;
 }
 
-struct glibc_residence glibc_residence(const struct glibc *glibc,
-				       const struct glibc_segment *segment,
-				       uint64_t start, uint64_t end)
+struct mf_glibc_residence
+mf_glibc_residence(const struct mf_glibc *glibc,
+		   const struct mf_glibc_segment *segment, uint64_t start,
+		   uint64_t end)
 {
-	struct glibc_residence sum = { 0, 0, 0 };
+	struct mf_glibc_residence sum = { 0, 0, 0 };
 
 	while (start < end) {
 		uint64_t next =
@@ -54,19 +56,19 @@ struct glibc_residence glibc_residence(const struct glibc *glibc,
 	return sum;
 }
 
-static uint64_t count_resident(const struct glibc *glibc,
-			       const struct glibc_segment *segment,
+static uint64_t count_resident(const struct mf_glibc *glibc,
+			       const struct mf_glibc_segment *segment,
 			       uint64_t start, uint64_t end)
 {
-	return glibc_residence(glibc, segment, start, end).resident /
+	return mf_glibc_residence(glibc, segment, start, end).resident /
 	       glibc->page_size;
 }
 
 /* The whole pages that mtrim hands to madvise. */
-static struct glibc_run whole_pages(const struct glibc *glibc,
-				    const struct glibc_run *run)
+static struct mf_glibc_run whole_pages(const struct mf_glibc *glibc,
+				       const struct mf_glibc_run *run)
 {
-	struct glibc_run pages = {
+	struct mf_glibc_run pages = {
 		page_up(glibc, run->start + FREE_HEADER),
 		page_down(glibc, run->end),
 	};
@@ -77,7 +79,7 @@ static struct glibc_run whole_pages(const struct glibc *glibc,
 }
 
 /* madvise refuses locked memory, and huge page mappings of other sizes. */
-static bool can_be_released(const struct glibc *glibc, uint64_t address)
+static bool can_be_released(const struct mf_glibc *glibc, uint64_t address)
 {
 	const struct mf_mapping *mapping =
 		mf_target_mapping_at(glibc->target, address);
@@ -86,11 +88,11 @@ static bool can_be_released(const struct glibc *glibc, uint64_t address)
 	       !(mapping->vm_flags & (MF_VM_LOCKED | MF_VM_HUGETLB));
 }
 
-uint64_t glibc_trim_run(const struct glibc *glibc,
-			const struct glibc_segment *segment,
-			const struct glibc_run *run)
+uint64_t mf_glibc_trim_run(const struct mf_glibc *glibc,
+			   const struct mf_glibc_segment *segment,
+			   const struct mf_glibc_run *run)
 {
-	struct glibc_run pages = whole_pages(glibc, run);
+	struct mf_glibc_run pages = whole_pages(glibc, run);
 
 	if (pages.start == pages.end || !can_be_released(glibc, pages.start))
 		return 0;
@@ -98,7 +100,7 @@ uint64_t glibc_trim_run(const struct glibc *glibc,
 }
 
 /* systrim asks whether the break still ends at the top. */
-static bool top_ends_at_break(const struct glibc *glibc, uint64_t end)
+static bool top_ends_at_break(const struct mf_glibc *glibc, uint64_t end)
 {
 	const struct mf_mapping *mapping =
 		mf_target_mapping_at(glibc->target, end - 1);
@@ -107,7 +109,7 @@ static bool top_ends_at_break(const struct glibc *glibc, uint64_t end)
 	       mapping->end == page_up(glibc, end);
 }
 
-static uint64_t release_unit(const struct glibc *glibc)
+static uint64_t release_unit(const struct mf_glibc *glibc)
 {
 	uint64_t huge = glibc->parameters.thp_pagesize;
 
@@ -115,35 +117,37 @@ static uint64_t release_unit(const struct glibc *glibc)
 							     : glibc->page_size;
 }
 
-uint64_t glibc_trim_top(const struct glibc *glibc,
-			const struct glibc_segment *segment,
-			const struct glibc_run *top)
+uint64_t mf_glibc_trim_top(const struct mf_glibc *glibc,
+			   const struct mf_glibc_segment *segment,
+			   const struct mf_glibc_run *top)
 {
 	uint64_t size = top->end - top->start;
 	uint64_t extra;
 
-	if (size <= GLIBC_CHUNK_MIN + 1 || !top_ends_at_break(glibc, top->end))
+	if (size <= MF_GLIBC_CHUNK_MIN + 1 ||
+	    !top_ends_at_break(glibc, top->end))
 		return 0;
-	extra = size - GLIBC_CHUNK_MIN - 1;
+	extra = size - MF_GLIBC_CHUNK_MIN - 1;
 	extra -= extra % release_unit(glibc);
 	return count_resident(glibc, segment, top->end - extra, top->end);
 }
 
-uint64_t glibc_trim_gain(const struct glibc *glibc,
-			 const struct glibc_segment *segment,
-			 const struct glibc_run *before,
-			 const struct glibc_run *after, bool after_is_top)
+uint64_t mf_glibc_trim_gain(const struct mf_glibc *glibc,
+			    const struct mf_glibc_segment *segment,
+			    const struct mf_glibc_run *before,
+			    const struct mf_glibc_run *after, bool after_is_top)
 {
-	struct glibc_run all = { before->start, after->end };
-	struct glibc_run head = whole_pages(glibc, before);
-	struct glibc_run tail = whole_pages(glibc, after);
-	struct glibc_run pages = whole_pages(glibc, &all);
+	struct mf_glibc_run all = { before->start, after->end };
+	struct mf_glibc_run head = whole_pages(glibc, before);
+	struct mf_glibc_run tail = whole_pages(glibc, after);
+	struct mf_glibc_run pages = whole_pages(glibc, &all);
 
 	if (after_is_top)
-		return glibc_trim_top(glibc, segment, &all) -
-		       MF_MIN(glibc_trim_top(glibc, segment, &all),
-			      glibc_trim_top(glibc, segment, after) +
-				      glibc_trim_run(glibc, segment, before));
+		return mf_glibc_trim_top(glibc, segment, &all) -
+		       MF_MIN(mf_glibc_trim_top(glibc, segment, &all),
+			      mf_glibc_trim_top(glibc, segment, after) +
+				      mf_glibc_trim_run(glibc, segment,
+							before));
 	if (head.start != head.end)
 		pages.start = head.end;
 	if (tail.start != tail.end)

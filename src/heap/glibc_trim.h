@@ -7,37 +7,39 @@
 #include "heap/glibc.h"
 
 /** Adjacent free chunks, as malloc_consolidate leaves them: [start, end). */
-struct glibc_run {
+struct mf_glibc_run {
 	uint64_t start, end; /* equal: none */
 };
 
 /** Bytes of a range by where they are. */
-struct glibc_residence {
+struct mf_glibc_residence {
 	uint64_t resident, swapped, absent;
 };
 
 /** Where the bytes of [START, END) of SEGMENT are; no target. */
-struct glibc_residence glibc_residence(const struct glibc *glibc,
-				       const struct glibc_segment *segment,
-				       uint64_t start, uint64_t end);
+struct mf_glibc_residence
+mf_glibc_residence(const struct mf_glibc *glibc,
+		   const struct mf_glibc_segment *segment, uint64_t start,
+		   uint64_t end);
 
 /** Pages of RUN that mtrim would release and that are there. */
-uint64_t glibc_trim_run(const struct glibc *glibc,
-			const struct glibc_segment *segment,
-			const struct glibc_run *run);
+uint64_t mf_glibc_trim_run(const struct mf_glibc *glibc,
+			   const struct mf_glibc_segment *segment,
+			   const struct mf_glibc_run *run);
 
 /** Pages of TOP (with the run before it) that systrim would release. */
-uint64_t glibc_trim_top(const struct glibc *glibc,
-			const struct glibc_segment *segment,
-			const struct glibc_run *top);
+uint64_t mf_glibc_trim_top(const struct mf_glibc *glibc,
+			   const struct mf_glibc_segment *segment,
+			   const struct mf_glibc_run *top);
 
 /**
  * Pages more that could be released, were the chunks between BEFORE and AFTER
  * freed too; AFTER_IS_TOP: it is the main arena's top.
  */
-uint64_t glibc_trim_gain(const struct glibc *glibc,
-			 const struct glibc_segment *segment,
-			 const struct glibc_run *before,
-			 const struct glibc_run *after, bool after_is_top);
+uint64_t mf_glibc_trim_gain(const struct mf_glibc *glibc,
+			    const struct mf_glibc_segment *segment,
+			    const struct mf_glibc_run *before,
+			    const struct mf_glibc_run *after,
+			    bool after_is_top);
 
 #endif

@@ -20,9 +20,9 @@ struct pending {
 };
 
 struct walker {
-	struct glibc *glibc;
-	struct glibc_segment *segment;
-	struct glibc_arena *arena;
+	struct mf_glibc *glibc;
+	struct mf_glibc_segment *segment;
+	struct mf_glibc_arena *arena;
 	struct mf_window *window;
 	struct pending pending; /* address 0: none */
 	uint64_t limit, link_size_max;
@@ -49,24 +49,24 @@ static bool read_header(struct mf_window *window, uint64_t address,
 		ret->fd = mf_load(uint64_t, bytes + 16);
 		ret->bk = mf_load(uint64_t, bytes + 24);
 	} else {
-		bytes = mf_window_at(window, address, GLIBC_CHUNK_HEADER);
+		bytes = mf_window_at(window, address, MF_GLIBC_CHUNK_HEADER);
 		if (!bytes)
 			return false;
 	}
 	word = mf_load(uint64_t, bytes + 8);
 	ret->address = address;
 	ret->previous_size = mf_load(uint64_t, bytes);
-	ret->size = word & ~(uint64_t)GLIBC_CHUNK_FLAGS;
-	ret->flags = word & GLIBC_CHUNK_FLAGS;
+	ret->size = word & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS;
+	ret->flags = word & MF_GLIBC_CHUNK_FLAGS;
 	return true;
 }
 
 static bool is_sane(const struct header *header, uint64_t limit)
 {
-	return header->size >= GLIBC_CHUNK_MIN &&
+	return header->size >= MF_GLIBC_CHUNK_MIN &&
 	       header->size % MF_GRANULE == 0 &&
 	       header->size <= limit - header->address &&
-	       !(header->flags & GLIBC_IS_MMAPPED);
+	       !(header->flags & MF_GLIBC_IS_MMAPPED);
 }
 
 /*
@@ -74,7 +74,8 @@ static bool is_sane(const struct header *header, uint64_t limit)
  * 16 that end at a page's end, three when the old top had 48 bytes; or a lone
  * header of 0. Returns their bytes, 0: this is none.
  */
-static uint64_t fence_size(struct glibc *glibc, const struct glibc_arena *arena,
+static uint64_t fence_size(struct mf_glibc *glibc,
+			   const struct mf_glibc_arena *arena,
 			   struct mf_window *window,
 			   const struct header *header)
 {
@@ -104,8 +105,9 @@ static uint64_t fence_size(struct glibc *glibc, const struct glibc_arena *arena,
 
 static void keep_link(struct walker *walker, const struct pending *chunk)
 {
-	uint64_t next = glibc_reveal(
-		walker->glibc, chunk->address + GLIBC_CHUNK_HEADER, chunk->fd);
+	uint64_t next = mf_glibc_reveal(walker->glibc,
+					chunk->address + MF_GLIBC_CHUNK_HEADER,
+					chunk->fd);
 
 	if (next % MF_GRANULE == 0 && next < user_end)
 		mf_link_table_add(&walker->segment->links, chunk->address, next,
@@ -114,7 +116,7 @@ static void keep_link(struct walker *walker, const struct pending *chunk)
 
 static void commit_free(struct walker *walker, const struct pending *chunk)
 {
-	struct glibc_arena *arena = walker->arena;
+	struct mf_glibc_arena *arena = walker->arena;
 
 	arena->node_sum += mf_hash64(chunk->address);
 	arena->fd_sum += mf_hash64(chunk->fd);
@@ -143,9 +145,9 @@ static void commit(struct walker *walker, const struct header *header)
 				 MF_CHUNK_UNREAD);
 		return;
 	}
-	if (!(header->flags & GLIBC_PREV_INUSE)) {
+	if (!(header->flags & MF_GLIBC_PREV_INUSE)) {
 		if (header->previous_size != chunk.size)
-			glibc_note_corruption(
+			mf_glibc_note_corruption(
 				walker->glibc, walker->arena, chunk.address,
 				"free chunk of %llu bytes, but its successor "
 				"says %llu",
@@ -161,8 +163,8 @@ static void commit(struct walker *walker, const struct header *header)
 
 static void hold(struct walker *walker, const struct header *header)
 {
-	const struct glibc_tcache_shape *shape =
-		glibc_tcache_shape(walker->glibc, header->size);
+	const struct mf_glibc_tcache_shape *shape =
+		mf_glibc_tcache_shape(walker->glibc, header->size);
 
 	walker->pending = (struct pending){
 		.address = header->address,
@@ -172,20 +174,21 @@ static void hold(struct walker *walker, const struct header *header)
 	};
 	if (shape) {
 		const uint8_t *user = mf_window_at(
-			walker->window, header->address + GLIBC_CHUNK_HEADER,
-			(uint32_t)header->size - GLIBC_CHUNK_HEADER);
+			walker->window, header->address + MF_GLIBC_CHUNK_HEADER,
+			(uint32_t)header->size - MF_GLIBC_CHUNK_HEADER);
 
 		if (user)
-			glibc_consider_tcache(walker->glibc, header->address,
-					      user, header->size);
+			mf_glibc_consider_tcache(walker->glibc, header->address,
+						 user, header->size);
 	}
 }
 
 /* ---- chains and resynchronisation --------------------------------------------- */
 
-bool glibc_is_chain(struct glibc *glibc, const struct glibc_arena *arena,
-		    struct mf_window *window, uint64_t address, unsigned enough,
-		    uint64_t *end)
+bool mf_glibc_is_chain(struct mf_glibc *glibc,
+		       const struct mf_glibc_arena *arena,
+		       struct mf_window *window, uint64_t address,
+		       unsigned enough, uint64_t *end)
 {
 	uint64_t limit = window->limit;
 	uint64_t previous = 0;
@@ -196,7 +199,7 @@ bool glibc_is_chain(struct glibc *glibc, const struct glibc_arena *arena,
 
 		if (!read_header(window, address, &header))
 			return false;
-		if (previous && !(header.flags & GLIBC_PREV_INUSE) &&
+		if (previous && !(header.flags & MF_GLIBC_PREV_INUSE) &&
 		    header.previous_size != previous)
 			return false;
 		if (address == arena->top && is_sane(&header, limit)) {
@@ -225,15 +228,15 @@ static uint64_t resynchronise(struct walker *walker, uint64_t from)
 	for (uint64_t at = from; at < walker->limit; at += MF_GRANULE) {
 		if (walker->steps++ > RESYNC_STEPS)
 			return 0;
-		if (!mf_window_at(walker->window, at, GLIBC_CHUNK_HEADER)) {
+		if (!mf_window_at(walker->window, at, MF_GLIBC_CHUNK_HEADER)) {
 			uint32_t page = walker->glibc->page_size;
 
 			/* the loop adds one granule */
 			at = (at | (page - 1)) + 1 - MF_GRANULE;
 			continue;
 		}
-		if (glibc_is_chain(walker->glibc, walker->arena, walker->window,
-				   at, RESYNC_CHUNKS, &end))
+		if (mf_glibc_is_chain(walker->glibc, walker->arena,
+				      walker->window, at, RESYNC_CHUNKS, &end))
 			return at;
 	}
 	return 0;
@@ -246,7 +249,7 @@ static bool skip_damage(struct walker *walker, uint64_t *address,
 	uint64_t next;
 
 	if (header)
-		glibc_note_corruption(
+		mf_glibc_note_corruption(
 			walker->glibc, walker->arena, *address,
 			"size field 0x%llx makes no sense",
 			(unsigned long long)(header->size | header->flags));
@@ -255,7 +258,7 @@ static bool skip_damage(struct walker *walker, uint64_t *address,
 				       "some are in swapped or unreadable "
 				       "pages and were not read");
 	commit(walker,
-	       header && header->flags & GLIBC_PREV_INUSE ? header : NULL);
+	       header && header->flags & MF_GLIBC_PREV_INUSE ? header : NULL);
 	next = resynchronise(walker, *address + MF_GRANULE);
 	walker->glibc->lost_bytes += (next ? next : walker->limit) - *address;
 	mf_chunk_log_add(&walker->segment->log,
@@ -267,16 +270,17 @@ static bool skip_damage(struct walker *walker, uint64_t *address,
 
 /* ---- the walk ------------------------------------------------------------------ */
 
-static uint64_t largest_linked(const struct glibc *glibc)
+static uint64_t largest_linked(const struct mf_glibc *glibc)
 {
 	uint64_t tuned = glibc->parameters.tcache_max_bytes;
 
-	if (tuned != UINT64_MAX && tuned + GLIBC_CHUNK_HEADER > LINK_SIZE_MAX)
+	if (tuned != UINT64_MAX &&
+	    tuned + MF_GLIBC_CHUNK_HEADER > LINK_SIZE_MAX)
 		return MF_MIN(tuned + CHUNK_FIELDS, (uint64_t)8 << 20);
 	return LINK_SIZE_MAX;
 }
 
-static enum glibc_stop walk(struct walker *walker, uint64_t *address)
+static enum mf_glibc_stop walk(struct walker *walker, uint64_t *address)
 {
 	struct header header;
 
@@ -286,7 +290,7 @@ static enum glibc_stop walk(struct walker *walker, uint64_t *address)
 		if (MF_UNLIKELY(
 			    !read_header(walker->window, *address, &header))) {
 			if (!skip_damage(walker, address, NULL))
-				return GLIBC_STOP_LOST;
+				return MF_GLIBC_STOP_LOST;
 			continue;
 		}
 		if (MF_LIKELY(is_sane(&header, walker->limit))) {
@@ -295,7 +299,7 @@ static enum glibc_stop walk(struct walker *walker, uint64_t *address)
 				mf_chunk_log_add(&walker->segment->log,
 						 header.size, MF_CHUNK_TOP);
 				*address += header.size;
-				return GLIBC_STOP_TOP;
+				return MF_GLIBC_STOP_TOP;
 			}
 			hold(walker, &header);
 			*address += header.size;
@@ -308,20 +312,20 @@ static enum glibc_stop walk(struct walker *walker, uint64_t *address)
 			mf_chunk_log_add(&walker->segment->log, fence,
 					 MF_CHUNK_OVERHEAD);
 			*address += fence;
-			return GLIBC_STOP_FENCE;
+			return MF_GLIBC_STOP_FENCE;
 		}
 		if (!skip_damage(walker, address, &header))
-			return GLIBC_STOP_LOST;
+			return MF_GLIBC_STOP_LOST;
 	}
-	return GLIBC_STOP_END;
+	return MF_GLIBC_STOP_END;
 }
 
-enum glibc_stop glibc_walk_chunks(struct glibc *glibc,
-				  struct glibc_segment *segment,
-				  struct mf_window *window, uint64_t from,
-				  uint64_t *end)
+enum mf_glibc_stop mf_glibc_walk_chunks(struct mf_glibc *glibc,
+					struct mf_glibc_segment *segment,
+					struct mf_window *window, uint64_t from,
+					uint64_t *end)
 {
-	struct glibc_arena *arena = &glibc->arenas.items[segment->arena];
+	struct mf_glibc_arena *arena = &glibc->arenas.items[segment->arena];
 	struct walker walker = {
 		.glibc = glibc,
 		.segment = segment,
@@ -333,7 +337,7 @@ enum glibc_stop glibc_walk_chunks(struct glibc *glibc,
 		.keep_free_links = arena->bins[0][0] !=
 				   arena->address + glibc->layout->bins - 16,
 	};
-	enum glibc_stop stop;
+	enum mf_glibc_stop stop;
 
 	*end = from;
 	stop = walk(&walker, end);
@@ -345,14 +349,16 @@ enum glibc_stop glibc_walk_chunks(struct glibc *glibc,
 	return stop;
 }
 
-struct mf_error *glibc_walk_heaps(struct glibc *glibc, struct mf_window *window)
+struct mf_error *mf_glibc_walk_heaps(struct mf_glibc *glibc,
+				     struct mf_window *window)
 {
 	for (size_t i = 0; i < glibc->segments.count; i++) {
-		struct glibc_segment *segment = &glibc->segments.items[i];
+		struct mf_glibc_segment *segment = &glibc->segments.items[i];
 		uint64_t end;
 
 		mf_window_restrict(window, segment->end);
-		glibc_walk_chunks(glibc, segment, window, segment->start, &end);
+		mf_glibc_walk_chunks(glibc, segment, window, segment->start,
+				     &end);
 		if (end < segment->end)
 			mf_chunk_log_add(&segment->log, segment->end - end,
 					 MF_CHUNK_OVERHEAD);

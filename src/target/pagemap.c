@@ -86,7 +86,7 @@ static int scan_once(struct mf_live *live, struct scan_argument *argument)
 static int scan_runs(struct mf_live *live, uint64_t start, uint64_t end,
 		     mf_run_visit *visit, void *context)
 {
-	struct scan_region regions[SCAN_REGIONS];
+	struct scan_region regions[SCAN_REGIONS] = { 0 };
 	struct scan_argument argument = {
 		.size = sizeof(argument),
 		.vec = (uintptr_t)regions,
