@@ -22,6 +22,7 @@ enum {
 	MF_GLIBC_BINS = 127, /* pairs in malloc_state.bins */
 	MF_GLIBC_FASTBINS = 10,
 	MF_GLIBC_CHUNK_HEADER = 16, /* prev_size, size: user data follows */
+	MF_GLIBC_SIZE_FIELD = 8,    /* a chunk's user data ends so much later */
 	MF_GLIBC_CHUNK_MIN = 32,
 	MF_GLIBC_CHUNK_FLAGS = 7,
 	MF_GLIBC_PREV_INUSE = 1,
@@ -243,7 +244,7 @@ void mf_glibc_read_thread_caches(struct mf_glibc *glibc);
 
 /**
  * Looks at a chunk in use that has the size of a tcache struct; keeps it when
- * its entries look like one. USER: its first bytes.
+ * its entries look like one. USER: its usable bytes, SIZE - 8.
  */
 void mf_glibc_consider_tcache(struct mf_glibc *glibc, uint64_t chunk,
 			      const uint8_t *user, uint64_t size);

@@ -125,7 +125,7 @@ static void consider_pointer(struct mf_glibc *glibc, uint64_t user, int tid)
 	size = word & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS;
 	if (!mf_glibc_tcache_shape(glibc, size) ||
 	    !mf_target_try_read(glibc->target, user, bytes,
-				size - MF_GLIBC_CHUNK_HEADER))
+				size - MF_GLIBC_SIZE_FIELD))
 		return;
 	mf_glibc_consider_tcache(glibc, user - MF_GLIBC_CHUNK_HEADER, bytes,
 				 size);

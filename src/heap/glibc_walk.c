@@ -175,7 +175,7 @@ static void hold(struct walker *walker, const struct header *header)
 	if (shape) {
 		const uint8_t *user = mf_window_at(
 			walker->window, header->address + MF_GLIBC_CHUNK_HEADER,
-			(uint32_t)header->size - MF_GLIBC_CHUNK_HEADER);
+			(uint32_t)header->size - MF_GLIBC_SIZE_FIELD);
 
 		if (user)
 			mf_glibc_consider_tcache(walker->glibc, header->address,
