@@ -90,15 +90,17 @@ static bool scan_module(struct scan *scan)
 static bool ring_closes(struct mf_target *target, uint64_t main_arena,
 			const struct mf_glibc_layout *layout)
 {
-	uint64_t arena = main_arena;
+	uint64_t arena = main_arena, first = 0;
 
 	for (unsigned i = 0; i < MF_GLIBC_ARENAS_MAX; i++) {
 		if (!mf_target_read_u64(target, arena + layout->next, &arena))
 			return false;
 		if (arena == main_arena)
 			return true;
-		if (arena & 15 || arena >= user_end)
+		/* Into a ring from outside of it: that never comes back. */
+		if (arena == first || arena & 15 || arena >= user_end)
 			return false;
+		first = first ? first : arena;
 	}
 	return false;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "base/memory.h"
 #include "target/target.h"
 
@@ -66,7 +67,8 @@ static struct mf_error *copy_from_page(struct mf_target *target, uint64_t page,
 				       size_t within, void *to, size_t size)
 {
 	struct mf_page_cache *cache = open_cache(target);
-	size_t index = (page / cache->page_size) % SLOTS;
+	/* Arenas start at multiples of 64 MiB: those must not share a slot. */
+	size_t index = mf_hash64(page / cache->page_size) % SLOTS;
 	struct slot *slot = &cache->slots[index];
 	uint8_t *bytes = cache->bytes + index * cache->page_size;
 
