@@ -116,7 +116,8 @@ is_free() {
 	before=$(awk '{ print $10, $12, $24 }' "/proc/$victim/stat")
 	for _ in {1..20}; do
 		mf arenas --stop none --json "$victim" >"$report"
-		mf arenas --stop brief --json "$victim" >"$report"
+		mf arenas --stop brief --max-pause 10s --json \
+			"$victim" >"$report"
 	done
 	after=$(awk '{ print $10, $12, $24 }' "/proc/$victim/stat")
 	echo "before: $before; after: $after"
