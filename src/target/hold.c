@@ -322,7 +322,8 @@ static struct mf_error *explain_failure(struct mf_target *target, int number)
 	else if (number)
 		why = mf_pool_strdup(&target->pool, strerror(number));
 	choose(target, MF_STOP_NONE, why);
-	mf_target_note_partial(target, "stop", "%s", why);
+	if (target->options.stop == MF_STOP_BRIEF)
+		mf_target_note_partial(target, "stop", "%s", why);
 	return NULL;
 }
 
