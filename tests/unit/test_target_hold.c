@@ -11,6 +11,7 @@
 enum {
 	THREADS = 20,
 	SECOND = 1000000000,
+	WAKE_TRIES = 100000,
 };
 
 static void *shared_page;
@@ -235,6 +236,10 @@ static void test_stopped_stays_stopped(void **state)
 	fail_on(mf_target_hold(target));
 	assert_true(mf_target_is_still(target));
 	mf_target_release(target);
+	/* It wakes up in the kernel to go back into its own stop. */
+	for (unsigned i = 0;
+	     i < WAKE_TRIES && state_of(child.pid, &tracer) != 'T'; i++)
+		sched_yield();
 	assert_int_equal(state_of(child.pid, &tracer), 'T');
 	assert_int_equal(tracer, 0);
 	mf_target_close(target);
