@@ -14,6 +14,8 @@ enum {
 struct search {
 	struct mf_glibc *glibc;
 	struct mf_window window;
+	uint64_t limit; /* end of the mapping that is searched */
+	bool every_page;
 	uint64_t padding;
 	uint64_t count_wanted, bytes_wanted;
 };
@@ -26,12 +28,22 @@ static bool is_candidate(const struct mf_mapping *mapping)
 	       !(mapping->perms & MF_PERM_SHARED);
 }
 
+/* Chunks are large: only the pages of their headers are read, unless the
+ * window is there already, in a search of every page. */
 static bool read_words(struct search *search, uint64_t address,
 		       uint64_t *previous_size, uint64_t *size)
 {
-	const uint8_t *bytes =
-		mf_window_at(&search->window, address, MF_GLIBC_CHUNK_HEADER);
+	uint8_t copy[MF_GLIBC_CHUNK_HEADER];
+	const uint8_t *bytes = copy;
 
+	if (address >= search->limit ||
+	    search->limit - address < MF_GLIBC_CHUNK_HEADER)
+		return false;
+	if (search->every_page && address % search->glibc->page_size == 0)
+		bytes = mf_window_at(&search->window, address, sizeof(copy));
+	else if (!mf_target_try_read(search->glibc->target, address, copy,
+				     sizeof(copy)))
+		return false;
 	if (!bytes)
 		return false;
 	*previous_size = mf_load(uint64_t, bytes);
@@ -55,7 +67,7 @@ static uint64_t mapping_size(struct search *search, uint64_t base,
 	total = offset + (size & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS) +
 		search->padding;
 	if (total % search->glibc->page_size || total < offset + 32 ||
-	    total > search->window.limit - base)
+	    total > search->limit - base)
 		return 0;
 	return total;
 }
@@ -129,35 +141,36 @@ static void add(struct search *search, uint64_t base, uint64_t size)
 		       });
 }
 
-static bool is_claimed(struct search *search, uint64_t address)
+/* The end of what is known to be something at ADDRESS; 0: nothing is. */
+static uint64_t end_of_claim(struct search *search, uint64_t address)
 {
 	const struct mf_region *region =
 		mf_space_region_at(search->glibc->context->space, address);
 
-	return region && region->certainty >= MF_BY_CONTENT;
+	return region && region->certainty >= MF_BY_CONTENT ? region->end : 0;
 }
 
-/* Chunks from FROM on; with EVERY_PAGE also behind what is not one. */
+/* Chunks that lie side by side; in a search of every page also those behind
+ * what is none. */
 static void search_mapping(struct search *search,
-			   const struct mf_mapping *mapping, bool every_page)
+			   const struct mf_mapping *mapping)
 {
-	uint32_t page = search->glibc->page_size;
-	uint64_t at = mapping->start;
+	uint64_t at = mapping->start, size, end;
 
+	search->limit = mapping->end;
 	mf_window_restrict(&search->window, mapping->end);
 	while (at < mapping->end && !is_done(search)) {
-		uint64_t size =
-			is_claimed(search, at) ? 0 : size_at(search, at);
-
+		end = end_of_claim(search, at);
+		size = end ? 0 : size_at(search, at);
 		if (size)
 			add(search, at, size);
-		else if (!every_page)
+		else if (!search->every_page)
 			return;
-		at += size ? size : page;
+		at = end ? end : at + (size ? size : search->glibc->page_size);
 	}
 }
 
-static void search_all(struct search *search, bool every_page)
+static void search_all(struct search *search)
 {
 	size_t count;
 	const struct mf_mapping *mappings =
@@ -165,7 +178,7 @@ static void search_all(struct search *search, bool every_page)
 
 	for (size_t i = 0; i < count && !is_done(search); i++)
 		if (is_candidate(&mappings[i]))
-			search_mapping(search, &mappings[i], every_page);
+			search_mapping(search, &mappings[i]);
 }
 
 struct mf_error *mf_glibc_find_mmapped(struct mf_glibc *glibc)
@@ -183,9 +196,10 @@ struct mf_error *mf_glibc_find_mmapped(struct mf_glibc *glibc)
 	if (parameters->n_mmaps == UINT64_MAX || !parameters->n_mmaps)
 		return NULL;
 	mf_window_init(&search.window, glibc->target);
-	search_all(&search, false);
+	search_all(&search);
+	search.every_page = true;
 	if (!is_done(&search))
-		search_all(&search, true);
+		search_all(&search);
 	mf_window_deinit(&search.window);
 	if (glibc->mmapped.count != search.count_wanted ||
 	    glibc->mmapped.bytes != search.bytes_wanted)
