@@ -147,12 +147,13 @@ static bool has_bins(struct mf_target *target, uint64_t main_arena,
 		if (!fd && !bk)
 			zero++;
 		else if (!bin_is_whole(target, bins + 16 * (uint64_t)i - 16, fd,
-				       bk))
-			bad++;
+				       bk) &&
+			 ++bad > BAD_BINS_MAX)
+			return false;
 	}
 	if (zero == MF_GLIBC_BINS)
 		return is_pristine(target, main_arena, row);
-	return bad <= BAD_BINS_MAX && !zero;
+	return !zero;
 }
 
 /* 2.17-2.22 have no attached_threads: system_mem stands in its place. */
@@ -209,8 +210,8 @@ static bool look_for_arena(struct scan *scan, uint64_t address, uint64_t word)
 		    !may_be_next(address, word, main_arena))
 			continue;
 		if (is_in_heap(target, main_arena) ||
-		    !ring_closes(target, main_arena, &rows[i]) ||
-		    !has_bins(target, main_arena, &rows[i]))
+		    !has_bins(target, main_arena, &rows[i]) ||
+		    !ring_closes(target, main_arena, &rows[i]))
 			continue;
 		scan->main_arena = main_arena;
 		scan->layout = choose_layout(target, main_arena, &rows[i]);
@@ -367,6 +368,32 @@ static struct symbols find_symbols(struct mf_heap_context *context,
 	return (struct symbols){ found[0], found[1] };
 }
 
+/* Debug information comes with the target, and may say anything. */
+static bool is_possible(const struct mf_glibc_layout *layout)
+{
+	const uint32_t fields[][2] = {
+		{ layout->fastbins, MF_GLIBC_FASTBINS * 8 },
+		{ layout->bins, MF_GLIBC_BINS * 16 },
+		{ layout->top, 8 },
+		{ layout->last_remainder, 8 },
+		{ layout->next, 8 },
+		{ layout->next_free, 8 },
+		{ layout->attached_threads, 8 },
+		{ layout->system_mem, 8 },
+		{ layout->max_system_mem, 8 },
+	};
+
+	for (size_t i = 0; i < MF_ARRAY_SIZE(fields); i++)
+		if (fields[i][0] != MF_GLIBC_ABSENT &&
+		    (fields[i][0] > layout->size ||
+		     fields[i][1] > layout->size - fields[i][0]))
+			return false;
+	return layout->bins != MF_GLIBC_ABSENT &&
+	       layout->top != MF_GLIBC_ABSENT &&
+	       layout->next != MF_GLIBC_ABSENT &&
+	       layout->system_mem != MF_GLIBC_ABSENT;
+}
+
 /* malloc_state as DWARF has it, compared with the table. */
 static void read_dwarf_layout(struct mf_glibc *glibc)
 {
@@ -404,6 +431,8 @@ static void read_dwarf_layout(struct mf_glibc *glibc)
 		*fields[i] = members[i].offset < 0
 				     ? MF_GLIBC_ABSENT
 				     : (uint32_t)members[i].offset;
+	if (size > UINT32_MAX || !is_possible(&glibc->dwarf_layout))
+		glibc->dwarf_layout.versions = NULL;
 }
 
 static bool layouts_agree(const struct mf_glibc_layout *a,
