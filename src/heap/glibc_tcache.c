@@ -12,6 +12,7 @@ enum {
 	TCACHES_MAX = 1 << 16,
 	SMALL_BINS = 64, /* bins of one size each; later ones hold ranges */
 	LIST_MAX = 1 << 20,
+	STEPS_MAX = 64 << 20, /* along all lists; a lying heap has no more */
 };
 
 /* Sizes of the chunk that holds tcache_perthread_struct: 2.26-2.29,
@@ -112,6 +113,15 @@ static struct mf_glibc_arena *arena_at(struct mf_glibc *glibc, uint64_t address)
 	return index ? &glibc->arenas.items[*index] : NULL;
 }
 
+/* More than one slot may lead to a thread's arena. */
+static void attach(struct mf_glibc_arena *arena, int tid)
+{
+	size_t count = arena->threads.count;
+
+	if (!count || arena->threads.items[count - 1] != tid)
+		mf_vec_push(&arena->threads, tid);
+}
+
 /* Whether the chunk at USER - 16 could hold a tcache struct; reads it. */
 static void consider_pointer(struct mf_glibc *glibc, uint64_t user, int tid)
 {
@@ -153,7 +163,7 @@ void mf_glibc_read_thread_caches(struct mf_glibc *glibc)
 				continue;
 			arena = arena_at(glibc, value);
 			if (arena)
-				mf_vec_push(&arena->threads, threads[i].tid);
+				attach(arena, threads[i].tid);
 			else
 				consider_pointer(glibc, value, threads[i].tid);
 		}
@@ -162,12 +172,17 @@ void mf_glibc_read_thread_caches(struct mf_glibc *glibc)
 
 /* ---- proof -------------------------------------------------------------------- */
 
+struct proof {
+	struct mf_glibc *glibc;
+	uint64_t steps;
+};
+
 /* Goes along one list; MARK its members, or (NONE) only checks them. The number
  * of members, or -1 when it holds what it should not. */
-static int64_t follow(struct mf_glibc *glibc,
-		      const struct mf_glibc_tcache *tcache, unsigned bin,
-		      enum mf_link_mark mark)
+static int64_t follow(struct proof *proof, const struct mf_glibc_tcache *tcache,
+		      unsigned bin, enum mf_link_mark mark)
 {
+	struct mf_glibc *glibc = proof->glibc;
 	uint64_t user = tcache->entries[bin];
 	int64_t count = 0;
 
@@ -178,7 +193,7 @@ static int64_t follow(struct mf_glibc *glibc,
 		if (!link || link->free ||
 		    (mark == MF_LINK_NONE && link->mark != MF_LINK_NONE) ||
 		    (bin < SMALL_BINS && link->granules != bin + 2) ||
-		    ++count > LIST_MAX)
+		    ++count > LIST_MAX || ++proof->steps > STEPS_MAX)
 			return -1;
 		if (mark != MF_LINK_NONE) {
 			if (link->mark != MF_LINK_NONE)
@@ -190,11 +205,10 @@ static int64_t follow(struct mf_glibc *glibc,
 	return count;
 }
 
-static bool is_proved(struct mf_glibc *glibc,
-		      const struct mf_glibc_tcache *tcache)
+static bool is_proved(struct proof *proof, const struct mf_glibc_tcache *tcache)
 {
 	for (unsigned i = 0; i < MF_GLIBC_TCACHE_BINS_MAX; i++) {
-		int64_t count = follow(glibc, tcache, i, MF_LINK_NONE);
+		int64_t count = follow(proof, tcache, i, MF_LINK_NONE);
 
 		if (count < 0)
 			return false;
@@ -207,15 +221,16 @@ static bool is_proved(struct mf_glibc *glibc,
 
 void mf_glibc_resolve_tcaches(struct mf_glibc *glibc)
 {
+	struct proof proof = { .glibc = glibc };
 	unsigned refused = 0;
 
 	mf_vec_foreach(tcache, &glibc->tcaches) {
-		tcache->valid = is_proved(glibc, tcache);
+		tcache->valid = is_proved(&proof, tcache);
 		/* Of chunks that merely look like one nothing need be said. */
 		refused += !tcache->valid && tcache->tid;
 		for (unsigned i = 0;
 		     tcache->valid && i < MF_GLIBC_TCACHE_BINS_MAX; i++)
-			follow(glibc, tcache, i, MF_LINK_TCACHE);
+			follow(&proof, tcache, i, MF_LINK_TCACHE);
 	}
 	if (refused && !glibc->ran)
 		mf_target_note_partial(glibc->target, "glibc tcache",
