@@ -78,14 +78,22 @@ static struct mf_glibc_run whole_pages(const struct mf_glibc *glibc,
 	return pages;
 }
 
-/* madvise refuses locked memory, and huge page mappings of other sizes. */
-static bool can_be_released(const struct mf_glibc *glibc, uint64_t address)
+/* madvise ends at locked memory, and at huge page mappings of other sizes:
+ * where, from START on. */
+static uint64_t end_of_release(const struct mf_glibc *glibc, uint64_t start,
+			       uint64_t end)
 {
-	const struct mf_mapping *mapping =
-		mf_target_mapping_at(glibc->target, address);
+	while (start < end) {
+		const struct mf_mapping *mapping =
+			mf_target_mapping_at(glibc->target, start);
 
-	return !mapping ||
-	       !(mapping->vm_flags & (MF_VM_LOCKED | MF_VM_HUGETLB));
+		if (!mapping)
+			return end;
+		if (mapping->vm_flags & (MF_VM_LOCKED | MF_VM_HUGETLB))
+			return start;
+		start = mapping->end;
+	}
+	return end;
 }
 
 uint64_t mf_glibc_trim_run(const struct mf_glibc *glibc,
@@ -94,9 +102,8 @@ uint64_t mf_glibc_trim_run(const struct mf_glibc *glibc,
 {
 	struct mf_glibc_run pages = whole_pages(glibc, run);
 
-	if (pages.start == pages.end || !can_be_released(glibc, pages.start))
-		return 0;
-	return count_resident(glibc, segment, pages.start, pages.end);
+	return count_resident(glibc, segment, pages.start,
+			      end_of_release(glibc, pages.start, pages.end));
 }
 
 /* systrim asks whether the break still ends at the top. */
