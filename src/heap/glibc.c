@@ -24,6 +24,7 @@ static void forget_walk(struct mf_glibc *glibc)
 	glibc->tcaches.count = 0;
 	mf_map_deinit(&glibc->tcache_index);
 	glibc->lost_bytes = 0;
+	glibc->effort = 0;
 	glibc->mmapped = (struct mf_amount){ 0, 0 };
 	glibc->mmapped_resident = 0;
 }

@@ -85,6 +85,7 @@ struct mf_glibc_segment {
 	struct mf_chunk_log log;
 	struct mf_link_table links;
 	struct mf_arena_heap figures;
+	size_t next; /* of the same arena, once sorted; SIZE_MAX: none */
 };
 
 struct mf_glibc_arena {
@@ -101,7 +102,8 @@ struct mf_glibc_arena {
 	MF_VEC(int) threads;
 	MF_VEC(struct mf_corruption) corrupt;
 	uint64_t corrupt_count; /* of all, also those not kept */
-	struct mf_arena info;
+	/* Once segments are sorted: the first of its own, and their number. */
+	size_t first_segment, segment_count;
 };
 
 /** A tcache_perthread_struct, as found; its lists are not yet proved. */
@@ -148,6 +150,7 @@ struct mf_glibc {
 	struct mf_amount mmapped;
 	uint64_t mmapped_resident;
 	uint64_t lost_bytes; /* that the walk could make nothing of */
+	uint64_t effort;     /* spent on seeking where chunks begin */
 };
 
 /* ---- finding it (glibc_find.c) --------------------------------------------- */
@@ -256,7 +259,14 @@ mf_glibc_tcache_shape(const struct mf_glibc *glibc, uint64_t size);
 /** Proves the candidates by their lists and marks their members. */
 void mf_glibc_resolve_tcaches(struct mf_glibc *glibc);
 
-/** Puts segments in address order, once all are there. */
+/** The segment numbered INDEX (first_segment, next), or NULL. */
+static inline struct mf_glibc_segment *
+mf_glibc_segment_numbered(struct mf_glibc *glibc, size_t index)
+{
+	return index == SIZE_MAX ? NULL : &glibc->segments.items[index];
+}
+
+/** Puts segments in address order, each arena's in a list, once all are there. */
 void mf_glibc_sort_segments(struct mf_glibc *glibc);
 
 /** The segment that holds ADDRESS (segments sorted), or NULL. */

@@ -339,24 +339,32 @@ static void add_segment(struct accumulator *sum,
 
 /* ---- arenas ------------------------------------------------------------------------- */
 
+static void *copy(struct mf_pool *pool, const void *items, size_t size)
+{
+	void *to = mf_pool_alloc(pool, size ? size : 1);
+
+	memcpy(to, items, size);
+	return to;
+}
+
 static void publish_tables(struct accumulator *sum, struct mf_arena *info)
 {
 	struct mf_pool *pool = sum->glibc->context->pool;
-	struct mf_size_class *classes =
-		mf_pool_alloc(pool, sizeof(sum->classes));
-	struct mf_bin *bins = mf_pool_alloc(pool, sizeof(sum->bins));
-	struct mf_pinner *pinners = mf_pool_alloc(pool, sizeof(sum->pinners));
+	size_t classes = 0, bins = 0;
 
 	for (size_t i = 0; i < SIZE_CLASSES; i++)
 		if (sum->classes[i].in_use.count || sum->classes[i].free.count)
-			classes[info->histogram_count++] = sum->classes[i];
+			sum->classes[classes++] = sum->classes[i];
 	for (size_t i = 0; i < BINS_KEPT; i++)
 		if (sum->bins[i].amount.count)
-			bins[info->bin_count++] = sum->bins[i];
-	memcpy(pinners, sum->pinners, sizeof(sum->pinners));
-	info->histogram = classes;
-	info->bins = bins;
-	info->pinners = pinners;
+			sum->bins[bins++] = sum->bins[i];
+	info->histogram =
+		copy(pool, sum->classes, classes * sizeof(*sum->classes));
+	info->histogram_count = classes;
+	info->bins = copy(pool, sum->bins, bins * sizeof(*sum->bins));
+	info->bin_count = bins;
+	info->pinners = copy(pool, sum->pinners,
+			     sum->pinner_count * sizeof(*sum->pinners));
 	info->pinner_count = sum->pinner_count;
 }
 
@@ -364,16 +372,15 @@ static void publish_heaps(struct mf_glibc *glibc,
 			  const struct mf_glibc_arena *arena,
 			  struct mf_arena *info)
 {
-	struct mf_arena_heap *heaps;
-	size_t count = 0;
+	size_t count = arena->segment_count, next = arena->first_segment;
+	struct mf_arena_heap *heaps = mf_pool_alloc(
+		glibc->context->pool, (count ? count : 1) * sizeof(*heaps));
+	const struct mf_glibc_segment *segment;
 
-	mf_vec_foreach(segment, &glibc->segments)
-		count += segment->arena == arena->index;
-	heaps = mf_pool_alloc(glibc->context->pool,
-			      (count ? count : 1) * sizeof(*heaps));
-	mf_vec_foreach(segment, &glibc->segments)
-		if (segment->arena == arena->index)
-			heaps[info->heap_count++] = segment->figures;
+	while ((segment = mf_glibc_segment_numbered(glibc, next))) {
+		heaps[info->heap_count++] = segment->figures;
+		next = segment->next;
+	}
 	info->heaps = heaps;
 }
 
@@ -419,6 +426,8 @@ static void make_arena(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 		       struct mf_arena *info)
 {
 	mf_auto_free struct accumulator *sum = mf_new(struct accumulator);
+	struct mf_glibc_segment *segment;
+	size_t next = arena->first_segment;
 
 	*info = (struct mf_arena){
 		.index = arena->index,
@@ -432,9 +441,10 @@ static void make_arena(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 	sum->glibc = glibc;
 	sum->arena = arena;
 	sum->figures = &info->figures;
-	mf_vec_foreach(segment, &glibc->segments)
-		if (segment->arena == arena->index)
-			add_segment(sum, segment);
+	while ((segment = mf_glibc_segment_numbered(glibc, next))) {
+		add_segment(sum, segment);
+		next = segment->next;
+	}
 	settle(arena, &info->figures);
 	publish_tables(sum, info);
 	publish_heaps(glibc, arena, info);

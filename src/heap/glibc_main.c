@@ -117,8 +117,9 @@ static void claim(struct mf_glibc *glibc,
 		       });
 }
 
-static void walk_sbrk(struct mf_glibc *glibc, struct mf_window *window,
-		      uint64_t base)
+/* The bytes that turn out to be ours from BASE on. */
+static uint64_t walk_sbrk(struct mf_glibc *glibc, struct mf_window *window,
+			  uint64_t base)
 {
 	const struct mf_glibc_arena *arena = &glibc->arenas.items[0];
 	uint64_t limit = end_of_memory(glibc->target, base);
@@ -127,7 +128,7 @@ static void walk_sbrk(struct mf_glibc *glibc, struct mf_window *window,
 	uint64_t from, end;
 
 	if (!segment)
-		return;
+		return 0;
 	from = segment->start = round_up(base, MF_GRANULE);
 	mf_window_restrict(window, limit);
 	for (;;) {
@@ -147,26 +148,18 @@ static void walk_sbrk(struct mf_glibc *glibc, struct mf_window *window,
 		glibc->brk = end;
 	claim(glibc, segment, MF_CLASS_HEAP,
 	      "a chain of chunks from mp_.sbrk_base on");
+	return segment->end - segment->base;
 }
 
 /* ---- regions from mmap ---------------------------------------------------- */
 
-static uint64_t found_so_far(struct mf_glibc *glibc)
-{
-	uint64_t sum = 0;
-
-	mf_vec_foreach(segment, &glibc->segments)
-		if (segment->arena == 0)
-			sum += segment->end - segment->base;
-	return sum;
-}
-
-static bool is_ours_or_claimed(struct mf_glibc *glibc, uint64_t address)
+/* The end of what is known to be something at ADDRESS; 0: nothing is. */
+static uint64_t end_of_claim(struct mf_glibc *glibc, uint64_t address)
 {
 	const struct mf_region *region =
 		mf_space_region_at(glibc->context->space, address);
 
-	return region && region->certainty >= MF_BY_CONTENT;
+	return region && region->certainty >= MF_BY_CONTENT ? region->end : 0;
 }
 
 /* One region at START, if a chain of chunks leads from there to the end of a
@@ -197,51 +190,56 @@ static uint64_t try_region(struct mf_glibc *glibc, struct mf_window *window,
 						&end) == MF_GLIBC_STOP_TOP;
 	claim(glibc, segment, MF_CLASS_ARENA,
 	      "chunks from a page's start to fenceposts or the top");
-	return end;
+	return segment->end;
 }
 
+/* Adds what it finds to *FOUND bytes, until that is all of the arena. */
 static void search_mapping(struct mf_glibc *glibc, struct mf_window *window,
-			   const struct mf_mapping *mapping)
+			   const struct mf_mapping *mapping, uint64_t *found)
 {
 	uint64_t wanted = glibc->arenas.items[0].system_mem;
 	uint64_t at = mapping->start;
 
 	mf_window_restrict(window, mapping->end);
-	while (at < mapping->end && found_so_far(glibc) < wanted) {
-		uint64_t end = is_ours_or_claimed(glibc, at)
-				       ? 0
-				       : try_region(glibc, window, at);
+	while (at < mapping->end && *found < wanted) {
+		uint64_t end = end_of_claim(glibc, at);
 
+		if (!end) {
+			end = try_region(glibc, window, at);
+			*found += end ? end - at : 0;
+		}
 		at = end ? end : at + glibc->page_size;
 	}
 }
 
-static void search_regions(struct mf_glibc *glibc, struct mf_window *window)
+static void search_regions(struct mf_glibc *glibc, struct mf_window *window,
+			   uint64_t *found)
 {
 	uint64_t wanted = glibc->arenas.items[0].system_mem;
 	size_t count;
 	const struct mf_mapping *mappings =
 		mf_target_mappings(glibc->target, &count);
 
-	for (size_t i = 0; i < count && found_so_far(glibc) < wanted; i++)
+	for (size_t i = 0; i < count && *found < wanted; i++)
 		if (is_plain_memory(&mappings[i]) && !mappings[i].path[0])
-			search_mapping(glibc, window, &mappings[i]);
+			search_mapping(glibc, window, &mappings[i], found);
 }
 
 struct mf_error *mf_glibc_walk_main(struct mf_glibc *glibc,
 				    struct mf_window *window)
 {
 	const struct mf_glibc_arena *arena = &glibc->arenas.items[0];
-	uint64_t base;
+	uint64_t base, found = 0;
 
-	if (!arena->system_mem)
+	if (!glibc->arenas.count || !arena->system_mem)
 		return NULL;
 	base = sbrk_base(glibc);
 	if (base)
-		walk_sbrk(glibc, window, base);
-	if (found_so_far(glibc) < arena->system_mem)
-		search_regions(glibc, window);
-	if (found_so_far(glibc) != arena->system_mem)
+		found = walk_sbrk(glibc, window, base);
+	/* An arena that is all of sbrk has no other regions to look for. */
+	if (arena->flags & MF_GLIBC_NONCONTIGUOUS)
+		search_regions(glibc, window, &found);
+	if (found != arena->system_mem)
 		glibc->arenas.items[0].changed = true;
 	return NULL;
 }

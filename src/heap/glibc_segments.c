@@ -10,6 +10,7 @@
 
 enum {
 	HEAPS_MAX = 1 << 20,
+	SEGMENT_PAGES_MAX = 1 << 28, /* a byte is kept for each */
 };
 
 /* The first four words of heap_info, the same in all versions. */
@@ -28,11 +29,20 @@ struct mf_glibc_segment *mf_glibc_add_segment(struct mf_glibc *glibc,
 {
 	uint64_t start = page_down(glibc, base);
 	size_t pages = (end - start + glibc->page_size - 1) / glibc->page_size;
-	uint8_t *flags = mf_calloc(pages, 1);
-	struct mf_error *error =
-		mf_target_residency(glibc->target, start, pages, flags);
 	struct mf_glibc_segment *segment;
+	struct mf_error *error;
+	uint8_t *flags;
 
+	if (pages > SEGMENT_PAGES_MAX) {
+		mf_target_note_partial(glibc->target, "glibc heaps",
+				       "one at 0x%llx claims to have %llu "
+				       "bytes and was not read",
+				       (unsigned long long)base,
+				       (unsigned long long)(end - base));
+		return NULL;
+	}
+	flags = mf_calloc(pages, 1);
+	error = mf_target_residency(glibc->target, start, pages, flags);
 	if (error) {
 		mf_error_destroy(error);
 		free(flags);
@@ -125,7 +135,9 @@ static void claim_heaps(struct mf_glibc *glibc, size_t first)
 			   count);
 }
 
-static void find_heaps_of(struct mf_glibc *glibc, struct mf_glibc_arena *arena)
+/* SEEN: the heaps found so far; a chain must not come to one again. */
+static void find_heaps_of(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
+			  struct mf_map *seen)
 {
 	uint64_t heap = arena->top & ~(glibc->heap_max - 1);
 	size_t first = glibc->segments.count;
@@ -136,13 +148,13 @@ static void find_heaps_of(struct mf_glibc *glibc, struct mf_glibc_arena *arena)
 
 		if (!mf_target_try_read(glibc->target, heap, &info,
 					sizeof(info)) ||
-		    !is_sane(glibc, &info, arena)) {
+		    !is_sane(glibc, &info, arena) ||
+		    !mf_map_set(seen, heap, 1)) {
 			mf_glibc_note_corruption(
 				glibc, arena, heap,
 				"no heap_info of this arena here");
 			break;
 		}
-		/* A chain that runs in a circle outgrows system_mem. */
 		total += info.size;
 		if (total > arena->system_mem &&
 		    total > arena->max_system_mem) {
@@ -162,9 +174,12 @@ static void find_heaps_of(struct mf_glibc *glibc, struct mf_glibc_arena *arena)
 
 struct mf_error *mf_glibc_find_heaps(struct mf_glibc *glibc)
 {
+	struct mf_map seen = { 0 };
+
 	mf_vec_foreach(arena, &glibc->arenas)
 		if (!arena->main && arena->system_mem)
-			find_heaps_of(glibc, arena);
+			find_heaps_of(glibc, arena, &seen);
+	mf_map_deinit(&seen);
 	return NULL;
 }
 
@@ -198,4 +213,17 @@ struct mf_glibc_segment *mf_glibc_segment_at(struct mf_glibc *glibc,
 void mf_glibc_sort_segments(struct mf_glibc *glibc)
 {
 	mf_vec_sort(&glibc->segments, by_address);
+	mf_vec_foreach(arena, &glibc->arenas) {
+		arena->first_segment = SIZE_MAX;
+		arena->segment_count = 0;
+	}
+	for (size_t i = glibc->segments.count; i--;) {
+		struct mf_glibc_segment *segment = &glibc->segments.items[i];
+		struct mf_glibc_arena *arena =
+			&glibc->arenas.items[segment->arena];
+
+		segment->next = arena->first_segment;
+		arena->first_segment = i;
+		arena->segment_count++;
+	}
 }

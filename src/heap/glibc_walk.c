@@ -6,10 +6,11 @@
 #include "heap/glibc.h"
 
 enum {
-	RESYNC_CHUNKS = 24,	 /* a chain of so many is believed */
-	RESYNC_STEPS = 64 << 20, /* work spent on finding one, per segment */
-	LINK_SIZE_MAX = 0x410,	 /* of default tcaches; fast bins: 0xb0 */
-	CHUNK_FIELDS = 32,	 /* prev_size, size, fd, bk */
+	RESYNC_CHUNKS = 24,	/* a chain of so many is believed */
+	EFFORT_MAX = 128 << 20, /* headers looked at to find chains, in all */
+	EFFORT_REFILL = 32768,	/* reading a window costs as many headers */
+	LINK_SIZE_MAX = 0x410,	/* of default tcaches; fast bins: 0xb0 */
+	CHUNK_FIELDS = 32,	/* prev_size, size, fd, bk */
 };
 
 static const uint64_t user_end = UINT64_C(1) << 47;
@@ -27,7 +28,6 @@ struct walker {
 	struct pending pending; /* address 0: none */
 	uint64_t limit, link_size_max;
 	bool keep_free_links;
-	unsigned steps; /* spent on resynchronisation */
 };
 
 /* ---- chunk headers ----------------------------------------------------- */
@@ -70,35 +70,55 @@ static bool is_sane(const struct header *header, uint64_t limit)
 }
 
 /*
- * Fenceposts: in a heap a header of 16 and one of 0; in the main arena two of
- * 16 that end at a page's end, three when the old top had 48 bytes; or a lone
- * header of 0. Returns their bytes, 0: this is none.
+ * The main arena's fenceposts: headers of 16 bytes that end at a page's end,
+ * two of them, or three when the old top had 48 bytes. A header's own bytes, 0:
+ * this is none.
  */
-static uint64_t fence_size(struct mf_glibc *glibc,
-			   const struct mf_glibc_arena *arena,
-			   struct mf_window *window,
-			   const struct header *header)
+static uint64_t main_fence_size(struct mf_glibc *glibc,
+				struct mf_window *window,
+				const struct header *header)
 {
 	uint64_t at = header->address + MF_GRANULE;
 	struct header next;
 
-	if (header->size == 0)
-		return MF_GRANULE;
 	if (header->size != MF_GRANULE)
 		return 0;
-	while (arena->main && at % glibc->page_size) {
+	while (at % glibc->page_size) {
 		if (!read_header(window, at, &next) || next.size != MF_GRANULE)
 			return 0;
 		at += MF_GRANULE;
 		if (at - header->address > (uint64_t)3 * MF_GRANULE)
 			return 0;
 	}
-	if (!arena->main) {
-		if (!read_header(window, at, &next) || next.size != 0)
-			return 0;
-		at += MF_GRANULE;
-	}
 	return at - header->address;
+}
+
+/*
+ * In a heap they are its last bytes: a header of 16 and one of 0, or, when the
+ * old top was too small for both, a lone one of 0.
+ */
+static uint64_t heap_fence_size(struct mf_window *window,
+				const struct header *header)
+{
+	uint64_t left = window->limit - header->address;
+	struct header next;
+
+	if (header->size == 0)
+		return left == MF_GRANULE ? left : 0;
+	if (header->size != MF_GRANULE || left != (uint64_t)2 * MF_GRANULE ||
+	    !read_header(window, header->address + MF_GRANULE, &next) ||
+	    next.size != 0)
+		return 0;
+	return left;
+}
+
+static uint64_t fence_size(struct mf_glibc *glibc,
+			   const struct mf_glibc_arena *arena,
+			   struct mf_window *window,
+			   const struct header *header)
+{
+	return arena->main ? main_fence_size(glibc, window, header)
+			   : heap_fence_size(window, header);
 }
 
 /* ---- committing chunks ---------------------------------------------------- */
@@ -185,10 +205,16 @@ static void hold(struct walker *walker, const struct header *header)
 
 /* ---- chains and resynchronisation --------------------------------------------- */
 
-bool mf_glibc_is_chain(struct mf_glibc *glibc,
-		       const struct mf_glibc_arena *arena,
-		       struct mf_window *window, uint64_t address,
-		       unsigned enough, uint64_t *end)
+/* Memory that looks like chunks everywhere must not hold us up for ever. */
+static bool has_effort_left(struct mf_glibc *glibc)
+{
+	return ++glibc->effort < EFFORT_MAX;
+}
+
+static bool follow_chain(struct mf_glibc *glibc,
+			 const struct mf_glibc_arena *arena,
+			 struct mf_window *window, uint64_t address,
+			 unsigned enough, uint64_t *end)
 {
 	uint64_t limit = window->limit;
 	uint64_t previous = 0;
@@ -197,6 +223,8 @@ bool mf_glibc_is_chain(struct mf_glibc *glibc,
 	for (unsigned count = 0; !enough || count < enough; count++) {
 		uint64_t fence;
 
+		if (!has_effort_left(glibc))
+			return false;
 		if (!read_header(window, address, &header))
 			return false;
 		if (previous && !(header.flags & MF_GLIBC_PREV_INUSE) &&
@@ -220,13 +248,25 @@ bool mf_glibc_is_chain(struct mf_glibc *glibc,
 	return true;
 }
 
+bool mf_glibc_is_chain(struct mf_glibc *glibc,
+		       const struct mf_glibc_arena *arena,
+		       struct mf_window *window, uint64_t address,
+		       unsigned enough, uint64_t *end)
+{
+	uint64_t refills = window->refills;
+	bool found = follow_chain(glibc, arena, window, address, enough, end);
+
+	glibc->effort += (window->refills - refills) * EFFORT_REFILL;
+	return found;
+}
+
 /* The next address at which a chain of chunks begins; 0: none. */
 static uint64_t resynchronise(struct walker *walker, uint64_t from)
 {
 	uint64_t end;
 
 	for (uint64_t at = from; at < walker->limit; at += MF_GRANULE) {
-		if (walker->steps++ > RESYNC_STEPS)
+		if (!has_effort_left(walker->glibc))
 			return 0;
 		if (!mf_window_at(walker->window, at, MF_GLIBC_CHUNK_HEADER)) {
 			uint32_t page = walker->glibc->page_size;

@@ -42,6 +42,7 @@ static bool refill(struct mf_window *window, uint64_t address)
 	uint64_t room = MF_MIN(window->limit - start, (uint64_t)WINDOW_BYTES);
 	size_t pages = (room + window->page_size - 1) / window->page_size;
 
+	window->refills++;
 	mf_error_destroy(window->error);
 	window->error = mf_target_read_pages(window->target, start, pages,
 					     window->bytes, window->flags);

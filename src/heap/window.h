@@ -15,6 +15,7 @@ struct mf_window {
 	uint64_t start, end; /* of the bytes that it holds */
 	uint64_t limit;	     /* it never reaches past this */
 	uint32_t page_size;
+	uint64_t refills; /* how often it read anew */
 	uint8_t *bytes, *flags;
 	struct mf_error *error; /* the process is gone */
 };

@@ -1,7 +1,7 @@
 /*
  * Forges the memory of a process whose main arena holds what a test asks for:
  * a libc with main_arena and mp_ in its data (glibc 2.36's layout, no symbols),
- * and a heap of chunks. A second arena in a heap of its own can be added.
+ * and a heap of chunks. A second arena of two heaps of its own can be added.
  */
 #ifndef MF_TESTS_FORGE_GLIBC_H
 #define MF_TESTS_FORGE_GLIBC_H
@@ -26,6 +26,10 @@ enum {
 	FORGE_TOP = 96,
 	FORGE_FASTBINS = 16,
 	FORGE_STATE_SIZE = 2200,
+	FORGE_FIRST_CHUNK = 0x8d0, /* of an arena's first heap */
+	FORGE_ARENA_HEAPS = 2,
+	FORGE_ARENA_HEAP_SIZE = 0x21000,
+	FORGE_HEAP_MAX = 64 << 20,
 };
 
 enum forge_state {
@@ -43,7 +47,7 @@ struct forge_memory {
 };
 
 struct forge {
-	struct forge_memory data, heap;
+	struct forge_memory data, heap, arena[FORGE_ARENA_HEAPS];
 	uint64_t next;	 /* where the next chunk goes */
 	uint64_t tcache; /* user address of its struct */
 	bool previous_free;
@@ -57,7 +61,10 @@ struct forge {
 static inline uint8_t *forge_at(struct forge *forge, uint64_t address)
 {
 	struct forge_memory *memory =
-		address >= forge->data.base ? &forge->data : &forge->heap;
+		address >= FORGE_ARENA + FORGE_HEAP_MAX ? &forge->arena[1]
+		: address >= FORGE_ARENA		? &forge->arena[0]
+		: address >= forge->data.base		? &forge->data
+							: &forge->heap;
 
 	assert_true(address >= memory->base &&
 		    address + 8 <= memory->base + memory->size);
@@ -196,6 +203,58 @@ static inline void forge_finish(struct forge *forge)
 	forge_set(forge, forge_main_arena() + 2192, FORGE_HEAP_SIZE);
 }
 
+static inline uint64_t forge_arena_heap(unsigned number)
+{
+	return FORGE_ARENA + (uint64_t)number * FORGE_HEAP_MAX;
+}
+
+/** Where the chunks of heap NUMBER of the second arena begin. */
+static inline uint64_t forge_arena_chunks(unsigned number)
+{
+	return forge_arena_heap(number) + (number ? 0x30 : FORGE_FIRST_CHUNK);
+}
+
+/**
+ * A second arena: in its first heap chunks of 0x100 bytes in use up to
+ * fenceposts, in its second nothing but its top.
+ */
+static inline void forge_arena(struct forge *forge)
+{
+	uint64_t state = FORGE_ARENA + 0x30, at = forge_arena_chunks(0);
+	uint64_t end = FORGE_ARENA + FORGE_ARENA_HEAP_SIZE;
+
+	for (unsigned i = 0; i < FORGE_ARENA_HEAPS; i++) {
+		uint64_t heap = forge_arena_heap(i);
+
+		forge->arena[i] =
+			(struct forge_memory){ heap, FORGE_ARENA_HEAP_SIZE,
+					       calloc(1,
+						      FORGE_ARENA_HEAP_SIZE) };
+		forge_set(forge, heap, state);
+		forge_set(forge, heap + 8, i ? FORGE_ARENA : 0);
+		forge_set(forge, heap + 16, FORGE_ARENA_HEAP_SIZE);
+		forge_set(forge, heap + 24, FORGE_ARENA_HEAP_SIZE);
+	}
+	for (unsigned i = 1; i <= 127; i++) {
+		uint64_t bin = state + FORGE_BINS + 16 * (uint64_t)i - 32;
+
+		forge_set(forge, bin + 16, bin);
+		forge_set(forge, bin + 24, bin);
+	}
+	forge_set(forge, state + FORGE_TOP, forge_arena_chunks(1));
+	forge_set(forge, forge_arena_chunks(1) + 8,
+		  (FORGE_ARENA_HEAP_SIZE - 0x30) | 1);
+	forge_set(forge, state + 2160, forge_main_arena());
+	forge_set(forge, forge_main_arena() + 2160, state);
+	forge_set(forge, state + 2184, 2 * FORGE_ARENA_HEAP_SIZE);
+	forge_set(forge, state + 2192, 2 * FORGE_ARENA_HEAP_SIZE);
+	for (; end - at >= 0x140; at += 0x100)
+		forge_set(forge, at + 8, 0x100 | 5);
+	forge_set(forge, at + 8, (end - at - 0x20) | 5);
+	forge_set(forge, end - 0x18, 0x10 | 1);
+	forge_set(forge, end - 8, 1);
+}
+
 /** Makes the target of what was forged, reads it, and gives its glibc. */
 static inline const struct mf_allocator *forge_read(struct forge *forge,
 						    const uint8_t *heap_pages)
@@ -230,6 +289,17 @@ static inline const struct mf_allocator *forge_read(struct forge *forge,
 				      .perms = MF_PERM_READ | MF_PERM_WRITE,
 				      .path = "/lib/libc.so.6" },
 		forge->data.bytes, NULL);
+	for (unsigned i = 0; i < FORGE_ARENA_HEAPS; i++)
+		if (forge->arena[i].bytes)
+			mf_target_forge_mapping(
+				forge->target,
+				&(struct mf_mapping){
+					.start = forge_arena_heap(i),
+					.end = forge_arena_heap(i) +
+					       FORGE_ARENA_HEAP_SIZE,
+					.perms = MF_PERM_READ | MF_PERM_WRITE,
+					.path = "" },
+				forge->arena[i].bytes, NULL);
 	assert_null(
 		mf_image_create(forge->target, &image_options, &forge->image));
 	assert_null(
@@ -253,6 +323,8 @@ static inline void forge_deinit(struct forge *forge)
 	mf_target_close(forge->target);
 	free(forge->data.bytes);
 	free(forge->heap.bytes);
+	for (unsigned i = 0; i < FORGE_ARENA_HEAPS; i++)
+		free(forge->arena[i].bytes);
 }
 
 #endif

@@ -240,6 +240,104 @@ static void test_finds_the_pinner(void **state)
 	forge_deinit(&forge);
 }
 
+/* A size field that is zero is damage, no end of the heap. */
+static void test_takes_a_zero_for_no_fence(void **state)
+{
+	const struct mf_allocator *glibc;
+	uint64_t victim = 0;
+	struct forge forge;
+
+	(void)state;
+	forge_init(&forge);
+	forge_tcache(&forge);
+	for (unsigned i = 0; i < 200; i++) {
+		uint64_t chunk = forge_chunk(&forge, 0x60, FORGE_IN_USE);
+
+		if (i == 100)
+			victim = chunk;
+	}
+	forge_finish(&forge);
+	forge_set(&forge, victim + 8, 0);
+	glibc = forge_read(&forge, NULL);
+	assert_non_null(glibc);
+	assert_int_equal(glibc->arenas[0].corrupt_count, 1);
+	assert_int_equal(glibc->arenas[0].corrupt[0].address, victim);
+	/* nor does it say whether the chunk before it is in use */
+	assert_int_equal(glibc->figures.in_use.count, 199);
+	assert_int_equal(glibc->figures.unread, 2 * 0x60);
+	forge_deinit(&forge);
+}
+
+static void start_arena(struct forge *forge)
+{
+	forge_init(forge);
+	forge_tcache(forge);
+	forge_finish(forge);
+	forge_arena(forge);
+}
+
+static void test_walks_heaps_to_their_fences(void **state)
+{
+	const uint64_t size = 2 * FORGE_ARENA_HEAP_SIZE;
+	const struct mf_allocator *glibc;
+	const struct mf_arena *arena;
+	struct forge forge;
+
+	(void)state;
+	start_arena(&forge);
+	glibc = forge_read(&forge, NULL);
+	assert_non_null(glibc);
+	assert_int_equal(glibc->arena_count, 2);
+	arena = &glibc->arenas[1];
+	assert_int_equal(arena->corrupt_count, 0);
+	assert_false(arena->in_flight);
+	assert_int_equal(arena->heap_count, 2);
+	assert_int_equal(arena->figures.system, size);
+	assert_int_equal(sum_of(&arena->figures), size);
+	assert_int_equal(arena->figures.overhead,
+			 FORGE_FIRST_CHUNK + 0x30 + 0x20);
+	assert_int_equal(arena->figures.top.bytes,
+			 FORGE_ARENA_HEAP_SIZE - 0x30);
+	forge_deinit(&forge);
+}
+
+static void test_sees_damage_in_a_heap(void **state)
+{
+	const struct mf_allocator *glibc;
+	const struct mf_arena *arena;
+	struct forge forge;
+	uint64_t victim = forge_arena_chunks(0) + 0x4000;
+
+	(void)state;
+	start_arena(&forge);
+	forge_set(&forge, victim + 8, 0);
+	glibc = forge_read(&forge, NULL);
+	assert_non_null(glibc);
+	arena = &glibc->arenas[1];
+	assert_int_equal(arena->corrupt_count, 1);
+	assert_int_equal(arena->corrupt[0].address, victim);
+	assert_int_equal(arena->figures.unread, 0x200);
+	assert_int_equal(sum_of(&arena->figures), 2 * FORGE_ARENA_HEAP_SIZE);
+	forge_deinit(&forge);
+}
+
+/* The first heap says that the second came before it. */
+static void test_survives_a_ring_of_heaps(void **state)
+{
+	const struct mf_allocator *glibc;
+	struct forge forge;
+
+	(void)state;
+	start_arena(&forge);
+	forge_set(&forge, FORGE_ARENA + 8, forge_arena_heap(1));
+	forge_set(&forge, FORGE_ARENA + 0x30 + 2184, UINT64_C(1) << 60);
+	glibc = forge_read(&forge, NULL);
+	assert_non_null(glibc);
+	assert_int_equal(glibc->arenas[1].heap_count, 2);
+	assert_int_equal(glibc->arenas[1].corrupt_count, 1);
+	forge_deinit(&forge);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +350,10 @@ int main(void)
 		cmocka_unit_test(test_survives_a_circular_fast_bin),
 		cmocka_unit_test(test_believes_no_false_tcache),
 		cmocka_unit_test(test_finds_the_pinner),
+		cmocka_unit_test(test_takes_a_zero_for_no_fence),
+		cmocka_unit_test(test_walks_heaps_to_their_fences),
+		cmocka_unit_test(test_sees_damage_in_a_heap),
+		cmocka_unit_test(test_survives_a_ring_of_heaps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
