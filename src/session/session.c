@@ -14,8 +14,13 @@
 #include "base/memory.h"
 #include "base/units.h"
 
+enum {
+	ATTEMPTS = 3,
+};
+
 struct mf_session {
 	struct mf_session_options options;
+	uint64_t pid; /* 0: a file */
 	struct mf_target *target;
 	struct mf_image *image;
 	struct mf_space *space; /* settled */
@@ -85,6 +90,7 @@ struct mf_error *mf_session_open(const char *target,
 	uint64_t pid;
 
 	session->options = *options;
+	session->pid = mf_parse_number(target, &pid) ? pid : 0;
 	error = mf_parse_number(target, &pid) ? open_process(session, pid)
 					      : open_file(session, target);
 	if (error) {
@@ -218,14 +224,12 @@ static struct mf_error *build_with(struct mf_session *session,
 	return finish_heap(session, space);
 }
 
-static struct mf_error *build(struct mf_session *session)
+static struct mf_error *build_once(struct mf_session *session)
 {
 	struct mf_image *image;
 	struct mf_space *space;
 	struct mf_error *error;
 
-	if (session->space)
-		return NULL;
 	tell(STEP_SYMBOLS);
 	MF_TRY(mf_session_image(session, &image));
 	MF_TRY(mf_space_prepare(session->target, image, &space));
@@ -239,6 +243,43 @@ static struct mf_error *build(struct mf_session *session)
 	session->space = space;
 	tell(STEP_DONE);
 	return NULL;
+}
+
+/* False when there is nothing to open any more; the old target stays then. */
+static bool reopen(struct mf_session *session)
+{
+	struct mf_target *gone = session->target;
+	mf_auto_error struct mf_error *error =
+		open_process(session, session->pid);
+
+	if (error)
+		return false;
+	mf_image_destroy(session->image);
+	session->image = NULL;
+	mf_target_close(gone);
+	return true;
+}
+
+/*
+ * A process that executes another program while it is looked at, or whose main
+ * thread ends, has its memory elsewhere now: all is built anew.
+ */
+static struct mf_error *build(struct mf_session *session)
+{
+	struct mf_error *error;
+
+	if (session->space)
+		return NULL;
+	for (unsigned attempt = 1;; attempt++) {
+		error = build_once(session);
+		if (!error || error->code != MF_ERROR_NO_PROCESS ||
+		    !session->pid || attempt == ATTEMPTS || !reopen(session))
+			return error;
+		mf_error_destroy(error);
+		mf_warn("process %llu began another program, or its main "
+			"thread ended, while it was read: reading it anew",
+			(unsigned long long)session->pid);
+	}
 }
 
 struct mf_error *mf_session_space(struct mf_session *session,

@@ -308,10 +308,7 @@ static struct mf_error *explain_failure(struct mf_target *target, int number)
 	const char *why = "the holder was ended";
 
 	if (number == ESRCH)
-		return mf_error_why(mf_error_create(MF_ERROR_NO_PROCESS,
-						    "cannot hold process %d",
-						    (int)live->pid),
-				    "it has ended");
+		return mf_refusal_gone(live->proc, live->pid);
 	if (number == ETIMEDOUT)
 		why = "its threads could not be stopped within --max-pause";
 	else if (number == EPERM)

@@ -142,10 +142,9 @@ static struct mf_error *live_refresh(struct mf_target *target)
 	if (fd < 0)
 		return mf_refusal_mappings(live->proc, live->pid, errno);
 	MF_TRY(read_maps(target, fd));
-	if (live->mem >= 0 && !mf_live_has_memory(live))
-		mf_live_open_memory(target);
-	if (!target->mappings.count)
-		return mf_refusal_mappings(live->proc, live->pid, ESRCH);
+	if (!target->mappings.count ||
+	    (live->mem >= 0 && !mf_live_has_memory(live)))
+		return mf_refusal_gone(live->proc, live->pid);
 	return NULL;
 }
 
@@ -282,6 +281,21 @@ static const struct mf_target_ops live_ops = {
 	.is_still = mf_hold_is_still,
 };
 
+static struct mf_error *read_status(struct mf_live *live,
+				    struct mf_proc_status *status,
+				    struct mf_proc_stat *stat)
+{
+	struct mf_error *error =
+		mf_proc_read_status(live->proc, "status", status);
+
+	if (!error)
+		error = mf_proc_read_stat(live->proc, "stat", stat);
+	if (!error || error->code != MF_ERROR_NO_PROCESS)
+		return error;
+	mf_error_destroy(error);
+	return mf_refusal_gone(live->proc, live->pid);
+}
+
 static struct mf_error *open_process(struct mf_target *target)
 {
 	struct mf_live *live = mf_live_of(target);
@@ -295,8 +309,7 @@ static struct mf_error *open_process(struct mf_target *target)
 		return mf_refusal_missing(live->pid);
 	live->memory_proc = fcntl(live->proc, F_DUPFD_CLOEXEC, 0);
 	live->memory_tid = live->pid;
-	MF_TRY(mf_proc_read_status(live->proc, "status", &status));
-	MF_TRY(mf_proc_read_stat(live->proc, "stat", &stat));
+	MF_TRY(read_status(live, &status, &stat));
 	MF_TRY(mf_refusal_check(live->proc, live->pid, &status, &stat));
 	MF_TRY(mf_refusal_check_class(live->proc, live->pid));
 	if (!status.has_memory)

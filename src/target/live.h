@@ -66,6 +66,10 @@ struct mf_error *mf_refusal_check(int proc, pid_t pid,
 /** Refuses a 32-bit process. */
 struct mf_error *mf_refusal_check_class(int proc, pid_t pid);
 
+/** Its memory went away while it was looked at: it ended, or runs another
+ * program now. */
+struct mf_error *mf_refusal_gone(int proc, pid_t pid);
+
 /** Why its mappings cannot be read (NUMBER is errno). */
 struct mf_error *mf_refusal_mappings(int proc, pid_t pid, int number);
 

@@ -228,6 +228,8 @@ struct mf_error *mf_pagemap_runs(struct mf_target *target, uint64_t start,
 done:
 	if (!number)
 		return NULL;
+	if (number == ESRCH)
+		return mf_refusal_gone(live->proc, live->pid);
 	return mf_error_from_errno(number,
 				   "cannot read the pagemap of "
 				   "process %d",

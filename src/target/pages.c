@@ -256,10 +256,6 @@ struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
 	flush(&batch);
 	/* memory that is gone (exit, exec) has no pages */
 	if (target->impact.bytes_read == before && !mf_live_has_memory(live))
-		return mf_error_why(
-			mf_error_create(MF_ERROR_NO_PROCESS,
-					"process %d ended while it was read",
-					(int)live->pid),
-			"its memory is gone");
+		return mf_refusal_gone(live->proc, live->pid);
 	return NULL;
 }

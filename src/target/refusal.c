@@ -188,7 +188,7 @@ void mf_refusal_explain(int proc, pid_t pid, char *text, size_t size)
 	char name[64];
 	int scope = yama_scope();
 
-	if (error) {
+	if (error || status.state == 'Z' || status.state == 'X') {
 		snprintf(text, size, "it has ended");
 	} else if (scope != 3 && geteuid() != 0 && status.uid != geteuid()) {
 		snprintf(text, size,
@@ -216,6 +216,24 @@ void mf_refusal_explain(int proc, pid_t pid, char *text, size_t size)
 	}
 }
 
+struct mf_error *mf_refusal_gone(int proc, pid_t pid)
+{
+	struct mf_proc_status status = { 0 };
+	mf_auto_error struct mf_error *unread =
+		mf_proc_read_status(proc, "status", &status);
+	struct mf_error *error = mf_error_create(
+		MF_ERROR_NO_PROCESS, "cannot read process %d", (int)pid);
+
+	if (!unread && (status.has_memory || status.threads > 1)) {
+		mf_error_why(error, "it began another program, or its main "
+				    "thread ended, while it was read");
+		return mf_error_hint(error, "memforensics %d, once more",
+				     (int)pid);
+	}
+	mf_error_why(error, "it has ended");
+	return mf_error_hint(error, "pgrep -a NAME lists process ids");
+}
+
 struct mf_error *mf_refusal_mappings(int proc, pid_t pid, int number)
 {
 	char why[512];
@@ -223,8 +241,7 @@ struct mf_error *mf_refusal_mappings(int proc, pid_t pid, int number)
 	struct mf_error *error;
 
 	if (number == ESRCH || number == ENOENT)
-		return mf_error_why(refuse(MF_ERROR_NO_PROCESS, pid),
-				    "it has ended");
+		return mf_refusal_gone(proc, pid);
 	mf_refusal_explain(proc, pid, why, sizeof(why));
 	hint = strstr(why, ": sudo ");
 	if (!hint)

@@ -40,3 +40,26 @@ close_to() { # WHAT OURS TRUTH PERCENT
 	tell quiet
 	agrees "after being busy"
 }
+
+# Writes a program that executes itself for ever.
+make_changeling() { # FILE
+	printf '#!/bin/sh\n[ -n "$1" ] || echo ready\nexec "$0" again\n' >"$1"
+	chmod +x "$1"
+}
+
+@test "a process that executes another program meanwhile is read anew, or gone" {
+	local run status
+	make_changeling "$BATS_TEST_TMPDIR/changeling"
+	start_until '^ready$' "$BATS_TEST_TMPDIR/changeling"
+	for run in {1..30}; do
+		status=0
+		mf arenas --json --quiet "$PID" >"$BATS_TEST_TMPDIR/report" \
+			2>"$BATS_TEST_TMPDIR/errors" || status=$?
+		case $status in
+		0 | 2) jq -e . "$BATS_TEST_TMPDIR/report" >/dev/null ;;
+		4) [ "$(wc -l <"$BATS_TEST_TMPDIR/errors")" = 3 ] ;;
+		*) echo "run $run: $status"; cat "$BATS_TEST_TMPDIR/errors"; false ;;
+		esac
+	done
+	stop_all
+}

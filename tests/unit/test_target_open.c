@@ -49,6 +49,62 @@ static void test_zombie(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+static void execute(int signal_number)
+{
+	(void)signal_number;
+	execl("/bin/sleep", "sleep", "1000", (char *)NULL);
+	_exit(127);
+}
+
+static void *execute_when_told(void)
+{
+	signal(SIGUSR1, execute);
+	return NULL;
+}
+
+static bool is_sleep(pid_t pid)
+{
+	char path[64], name[32] = "";
+	FILE *stream;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	stream = fopen(path, "r");
+	assert_non_null(stream);
+	assert_non_null(fgets(name, sizeof(name), stream));
+	fclose(stream);
+	return strcmp(name, "sleep\n") == 0;
+}
+
+static void check_gone(struct mf_error *error, const char *why)
+{
+	assert_non_null(error);
+	assert_int_equal(error->code, MF_ERROR_NO_PROCESS);
+	assert_non_null(strstr(error->why, why));
+	assert_non_null(error->hint);
+	mf_error_destroy(error);
+}
+
+/* Its memory is another's now, and is not mixed with what is known of it. */
+static void test_gone_while_read(void **state)
+{
+	struct mf_target_options options = { .stop = MF_STOP_NONE };
+	struct mf_target *target;
+	struct child child;
+
+	(void)state;
+	start_child(&child, execute_when_told);
+	fail_on(mf_target_open_live(child.pid, &options, &target));
+	kill(child.pid, SIGUSR1);
+	while (!is_sleep(child.pid))
+		sched_yield();
+	check_gone(mf_target_refresh(target), "another program");
+	mf_target_close(target);
+	fail_on(mf_target_open_live(child.pid, &options, &target));
+	end_child(&child);
+	check_gone(mf_target_refresh(target), "ended");
+	mf_target_close(target);
+}
+
 static void test_kernel_thread(void **state)
 {
 	(void)state;
@@ -303,6 +359,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_zombie),
+		cmocka_unit_test(test_gone_while_read),
 		cmocka_unit_test(test_kernel_thread),
 		cmocka_unit_test(test_thread),
 		cmocka_unit_test(test_dead_leader),
