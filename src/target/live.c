@@ -299,8 +299,8 @@ static struct mf_error *read_status(struct mf_live *live,
 static struct mf_error *open_process(struct mf_target *target)
 {
 	struct mf_live *live = mf_live_of(target);
-	struct mf_proc_status status;
-	struct mf_proc_stat stat;
+	struct mf_proc_status status = { 0 };
+	struct mf_proc_stat stat = { 0 };
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d", (int)live->pid);
