@@ -5,8 +5,11 @@
  * index in that array. What is larger than 512 bytes is malloc's, not ours.
  * Source: CPython 2.7 to 3.13, Objects/obmalloc.c, pycore_obmalloc.h.
  */
+#include "heap/cpython.h"
+
+#include <stdlib.h>
+
 #include "heap/allocators.h"
-#include "heap/recognise.h"
 
 enum {
 	MOST_ARENAS = 1 << 20,
@@ -14,6 +17,8 @@ enum {
 	ARENA_INDEX = 32, /* offset in a pool's header: u32 */
 	SIZE_INDEX = 36,  /* u32 */
 	MOST_SIZE_INDEX = 64,
+	ALWAYS_ASKED = 256, /* arenas whose pools are looked at; of more ... */
+	ASKED_EVERY = 16,
 };
 
 /* One entry of the array. */
@@ -54,7 +59,7 @@ static bool fits(struct mf_target *target, const struct arena_object *object,
 }
 
 /* The first pool of an arena that was ever used says the arena's index. */
-static bool pool_agrees(struct mf_reader *reader,
+static bool pool_agrees(struct mf_target *target,
 			const struct arena_object *object, uint64_t index,
 			const struct geometry *geometry)
 {
@@ -64,127 +69,194 @@ static bool pool_agrees(struct mf_reader *reader,
 
 	if (object->pool_address <= pool)
 		return true; /* none was used yet */
-	return mf_reader_read(reader, pool + ARENA_INDEX, header,
-			      sizeof(header)) &&
+	return mf_target_try_read(target, pool + ARENA_INDEX, header,
+				  sizeof(header)) &&
 	       header[0] == index &&
 	       header[SIZE_INDEX / 4 - ARENA_INDEX / 4] < MOST_SIZE_INDEX;
 }
 
-struct arenas {
+/* Of very many arenas some are asked: each costs a read under the stop. */
+static bool is_asked(uint64_t index)
+{
+	return index < ALWAYS_ASKED || index % ASKED_EVERY == 0;
+}
+
+/* A way through the array. */
+struct cursor {
 	struct mf_target *target;
 	struct mf_reader *reader;
-	struct mf_range data;
-	uint64_t array;
+	uint64_t array, index;
 	const struct geometry *geometry;
-	unsigned candidates;
+	unsigned last_unused; /* entries that end the list of unused ones */
 };
 
-/* The next arena at or after *index; false at the array's end. */
-static bool next_arena(const struct arenas *arenas, uint64_t array,
-		       const struct geometry *geometry, uint64_t *index,
-		       struct arena_object *ret)
+/* Unused entries are in one list, which ends once. */
+static bool is_unused(struct cursor *cursor, const struct arena_object *object)
 {
-	for (; *index < MOST_ARENAS; ++*index) {
-		if (!mf_reader_read(arenas->reader,
-				    array + *index * sizeof(*ret), ret,
-				    sizeof(*ret)))
+	if (!object->next)
+		return ++cursor->last_unused == 1;
+	return object->next > cursor->array &&
+	       (object->next - cursor->array) % sizeof(*object) == 0 &&
+	       (object->next - cursor->array) / sizeof(*object) < MOST_ARENAS;
+}
+
+/* The next arena at or after the cursor; false at the array's end. */
+static bool next_arena(struct cursor *cursor, struct arena_object *ret)
+{
+	for (; cursor->index < MOST_ARENAS; cursor->index++) {
+		if (!mf_reader_read(cursor->reader,
+				    cursor->array +
+					    cursor->index * sizeof(*ret),
+				    ret, sizeof(*ret)))
 			return false;
-		if (!ret->address) {
-			/* unused ones are linked, or the last */
-			if (ret->next && !mf_anon_at(arenas->target, ret->next))
-				return false;
-			continue;
-		}
-		return fits(arenas->target, ret, geometry) &&
-		       pool_agrees(arenas->reader, ret, *index, geometry);
+		if (ret->address)
+			return fits(cursor->target, ret, cursor->geometry) &&
+			       (!is_asked(cursor->index) ||
+				pool_agrees(cursor->target, ret, cursor->index,
+					    cursor->geometry));
+		if (!is_unused(cursor, ret))
+			return false;
 	}
 	return false;
 }
 
-static bool try_array(struct arenas *arenas, uint64_t array)
+/* The geometry of the arenas in the array at ADDRESS, or NULL: it is none. */
+static const struct geometry *array_geometry(struct mf_target *target,
+					     uint64_t address)
 {
-	for (size_t i = 0; i < MF_ARRAY_SIZE(geometries); i++) {
-		struct arena_object object;
-		uint64_t index = 0;
+	struct arena_object object;
 
-		if (!mf_reader_read(arenas->reader, array, &object,
-				    sizeof(object)))
-			return false;
-		/* the first arena made is seldom given back */
-		if (!object.address ||
-		    !next_arena(arenas, array, &geometries[i], &index,
-				&object) ||
-		    object.pool_address == object.address)
-			continue;
-		arenas->array = array;
-		arenas->geometry = &geometries[i];
-		return true;
-	}
-	return false;
+	if (!mf_target_try_read(target, address, &object, sizeof(object)))
+		return NULL;
+	/* the first arena made is seldom given back */
+	for (size_t i = 0; i < MF_ARRAY_SIZE(geometries); i++)
+		if (object.address && object.pool_address != object.address &&
+		    fits(target, &object, &geometries[i]) &&
+		    pool_agrees(target, &object, 0, &geometries[i]))
+			return &geometries[i];
+	return NULL;
+}
+
+/* ---- words of the interpreter's data ------------------------------------------- */
+
+/* Where the words stand that lead to everything else; 0: not found. */
+struct places {
+	uint64_t array, stack;
+};
+
+struct search {
+	struct mf_target *target;
+	struct mf_range data;
+	struct places places;
+	unsigned candidates;
+};
+
+static bool may_be_array(struct search *search, uint64_t value)
+{
+	return value >= 0x10000 && value % 16 == 0 && value >> 57 == 0 &&
+	       !mf_range_has(search->data, value) &&
+	       mf_anon_at(search->target, value) &&
+	       ++search->candidates <= MOST_CANDIDATES;
 }
 
 static bool search_words(void *data, const struct mf_words *words)
 {
-	struct arenas *arenas = data;
+	struct search *search = data;
+	struct places *places = &search->places;
 
 	for (size_t i = 0; i < words->count; i++) {
-		uint64_t value = words->words[i];
+		const uint64_t *word = &words->words[i];
+		uint64_t address = words->address + i * sizeof(*word);
 
-		if (value < 0x10000 || value % 16 || value >> 57 ||
-		    mf_range_has(arenas->data, value) ||
-		    !mf_anon_at(arenas->target, value))
-			continue;
-		if (++arenas->candidates > MOST_CANDIDATES ||
-		    try_array(arenas, value))
-			return false;
+		if (!places->stack &&
+		    words->count - i >= MF_CPYTHON_STACK_WORDS &&
+		    mf_cpython_is_stack(search->target, word))
+			places->stack = address;
+		if (!places->array && may_be_array(search, *word) &&
+		    array_geometry(search->target, *word))
+			places->array = address;
 	}
-	return true;
+	return !places->array || !places->stack;
+}
+
+static struct places find_places(struct mf_target *target,
+				 const struct mf_module *module)
+{
+	struct search search = {
+		.target = target,
+		.data = mf_module_data(module),
+	};
+
+	mf_scan_words(target, search.data, search_words, &search);
+	return search.places;
 }
 
 /* ---- claiming ----------------------------------------------------------------------- */
 
 static uint64_t claim_arenas(struct mf_heap_context *context,
 			     const struct mf_allocator_instance *instance,
-			     const struct arenas *arenas)
+			     struct cursor *cursor)
 {
 	struct arena_object object;
-	uint64_t index = 0, count = 0;
+	uint64_t count = 0;
 
-	while (next_arena(arenas, arenas->array, arenas->geometry, &index,
-			  &object)) {
+	for (; next_arena(cursor, &object); cursor->index++, count++)
 		mf_instance_claim(
 			context, instance,
 			(struct mf_claim){
 				.start = object.address,
-				.end = object.address + arenas->geometry->arena,
+				.end = object.address + cursor->geometry->arena,
 				.class = MF_CLASS_PYTHON_ARENA,
 				.certainty = MF_BY_STRUCTURE,
 				.label = "python arenas",
 				.proof = "in obmalloc's array, and its pools "
 					 "say their place in it",
 			});
-		index++;
-		count++;
-	}
 	return count;
+}
+
+/* What was found before the stop is asked again, at the same places. */
+static const struct geometry *
+settle_places(struct mf_target *target,
+	      const struct mf_allocator_instance *instance,
+	      struct places *places, uint64_t *array)
+{
+	const struct geometry *geometry;
+
+	*places = *(const struct places *)instance->state;
+	for (unsigned attempt = 0; attempt < 2; attempt++) {
+		geometry = places->array && mf_target_read_u64(target,
+							       places->array,
+							       array)
+				   ? array_geometry(target, *array)
+				   : NULL;
+		if (geometry || attempt)
+			break;
+		*places = find_places(target, instance->module);
+	}
+	return geometry;
 }
 
 static struct mf_error *claim(struct mf_heap_context *context,
 			      struct mf_allocator_instance *instance)
 {
-	struct arenas arenas = {
+	struct places places;
+	struct cursor cursor = {
 		.target = context->target,
 		.reader = mf_reader_create(context->target),
-		.data = mf_module_data(instance->module),
 	};
 
-	mf_scan_words(context->target, arenas.data, search_words, &arenas);
-	if (arenas.array) {
-		uint64_t count = claim_arenas(context, instance, &arenas);
+	cursor.geometry = settle_places(context->target, instance, &places,
+					&cursor.array);
+	if (cursor.geometry) {
+		uint64_t count = claim_arenas(context, instance, &cursor);
 		const struct mf_parameter parameters[] = {
 			{ "arenas", count },
-			{ "arena_size", arenas.geometry->arena },
-			{ "pool_size", arenas.geometry->pool },
+			{ "arena_size", cursor.geometry->arena },
+			{ "pool_size", cursor.geometry->pool },
+			{ "data_stack_chunks",
+			  mf_cpython_claim_stacks(context, instance,
+						  places.stack) },
 		};
 
 		mf_instance_parameters(context, instance, parameters,
@@ -192,12 +264,18 @@ static struct mf_error *claim(struct mf_heap_context *context,
 		mf_instance_explain(context, instance, "%llu arenas",
 				    (unsigned long long)count);
 	} else {
+		mf_cpython_claim_stacks(context, instance, places.stack);
 		mf_instance_explain(context, instance,
 				    "no arenas found: its objects come from "
 				    "malloc, or no interpreter was started");
 	}
-	mf_reader_destroy(arenas.reader);
+	mf_reader_destroy(cursor.reader);
 	return NULL;
+}
+
+static void close_instance(struct mf_allocator_instance *instance)
+{
+	free(instance->state);
 }
 
 /* ---- recognising ---------------------------------------------------------------------- */
@@ -237,6 +315,10 @@ static const char *match(struct mf_heap_context *context,
 static void added(struct mf_heap_context *context,
 		  struct mf_allocator_instance *instance)
 {
+	struct places *places = mf_new(struct places);
+
+	*places = find_places(context->target, instance->module);
+	instance->state = places;
 	instance->info.version = find_version(context, instance->module);
 }
 
@@ -256,4 +338,5 @@ const struct mf_allocator_ops mf_cpython_ops = {
 	.name = "cpython",
 	.probe = probe,
 	.claim = claim,
+	.close = close_instance,
 };

@@ -380,6 +380,65 @@ static void python_without_arenas(void **state)
 	forge_end(process);
 }
 
+static void forge_stack_chunk(struct forged_process *process, uint64_t address,
+			      uint64_t size, uint64_t previous, uint64_t top)
+{
+	forge_u64(process, address, previous);
+	forge_u64(process, address + 8, size);
+	forge_u64(process, address + 16, top);
+}
+
+/* Its links, and its data stack 0x78 bytes behind them. */
+static void forge_thread_state(struct forged_process *process, uint64_t state,
+			       uint64_t previous, uint64_t next, uint64_t chunk,
+			       uint64_t size)
+{
+	forge_u64(process, state, previous);
+	forge_u64(process, state + 8, next);
+	forge_u64(process, state + 16, far + 0x9000); /* its interpreter */
+	forge_u64(process, state + 0x78, chunk);
+	forge_u64(process, state + 0x80, chunk ? chunk + 0x100 : 0);
+	forge_u64(process, state + 0x88, chunk ? chunk + size : 0);
+}
+
+static void python_data_stacks(void **state)
+{
+	enum {
+		CHUNK = 16 << 10
+	};
+	struct forged_process *process =
+		process_with("/usr/bin/python3.11", "_PyRuntime", DATA);
+	const uint64_t first = forged_data + 0x400, second = far + 0x100;
+	const uint64_t idle = far + 0x400, liar = far + 0x700;
+
+	(void)state;
+	forge_anon(process, far, 1 << 16);
+	forge_anon(process, at, 16 * CHUNK);
+	/* the newest first; one has not run, and one lies about its size */
+	forge_thread_state(process, first, second, 0, at, CHUNK);
+	forge_thread_state(process, second, idle, first, at + 5 * CHUNK,
+			   2 * CHUNK);
+	forge_thread_state(process, idle, liar, second, 0, 0);
+	forge_thread_state(process, liar, 0, idle, at + 8 * CHUNK, CHUNK);
+	forge_stack_chunk(process, at, CHUNK, 0, 0);
+	forge_stack_chunk(process, at + 5 * CHUNK, 2 * CHUNK, at + 2 * CHUNK,
+			  0);
+	forge_stack_chunk(process, at + 2 * CHUNK, CHUNK, at + 3 * CHUNK, 9);
+	forge_stack_chunk(process, at + 3 * CHUNK, CHUNK, at + 2 * CHUNK, 9);
+	forge_stack_chunk(process, at + 8 * CHUNK, 2 * CHUNK, 0, 0);
+	assert_int_equal(forge_recognise(process, &mf_cpython_ops), 1);
+	assert_int_equal(process->space.claim_count, 4);
+	assert_claim(process, at, at + CHUNK, "Python data stack");
+	assert_claim(process, at + 5 * CHUNK, at + 7 * CHUNK,
+		     "Python data stack");
+	/* the chain is a ring, and ends where it began */
+	assert_claim(process, at + 2 * CHUNK, at + 3 * CHUNK,
+		     "Python data stack");
+	assert_claim(process, at + 3 * CHUNK, at + 4 * CHUNK,
+		     "Python data stack");
+	forge_end(process);
+}
+
 /* ---- V8 ------------------------------------------------------------------------------- */
 
 static void forge_chunk(struct forged_process *process, uint64_t address,
@@ -617,6 +676,7 @@ int main(void)
 		cmocka_unit_test(glibc_is_not_musl),
 		cmocka_unit_test(python_arenas),
 		cmocka_unit_test(python_without_arenas),
+		cmocka_unit_test(python_data_stacks),
 		cmocka_unit_test(v8_chunks),
 		cmocka_unit_test(go_arenas),
 		cmocka_unit_test(go_is_not_taken_by_shape),
