@@ -39,6 +39,11 @@ rss_of() { # CLASS...
 		select(.class | test($classes)) | .rss] | add // 0' "$report"
 }
 
+size_of_label() { # LABEL
+	jq --arg text "$1" '[.regions[] | select(.label == $text) |
+		.size] | add // 0' "$report"
+}
+
 parameter() { # ALLOCATOR KEY
 	jq -e --arg name "$1" --arg key "$2" \
 		'.allocators[] | select(.name == $name) | .params[$key]' "$arenas"
@@ -156,8 +161,23 @@ preload() { # LIBRARY ALLOCATOR CLASS VERSION
 	mf arenas --json --stop brief --max-pause 10s "$PID" >"$arenas"
 	names cpython '^3\.'
 	[ "$(parameter cpython arenas)" -eq "$count" ]
-	[ "$(jq '[.totals[] | select(.class == "python-arena") | .size] | add' \
-		"$report")" -eq $((count * $(parameter cpython arena_size))) ]
+	[ "$(size_of_label "python arenas")" -eq \
+		$((count * $(parameter cpython arena_size))) ]
+}
+
+@test "python: each thread's data stack, whatever its depth" {
+	local chunks
+	needs python3
+	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+		skip "before 3.11 frames lie in malloc's memory"
+	start_until '^ready$' python3 "$programs/keeper.py" 0 0 20000
+	mf maps --json --stop brief --max-pause 10s "$PID" >"$report"
+	mf arenas --json --stop brief --max-pause 10s "$PID" >"$arenas"
+	# of the main thread and of the other three; a frame is 80 bytes or more
+	chunks=$(parameter cpython data_stack_chunks)
+	[ "$chunks" -ge $((20000 * 80 / 16384)) ]
+	[ "$(size_of_label "Python data stack")" -eq $((chunks * 16384)) ]
+	[ "$(rss_of anon)" -eq 0 ]
 }
 
 @test "python: no arenas when its objects come from malloc" {
@@ -167,7 +187,7 @@ preload() { # LIBRARY ALLOCATOR CLASS VERSION
 	mf maps --json --stop brief --max-pause 10s "$PID" >"$report"
 	mf arenas --json --stop brief --max-pause 10s "$PID" >"$arenas"
 	names cpython '^3\.'
-	[ "$(rss_of python-arena)" -eq 0 ]
+	[ "$(size_of_label "python arenas")" -eq 0 ]
 }
 
 @test "node: V8's chunks add up to total_heap_size" {
