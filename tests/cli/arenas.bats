@@ -265,10 +265,15 @@ swapped() {
 	need_swap
 	victim fragmentation 40000 2000 3
 	tell pageout
+	# what it touches on its way back to sleep is in memory again
+	until grep -q '^State:.S' "/proc/$victim/status"; do :; done
 	before=$(swapped)
 	[ "$before" -gt 10000 ] || skip "the kernel swapped nothing out"
 	run -2 look arenas
-	[ "$(swapped)" = "$before" ]
+	echo "in swap before: $before kB, after: $(swapped) kB"
+	# the kernel writes into a thread's rseq when it runs on: that page may
+	# come back, no other
+	[ $((before - $(swapped))) -le 4 ]
 	holds '.free.swapped > 0 or .unread > 0'
 	[ "$(jq '.partial | length > 0' "$report")" = true ]
 }

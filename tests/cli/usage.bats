@@ -176,15 +176,15 @@ refused() { # STATUS ARGUMENT...
 @test "colours only where they are wanted" {
 	local escape=$'\033'
 	start_until ready bash -c 'echo ready; read -r'
-	run -0 mf "$PID"
+	run -0 mf --stop none "$PID"
 	[[ $output != *"$escape"* ]]
-	run -0 mf --color always "$PID"
+	run -0 mf --stop none --color always "$PID"
 	[[ $output == *"${escape}["* ]]
-	run -0 script -qec "'$MEMFORENSICS' $PID" /dev/null
+	run -0 script -qec "'$MEMFORENSICS' --stop none $PID" /dev/null
 	[[ $output == *"${escape}["* ]]
-	run -0 env NO_COLOR=1 script -qec "'$MEMFORENSICS' $PID" /dev/null
+	run -0 env NO_COLOR=1 script -qec "'$MEMFORENSICS' --stop none $PID" /dev/null
 	[[ $output != *"${escape}["[0-9]* ]]
-	run -0 env TERM=dumb script -qec "'$MEMFORENSICS' $PID" /dev/null
+	run -0 env TERM=dumb script -qec "'$MEMFORENSICS' --stop none $PID" /dev/null
 	[[ $output != *"${escape}["[0-9]* ]]
 }
 
