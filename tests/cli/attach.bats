@@ -128,7 +128,7 @@ print("ready", flush=True); sys.stdin.read()'
 
 @test "every key of all reports in one object" {
 	start_fixture curve
-	mf --json "$PID" >"$report"
+	mf --max-pause 10s --json "$PID" >"$report"
 	json_holds "$report" '(["schema", "tool", "command", "target", "impact",
 		"partial", "findings", "regions", "totals", "rss_total",
 		"rss_explained", "allocators"] - keys) == []'
@@ -152,7 +152,7 @@ print("ready", flush=True); sys.stdin.read()'
 
 @test "a batch report is the same report" {
 	start_fixture curve
-	run -0 mf --batch "$PID"
+	run -0 mf --max-pause 10s --batch "$PID"
 	[[ $output == *VERDICT* ]]
 }
 

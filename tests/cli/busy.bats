@@ -43,6 +43,7 @@ close_to() { # WHAT OURS TRUTH PERCENT
 
 # Writes a program that executes itself for ever.
 make_changeling() { # FILE
+	# shellcheck disable=SC2016 # its words, not ours
 	printf '#!/bin/sh\n[ -n "$1" ] || echo ready\nexec "$0" again\n' >"$1"
 	chmod +x "$1"
 }

@@ -138,7 +138,7 @@ refused() { # STATUS ARGUMENT...
 
 @test "a process id alone is attach" {
 	start_until ready bash -c 'echo ready; read -r'
-	run -0 mf --json "$PID"
+	run -0 mf --max-pause 10s --json "$PID"
 	[ "$(jq -r .command <<<"$output")" = attach ]
 	[ "$(jq -r .target.pid <<<"$output")" = "$PID" ]
 }
