@@ -28,7 +28,7 @@ enum {
 	MF_GLIBC_PREV_INUSE = 1,
 	MF_GLIBC_IS_MMAPPED = 2,
 	MF_GLIBC_NONCONTIGUOUS = 2, /* malloc_state.flags */
-	MF_GLIBC_ARENAS_MAX = 65536,
+	MF_GLIBC_ARENAS_MAX = 8192, /* glibc: 8 a processor */
 	MF_GLIBC_TCACHE_BINS_MAX = 76,
 };
 
@@ -95,6 +95,7 @@ struct mf_glibc_arena {
 	uint64_t fastbins[MF_GLIBC_FASTBINS];
 	uint64_t bins[MF_GLIBC_BINS][2]; /* fd, bk */
 	bool main, changed; /* changed: while it was being walked */
+	bool lies;	    /* its own figures cannot be */
 	unsigned index;
 	uint64_t top_size;
 	/* Sums over nodes and links of all bins; equal when lists are whole. */

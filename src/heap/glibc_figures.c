@@ -411,8 +411,8 @@ static void settle(struct mf_glibc_arena *arena,
 		       figures->fastbin.bytes + figures->free.bytes +
 		       figures->top.bytes + figures->overhead + figures->unread;
 
-	figures->system = arena->system_mem;
-	figures->max_system = arena->max_system_mem;
+	figures->system = arena->lies ? sum : arena->system_mem;
+	figures->max_system = arena->lies ? sum : arena->max_system_mem;
 	if (sum == figures->system)
 		return;
 	arena->changed = true;
@@ -433,7 +433,7 @@ static void make_arena(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 		.index = arena->index,
 		.address = arena->address,
 		.main = arena->main,
-		.locked = arena->mutex != 0,
+		.locked = arena->mutex == 1 || arena->mutex == 2,
 		.attached_threads = arena->attached_threads,
 		.threads = arena->threads.items,
 		.thread_count = arena->threads.count,

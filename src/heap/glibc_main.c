@@ -225,6 +225,20 @@ static void search_regions(struct mf_glibc *glibc, struct mf_window *window,
 			search_mapping(glibc, window, &mappings[i], found);
 }
 
+/* All of the arena was walked, and none of its chunks is where the top says. */
+static void check_top(struct mf_glibc *glibc)
+{
+	struct mf_glibc_arena *arena = &glibc->arenas.items[0];
+
+	mf_vec_foreach(segment, &glibc->segments)
+		if (segment->arena == 0 && segment->has_top)
+			return;
+	if (!glibc->lost_bytes)
+		mf_glibc_note_corruption(glibc, arena, arena->top,
+					 "its top is not at the end of its "
+					 "chunks");
+}
+
 struct mf_error *mf_glibc_walk_main(struct mf_glibc *glibc,
 				    struct mf_window *window)
 {
@@ -241,5 +255,7 @@ struct mf_error *mf_glibc_walk_main(struct mf_glibc *glibc,
 		search_regions(glibc, window, &found);
 	if (found != arena->system_mem)
 		glibc->arenas.items[0].changed = true;
+	else
+		check_top(glibc);
 	return NULL;
 }

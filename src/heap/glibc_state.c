@@ -11,7 +11,11 @@
 enum {
 	CORRUPT_KEPT = 32, /* rows kept of each arena */
 	STATE_BYTES = 4096,
+	LOCK_MAX = 2,		   /* free, taken, waited for */
+	PID_MAX = 4 * 1024 * 1024, /* linux/threads.h, PID_MAX_LIMIT */
 };
+
+static const uint64_t user_space = UINT64_C(1) << 47;
 
 void mf_glibc_note_corruption(struct mf_glibc *glibc,
 			      struct mf_glibc_arena *arena, uint64_t address,
@@ -155,29 +159,93 @@ static void settle_heap_shape(struct mf_glibc *glibc)
 	}
 }
 
-struct mf_error *mf_glibc_read_state(struct mf_glibc *glibc)
+/* Why the ring cannot go on from its last arena to ADDRESS: a break is known
+ * damage, unless the page was only not to be had. */
+static void note_break(struct mf_glibc *glibc, uint64_t address)
+{
+	size_t count = glibc->arenas.count;
+	bool again = mf_map_get(&glibc->arena_index, address);
+
+	mf_target_note_partial(glibc->target, "glibc arenas",
+			       count == MF_GLIBC_ARENAS_MAX
+				       ? "there are more than are read, from "
+					 "0x%llx on"
+				       : "the arena ring breaks at 0x%llx",
+			       (unsigned long long)address);
+	if (count && (again || !mf_target_mapping_at(glibc->target, address)))
+		mf_glibc_note_corruption(
+			glibc, &glibc->arenas.items[count - 1],
+			glibc->arenas.items[count - 1].address,
+			again ? "the next arena, 0x%llx, is in the ring already"
+			      : "the next arena, 0x%llx, is nowhere",
+			(unsigned long long)address);
+}
+
+static void read_ring(struct mf_glibc *glibc)
 {
 	uint64_t address = glibc->main_arena;
 
-	forget_state(glibc);
-	read_parameters(glibc);
-	for (unsigned i = 0; i < MF_GLIBC_ARENAS_MAX; i++) {
+	do {
 		struct mf_glibc_arena arena;
 
-		if (!mf_glibc_read_arena(glibc, address, &arena) ||
-		    !mf_map_set(&glibc->arena_index, address, i)) {
-			mf_target_note_partial(glibc->target, "glibc arenas",
-					       "the arena ring breaks at "
-					       "0x%llx",
-					       (unsigned long long)address);
-			break;
+		if (glibc->arenas.count == MF_GLIBC_ARENAS_MAX ||
+		    mf_map_get(&glibc->arena_index, address) ||
+		    !mf_glibc_read_arena(glibc, address, &arena)) {
+			note_break(glibc, address);
+			return;
 		}
-		arena.index = i;
+		arena.index = (unsigned)glibc->arenas.count;
+		mf_map_set(&glibc->arena_index, address, arena.index);
 		mf_vec_push(&glibc->arenas, arena);
 		address = arena.next;
-		if (address == glibc->main_arena)
-			break;
+	} while (address != glibc->main_arena);
+}
+
+static uint64_t mapped_bytes(const struct mf_target *target)
+{
+	size_t count;
+	const struct mf_mapping *mappings = mf_target_mappings(target, &count);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += mappings[i].end - mappings[i].start;
+	return sum;
+}
+
+/* Figures that no process can have would drown all that are right. */
+static void check_figures(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
+			  uint64_t mapped)
+{
+	if (arena->mutex > LOCK_MAX)
+		mf_glibc_note_corruption(glibc, arena, arena->address,
+					 "its lock is 0x%x", arena->mutex);
+	if (arena->attached_threads > PID_MAX) {
+		mf_glibc_note_corruption(
+			glibc, arena, arena->address,
+			"attached_threads is %llu",
+			(unsigned long long)arena->attached_threads);
+		arena->attached_threads = 0;
 	}
+	arena->max_system_mem = MF_MIN(arena->max_system_mem, user_space);
+	if (arena->system_mem <= mapped)
+		return;
+	mf_glibc_note_corruption(glibc, arena, arena->address,
+				 "system_mem is %llu: so much is not mapped",
+				 (unsigned long long)arena->system_mem);
+	arena->system_mem = mapped;
+	arena->max_system_mem = mapped;
+	arena->lies = true;
+}
+
+struct mf_error *mf_glibc_read_state(struct mf_glibc *glibc)
+{
+	uint64_t mapped = mapped_bytes(glibc->target);
+
+	forget_state(glibc);
+	read_parameters(glibc);
+	read_ring(glibc);
+	mf_vec_foreach(arena, &glibc->arenas)
+		check_figures(glibc, arena, mapped);
 	if (glibc->arenas.count)
 		glibc->used = glibc->arenas.items[0].system_mem != 0 ||
 			      glibc->arenas.count > 1;

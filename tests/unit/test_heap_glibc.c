@@ -334,7 +334,46 @@ static void test_survives_a_ring_of_heaps(void **state)
 	glibc = forge_read(&forge, NULL);
 	assert_non_null(glibc);
 	assert_int_equal(glibc->arenas[1].heap_count, 2);
-	assert_int_equal(glibc->arenas[1].corrupt_count, 1);
+	/* the ring, and system_mem */
+	assert_int_equal(glibc->arenas[1].corrupt_count, 2);
+	forge_deinit(&forge);
+}
+
+static void test_believes_no_impossible_figures(void **state)
+{
+	const uint64_t size = 2 * FORGE_ARENA_HEAP_SIZE;
+	const uint64_t fields = FORGE_ARENA + 0x30;
+	const struct mf_allocator *glibc;
+	const struct mf_arena *arena;
+	struct forge forge;
+
+	(void)state;
+	start_arena(&forge);
+	forge_set(&forge, fields, 0xdead);		     /* mutex */
+	forge_set(&forge, fields + 2176, UINT64_C(1) << 63); /* threads */
+	forge_set(&forge, fields + 2184, UINT64_C(1) << 60); /* system_mem */
+	glibc = forge_read(&forge, NULL);
+	assert_non_null(glibc);
+	arena = &glibc->arenas[1];
+	assert_int_equal(arena->corrupt_count, 3);
+	assert_false(arena->locked);
+	assert_int_equal(arena->attached_threads, 0);
+	assert_int_equal(arena->figures.system, size);
+	assert_int_equal(sum_of(&arena->figures), size);
+	forge_deinit(&forge);
+}
+
+static void test_sees_a_top_that_lies(void **state)
+{
+	const struct mf_allocator *glibc;
+	struct forge forge;
+
+	(void)state;
+	start_arena(&forge);
+	forge_set(&forge, forge_main_arena() + FORGE_TOP, FORGE_HEAP + 0x18);
+	glibc = forge_read(&forge, NULL);
+	assert_non_null(glibc);
+	assert_int_equal(glibc->arenas[0].corrupt_count, 1);
 	forge_deinit(&forge);
 }
 
@@ -354,6 +393,8 @@ int main(void)
 		cmocka_unit_test(test_walks_heaps_to_their_fences),
 		cmocka_unit_test(test_sees_damage_in_a_heap),
 		cmocka_unit_test(test_survives_a_ring_of_heaps),
+		cmocka_unit_test(test_believes_no_impossible_figures),
+		cmocka_unit_test(test_sees_a_top_that_lies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
