@@ -75,6 +75,24 @@ static void flush(struct text_report *text)
 
 /* ---- paragraphs ----------------------------------------------------------- */
 
+/* A number and its unit, "12.5 MiB", are one word. */
+static size_t word_length(const char *words)
+{
+	static const char *const units[] = { "B",   "KiB", "MiB", "GiB",
+					     "TiB", "PiB", "ms",  "s" };
+	size_t length = strcspn(words, " "), unit;
+
+	if (!length || words[length - 1] < '0' || words[length - 1] > '9' ||
+	    words[length] != ' ')
+		return length;
+	unit = strcspn(words + length + 1, " ,;:)");
+	for (size_t i = 0; i < MF_ARRAY_SIZE(units); i++)
+		if (strlen(units[i]) == unit &&
+		    !memcmp(units[i], words + length + 1, unit))
+			return length + 1 + strcspn(words + length + 1, " ");
+	return length;
+}
+
 /*
  * Adds WORDS from column AT on; what does not fit goes on in the next line
  * from column HANG.
@@ -86,7 +104,7 @@ static void wrap(struct text_report *text, const char *words, unsigned at,
 	bool first = true;
 
 	while (*words) {
-		size_t length = strcspn(words, " ");
+		size_t length = word_length(words);
 		MF_AUTO_BUFFER(word);
 		size_t columns;
 
