@@ -98,16 +98,19 @@ static void add_to_bin(struct accumulator *sum, enum chunk_kind kind,
 
 /* ---- runs of free memory --------------------------------------------------- */
 
+/* PAGES would go back if the group were free; its own bytes are none that it
+ * pins. */
 static void keep_pinner(struct accumulator *sum, uint64_t pages)
 {
+	uint64_t bytes = pages * sum->glibc->page_size;
 	struct mf_pinner pinner = {
 		.address = sum->group.start,
 		.size = sum->group.bytes,
-		.pinned_bytes = pages * sum->glibc->page_size,
+		.pinned_bytes = bytes - MF_MIN(bytes, sum->group.bytes),
 	};
 	size_t at = sum->pinner_count;
 
-	if (!pages)
+	if (!pinner.pinned_bytes)
 		return;
 	if (at == PINNERS_KEPT) {
 		if (sum->pinners[at - 1].pinned_bytes >= pinner.pinned_bytes)
