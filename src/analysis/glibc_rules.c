@@ -87,7 +87,7 @@ static void judge_pinned(struct mf_judge *judge, const struct mf_facts *facts)
 		      resident - all->trimmable_bytes,
 		      "fragmentation: chunks in use pin %s of free memory; "
 		      "malloc_trim returns %s",
-		      mf_judge_size(judge, resident),
+		      mf_judge_size(judge, resident - all->trimmable_bytes),
 		      mf_judge_size(judge, all->trimmable_bytes));
 	mf_judge_evidence(judge, "free_resident", mf_size(resident));
 	mf_judge_evidence(judge, "trimmable", mf_size(all->trimmable_bytes));
