@@ -4,15 +4,27 @@
  */
 #include "cmd/screen.h"
 
+#include <string.h>
+
 enum {
 	LINES = 40,
 	HEAD = 2,
-	FOOT = 3,
+	FOOT = 3, /* a gap, and what was done to the target */
+	COLUMNS = 100,
+	VERDICT_AT = 12,  /* the column where a verdict begins */
+	NOTE_AROUND = 14, /* of a note on what is not known */
+	NOTES = 3,
 	BLOCK = 2, /* a gap and a heading */
 	MADE = 3,  /* of the classes: column heads, rule, total */
 	TABLE = 4, /* of arenas: column heads, "more", rule, all */
-	SENTENCES = 3,
+	SENTENCES = 4,
 };
+
+/* Lines that LENGTH columns of text take. */
+static size_t lines_for(size_t length, size_t columns)
+{
+	return length ? (length + columns - 1) / columns : 1;
+}
 
 size_t mf_advice_lines(const struct mf_finding *finding)
 {
@@ -25,6 +37,8 @@ size_t mf_advice_lines(const struct mf_finding *finding)
 
 /* What there is to show. */
 struct supply {
+	const struct mf_finding *all; /* of the findings */
+	size_t notes;		      /* lines on what is not known */
 	size_t findings, classes, suspects, advice;
 	size_t arenas; /* of the allocators with several */
 	size_t walked; /* allocators with sentences */
@@ -71,16 +85,38 @@ static void count_heap(struct supply *supply, const struct mf_heap *heap)
 	}
 }
 
+static void count_notes(struct supply *supply, const struct mf_target *target)
+{
+	size_t count;
+	const struct mf_partial *partials = mf_target_partials(target, &count);
+
+	for (size_t i = 0; i < MF_MIN(count, (size_t)NOTES); i++)
+		supply->notes +=
+			lines_for(strlen(partials[i].what) +
+					  strlen(partials[i].why) + NOTE_AROUND,
+				  COLUMNS);
+	supply->notes += count > NOTES;
+}
+
+static size_t verdict_lines(const struct supply *supply, size_t count)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < count; i++)
+		lines += lines_for(strlen(supply->all[i].title),
+				   COLUMNS - VERDICT_AT);
+	return lines + (supply->findings > count);
+}
+
 static size_t lines_of(const struct mf_screen *screen,
 		       const struct supply *supply)
 {
-	size_t lines = HEAD + FOOT + BLOCK + screen->verdicts + BLOCK + MADE +
-		       screen->classes + supply->threads;
+	size_t lines = HEAD + FOOT + BLOCK + BLOCK + MADE + screen->classes +
+		       supply->threads + supply->notes +
+		       verdict_lines(supply, screen->verdicts);
 
 	lines += supply->walked * (BLOCK + SENTENCES) +
 		 supply->tables * (TABLE + screen->arenas);
-	if (supply->findings > screen->verdicts)
-		lines++;
 	if (supply->others)
 		lines += BLOCK + supply->others;
 	if (supply->suspects)
@@ -111,13 +147,15 @@ static bool give_way(struct mf_screen *screen)
 	return false;
 }
 
-struct mf_screen mf_screen_fit(const struct mf_space *space,
+struct mf_screen mf_screen_fit(struct mf_target *target,
+			       const struct mf_space *space,
 			       const struct mf_heap *heap,
 			       const struct mf_finding *findings, size_t count)
 {
 	struct mf_screen screen = { 4, 8, 4, 3, 9 };
-	struct supply supply = { .findings = count };
+	struct supply supply = { .findings = count, .all = findings };
 
+	count_notes(&supply, target);
 	count_space(&supply, space);
 	count_heap(&supply, heap);
 	for (size_t i = 0; i < count; i++)

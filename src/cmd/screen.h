@@ -13,7 +13,8 @@ struct mf_screen {
 };
 
 /** FINDINGS and COUNT: all of them; HEAP may be NULL. */
-struct mf_screen mf_screen_fit(const struct mf_space *space,
+struct mf_screen mf_screen_fit(struct mf_target *target,
+			       const struct mf_space *space,
 			       const struct mf_heap *heap,
 			       const struct mf_finding *findings, size_t count);
 
