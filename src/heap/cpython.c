@@ -261,7 +261,7 @@ static struct mf_error *claim(struct mf_heap_context *context,
 
 		mf_instance_parameters(context, instance, parameters,
 				       MF_ARRAY_SIZE(parameters));
-		mf_instance_explain(context, instance, "%llu arenas",
+		mf_instance_explain(context, instance, "arenas: %llu",
 				    (unsigned long long)count);
 	} else {
 		mf_cpython_claim_stacks(context, instance, places.stack);

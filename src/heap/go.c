@@ -449,7 +449,7 @@ static struct mf_error *claim(struct mf_heap_context *context,
 		mf_instance_parameters(context, instance, parameters,
 				       MF_ARRAY_SIZE(parameters));
 		mf_instance_explain(context, instance,
-				    "%llu arenas in mheap_.arenas",
+				    "arenas in mheap_.arenas: %llu",
 				    (unsigned long long)claiming.arenas);
 	} else {
 		mf_instance_explain(context, instance,

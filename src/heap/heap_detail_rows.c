@@ -2,9 +2,11 @@
  * What is inside of arenas, as people read it: damage, what pins memory, and
  * for the curious the heaps, chunk sizes and bins of the worst one.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/units.h"
 #include "heap/heap_rows.h"
 
 enum {
@@ -13,6 +15,14 @@ enum {
 	HEAPS = 20,
 	BINS = 20,
 };
+
+const char *mf_arena_name(char *text, const struct mf_arena *arena)
+{
+	if (arena->main)
+		return "main";
+	snprintf(text, MF_UNIT_TEXT, "%u", arena->index);
+	return text;
+}
 
 /* ---- what pins and what is damaged ------------------------------------------- */
 
@@ -31,10 +41,10 @@ static int by_pinned(const void *a, const void *b)
 }
 
 static const struct mf_column pinner_columns[] = {
-	{ "address", "chunk", MF_VALUE_ADDRESS, 0 },
-	{ "size", "size", MF_VALUE_SIZE, 0 },
-	{ "pinned_bytes", "keeps free", MF_VALUE_SIZE, 0 },
-	{ "arena", "in arena", MF_VALUE_COUNT, 0 },
+	{ "address", "chunks from", MF_VALUE_ADDRESS, 0 },
+	{ "size", "in use", MF_VALUE_SIZE, 0 },
+	{ "pinned_bytes", "free kept", MF_VALUE_SIZE, 0 },
+	{ "arena", "in arena", MF_VALUE_TEXT, 0 },
 };
 
 static void write_pins(const struct mf_heap_writer *writer,
@@ -50,14 +60,18 @@ static void write_pins(const struct mf_heap_writer *writer,
 	};
 
 	mf_report_table_begin(writer->report, &table);
-	for (size_t i = 0; i < count; i++)
-		mf_report_row(writer->report,
-			      (struct mf_value[]){
-				      mf_address(pins[i].pinner->address),
-				      mf_size(pins[i].pinner->size),
-				      mf_size(pins[i].pinner->pinned_bytes),
-				      mf_count(pins[i].arena->index),
-			      });
+	for (size_t i = 0; i < count; i++) {
+		char name[MF_UNIT_TEXT];
+
+		mf_report_row(
+			writer->report,
+			(struct mf_value[]){
+				mf_address(pins[i].pinner->address),
+				mf_size(pins[i].pinner->size),
+				mf_size(pins[i].pinner->pinned_bytes),
+				mf_text(mf_arena_name(name, pins[i].arena)),
+			});
+	}
 	mf_report_table_end(writer->report);
 }
 
@@ -81,7 +95,7 @@ static void write_pinners(const struct mf_heap_writer *writer)
 }
 
 static const struct mf_column corrupt_columns[] = {
-	{ "arena", "arena", MF_VALUE_COUNT, 0 },
+	{ "arena", "arena", MF_VALUE_TEXT, 0 },
 	{ "address", "address", MF_VALUE_ADDRESS, 0 },
 	{ "what", "what is wrong", MF_VALUE_TEXT, MF_SHOW_FILL },
 };
@@ -100,12 +114,14 @@ static void write_corrupt(const struct mf_heap_writer *writer)
 	mf_report_table_begin(writer->report, &table);
 	for (size_t i = 0; i < writer->worst.count; i++) {
 		const struct mf_arena *arena = writer->worst.items[i];
+		char number[MF_UNIT_TEXT];
+		const char *name = mf_arena_name(number, arena);
 
 		for (size_t j = 0; j < arena->corrupt_count; j++)
 			mf_report_row(
 				writer->report,
 				(struct mf_value[]){
-					mf_count(arena->index),
+					mf_text(name),
 					mf_address(arena->corrupt[j].address),
 					mf_text(arena->corrupt[j].what),
 				});
@@ -114,6 +130,13 @@ static void write_corrupt(const struct mf_heap_writer *writer)
 }
 
 /* ---- verbose ------------------------------------------------------------------- */
+
+static char *title_of(const char *what, const struct mf_arena *arena)
+{
+	if (arena->main)
+		return mf_asprintf("%s OF THE MAIN ARENA", what);
+	return mf_asprintf("%s OF ARENA %u", what, arena->index);
+}
 
 static const struct mf_column heap_columns[] = {
 	{ "start", "start", MF_VALUE_ADDRESS, 0 },
@@ -128,8 +151,7 @@ static const struct mf_column heap_columns[] = {
 static void write_heaps(const struct mf_heap_writer *writer,
 			const struct mf_arena *arena)
 {
-	mf_auto_free char *title =
-		mf_asprintf("HEAPS OF ARENA %u", arena->index);
+	mf_auto_free char *title = title_of("HEAPS", arena);
 	const struct mf_table table = {
 		.key = "heap_rows",
 		.title = title,
@@ -169,8 +191,7 @@ static const struct mf_column size_columns[] = {
 static void write_sizes(const struct mf_heap_writer *writer,
 			const struct mf_arena *arena)
 {
-	mf_auto_free char *title =
-		mf_asprintf("CHUNK SIZES OF ARENA %u", arena->index);
+	mf_auto_free char *title = title_of("CHUNK SIZES", arena);
 	const struct mf_table table = {
 		.key = "size_rows",
 		.title = title,
@@ -206,8 +227,7 @@ static const struct mf_column bin_columns[] = {
 static void write_bins(const struct mf_heap_writer *writer,
 		       const struct mf_arena *arena)
 {
-	mf_auto_free char *title =
-		mf_asprintf("BINS OF ARENA %u", arena->index);
+	mf_auto_free char *title = title_of("BINS", arena);
 	const struct mf_table table = {
 		.key = "bin_rows",
 		.title = title,

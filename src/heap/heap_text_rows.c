@@ -199,8 +199,7 @@ static void write_arena(const struct mf_heap_writer *writer,
 	struct mf_value row[MF_ARRAY_SIZE(arena_columns)];
 	char name[MF_UNIT_TEXT];
 
-	snprintf(name, sizeof(name), "%u", arena->index);
-	set_arena_row(row, arena->main ? "main" : name, &arena->figures);
+	set_arena_row(row, mf_arena_name(name, arena), &arena->figures);
 	row[1] = mf_count(arena->attached_threads);
 	row[9] = mf_count(arena->heap_count);
 	row[10] = mf_text(note_of(arena));

@@ -198,7 +198,7 @@ static void explain(struct claiming *claiming)
 	mf_instance_parameters(claiming->context, claiming->instance,
 			       parameters, MF_ARRAY_SIZE(parameters));
 	mf_instance_explain(claiming->context, claiming->instance,
-			    "%llu chunks of %zu isolates",
+			    "chunks: %llu, isolates: %zu",
 			    (unsigned long long)claiming->chunks,
 			    claiming->heaps.count);
 }

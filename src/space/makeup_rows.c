@@ -44,7 +44,7 @@ static const char *const meanings[MF_CLASS_COUNT] = {
 	[MF_CLASS_JAVA_HEAP] = "Java objects",
 	[MF_CLASS_JAVA_CODE] = "Java's compiled code",
 	[MF_CLASS_JAVA_METASPACE] = "Java's classes",
-	[MF_CLASS_PYTHON_ARENA] = "small Python objects",
+	[MF_CLASS_PYTHON_ARENA] = "Python objects, frames",
 	[MF_CLASS_V8_HEAP] = "JavaScript objects",
 	[MF_CLASS_JIT] = "compiled code",
 	[MF_CLASS_FILE] = "mapped files",
@@ -303,7 +303,7 @@ static void add_who(struct mf_buffer *text, const struct makeup *makeup,
 	if (total->class == MF_CLASS_ANON) {
 		largest = largest_of(space, total->class);
 		mf_buffer_printf(
-			text, ": largest %s at %" PRIx64,
+			text, ": %s at %" PRIx64 ", the largest",
 			mf_report_size(makeup->report, size,
 				       by_size ? largest->end - largest->start
 					       : largest->usage.rss),

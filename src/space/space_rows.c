@@ -41,9 +41,11 @@ const char *mf_region_holder(const struct mf_region *region)
 static void add_what(struct mf_buffer *text, const struct mf_region *region)
 {
 	const char *who = mf_region_holder(region);
+	/* "thread 12 stack" need not say "tid 12" again */
+	const char *said = strncmp(who, "tid ", 4) == 0 ? who + 4 : who;
 
 	mf_buffer_puts(text, region->label);
-	if (*who && !strstr(region->label, who))
+	if (*who && !strstr(region->label, said))
 		mf_buffer_printf(text, *region->label ? " (%s)" : "%s", who);
 }
 
