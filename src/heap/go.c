@@ -11,6 +11,7 @@
 #include "heap/recognise.h"
 
 enum {
+	ENTRIES_TRIED = 64, /* of a table of spans */
 	ARENA_SIZE = 64 << 20,
 	INDEX_ENTRIES = 1 << 22, /* of mheap_.arenas, 48-bit addresses */
 	GO_PAGE = 8192,
@@ -76,12 +77,14 @@ static bool span_agrees(struct claiming *claiming, uint64_t span,
 	       words[1] >> 40 == 0 && address - words[0] < words[1] * GO_PAGE;
 }
 
+/* Pages of spans that were freed keep their old entries: most must agree. */
 static bool table_agrees(struct claiming *claiming, uint64_t table,
 			 uint64_t base)
 {
 	unsigned good = 0, bad = 0;
 
-	for (uint64_t i = 0; i < ARENA_PAGES && good < 16 && bad < 4; i++) {
+	for (uint64_t i = 0; i < ARENA_PAGES && good + bad < ENTRIES_TRIED;
+	     i++) {
 		uint64_t span;
 
 		if (!mf_reader_u64(claiming->reader, table + i * 8, &span))
@@ -93,7 +96,7 @@ static bool table_agrees(struct claiming *claiming, uint64_t table,
 		else
 			bad++;
 	}
-	return good && !bad;
+	return good > bad;
 }
 
 /* *size: of a heapArena, the few small fields behind its spans included. */

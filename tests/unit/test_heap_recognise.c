@@ -513,6 +513,8 @@ static void go_arenas(void **state)
 		forge_u64(process, span + 24, base + i / 4 * 4 * 8192);
 		forge_u64(process, span + 32, 4);
 	}
+	/* the entry of a span that was freed stays behind */
+	forge_u64(process, far + UINT64_C(8) * 8, far + (3 << 20));
 	assert_int_equal(forge_recognise(process, &mf_go_ops), 1);
 	assert_string_equal(only_info(process)->version, "1.22");
 	assert_claim(process, base, base + ARENA, "Go arenas");
