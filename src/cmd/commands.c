@@ -2,9 +2,11 @@
  * The table of commands, and the way of every run: parse, open, refuse what the
  * target cannot do, run, say how it went.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cmd/command.h"
@@ -151,10 +153,25 @@ static int exit_code(const struct mf_run *run)
 	return count ? EXIT_PARTIAL : EXIT_SUCCESS;
 }
 
+/* Whoever could not know what to type instead leaves it to this. */
+static const char *general_hint(enum mf_error_code code)
+{
+	switch (code) {
+	case MF_ERROR_PERMISSION:
+		return "the same with sudo";
+	case MF_ERROR_NO_PROCESS:
+		return "pgrep -a NAME lists process ids";
+	default:
+		return "memforensics --help";
+	}
+}
+
 static int complain(struct mf_error *error)
 {
 	int code = error->code;
 
+	if (!error->hint)
+		mf_error_hint(error, "%s", general_hint(error->code));
 	mf_report_error(stderr, error);
 	mf_error_destroy(error);
 	return code;
@@ -191,6 +208,21 @@ static void set_log(const struct mf_settings *settings)
 					     : MF_LOG_WARNING);
 }
 
+/*
+ * A stream that was closed must not become a file of ours that a message is
+ * written into. Only for reading: to write to it stays the error that it is.
+ */
+static void keep_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int mf_command_main(int argc, char **argv)
 {
 	struct mf_parsed parsed = {
@@ -198,6 +230,7 @@ int mf_command_main(int argc, char **argv)
 	};
 	struct mf_error *error;
 
+	keep_streams();
 	/* A reader that went away ends us quietly, whoever started us. */
 	signal(SIGPIPE, SIG_DFL);
 	error = mf_command_parse(argc, argv, &parsed);

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -44,11 +45,16 @@ static struct mf_error *open_process(struct mf_session *session, uint64_t pid)
 				   &session->target);
 }
 
+/* What is read of a pipe is gone: only a file is looked into. */
 static bool is_elf(const char *path)
 {
 	char magic[4] = { 0 };
-	FILE *file = fopen(path, "re");
+	struct stat status;
+	FILE *file;
 
+	if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+		return false;
+	file = fopen(path, "re");
 	if (!file)
 		return false;
 	if (fread(magic, 1, sizeof(magic), file) != sizeof(magic))

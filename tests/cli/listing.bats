@@ -114,6 +114,15 @@ same_classes() { # LISTING
 	done
 }
 
+@test "a listing from a pipe" {
+	mf maps --json <(cat "$listings/curve-threads.pmap") >"$report"
+	json_holds "$report" '.target.kind == "listing" and
+		(.regions | length) > 6'
+	mf maps --json /dev/stdin < <(cat "$listings/curve-threads.pmap") \
+		>"$report"
+	json_holds "$report" '.target.kind == "listing"'
+}
+
 @test "of several listings, the one that was asked for" {
 	cat "$listings/curve-threads.pmap" "$listings/curve-threads.pmap" \
 		>"$BATS_TEST_TMPDIR/two"

@@ -207,6 +207,16 @@ refused() { # STATUS ARGUMENT...
 	[[ $stderr == *'No space left'* ]]
 }
 
+@test "a closed output is an error, and nothing is written elsewhere" {
+	start_until ready bash -c 'echo ready; read -r'
+	run --separate-stderr -1 bash -c \
+		"'$MEMFORENSICS' --stop brief --max-pause 10s $PID >&-"
+	[ "${#stderr_lines[@]}" = 3 ]
+	run -0 bash -c "'$MEMFORENSICS' --stop brief --max-pause 10s \
+		--json -o '$BATS_TEST_TMPDIR/report' $PID <&- >&- 2>&-"
+	json_holds "$BATS_TEST_TMPDIR/report" '.impact.stops == 1'
+}
+
 @test "completion for bash is a script that completes" {
 	mf --generate bash >"$BATS_TEST_TMPDIR/completion"
 	bash -n "$BATS_TEST_TMPDIR/completion"
