@@ -209,11 +209,21 @@ static void find_nothing(struct mf_judge *judge, const struct mf_facts *facts)
 			      mf_judge_count(judge, facts->mapping_count));
 		return;
 	}
-	mf_judge_find(
-		judge, MF_SEVERITY_INFO, facts->rss,
-		"nothing stands out: RSS is %s, and %s of it is explained",
-		mf_judge_size(judge, facts->rss),
-		mf_judge_share(judge, facts->rss_explained, facts->rss));
+	/* Calm would be a claim when much is not known. */
+	if (facts->rss_explained < facts->rss / 10 * 9)
+		mf_judge_find(
+			judge, MF_SEVERITY_INFO, facts->rss,
+			"nothing large stands out, but nothing here "
+			"claims %s of %s RSS",
+			mf_judge_size(judge, facts->rss - facts->rss_explained),
+			mf_judge_size(judge, facts->rss));
+	else
+		mf_judge_find(judge, MF_SEVERITY_INFO, facts->rss,
+			      "nothing stands out: RSS is %s, and %s of it is "
+			      "explained",
+			      mf_judge_size(judge, facts->rss),
+			      mf_judge_share(judge, facts->rss_explained,
+					     facts->rss));
 	mf_judge_evidence(judge, "rss", mf_size(facts->rss));
 	mf_judge_evidence(judge, "rss_explained",
 			  mf_size(facts->rss_explained));

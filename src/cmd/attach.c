@@ -17,7 +17,7 @@ static struct mf_error *set_batch(struct mf_settings *settings,
 
 static const struct mf_option options[] = {
 	{ .name = "batch",
-	  .summary = "the report only, never a prompt after it",
+	  .summary = "the report only, as now always: no prompt follows",
 	  .set = set_batch },
 };
 

@@ -186,13 +186,18 @@ static void write_partials(struct mf_run *run)
 			       count - shown);
 }
 
-static void add_pause(struct mf_buffer *text, const struct mf_impact *impact)
+static void add_pause(struct mf_buffer *text, const struct mf_run *run,
+		      const struct mf_impact *impact)
 {
 	char time[MF_UNIT_TEXT];
 
 	if (!impact->stops) {
 		mf_buffer_puts(text, "not paused");
-		if (impact->why && *impact->why)
+		if (run->command->unstopped &&
+		    run->settings->session.target.stop == MF_STOP_AUTO)
+			mf_buffer_printf(text, " (%s does without)",
+					 run->command->name);
+		else if (impact->why && *impact->why)
 			mf_buffer_printf(text, " (%s)", impact->why);
 		return;
 	}
@@ -215,7 +220,7 @@ static void write_impact(struct mf_run *run)
 	MF_AUTO_BUFFER(text);
 
 	mf_target_get_impact(mf_session_target(run->session), &impact);
-	add_pause(&text, &impact);
+	add_pause(&text, run, &impact);
 	mf_buffer_printf(
 		&text, "; %s read",
 		mf_report_size(run->report, number, impact.bytes_read));

@@ -198,6 +198,22 @@ static void a_listing_without_sizes_has_a_verdict(void **state)
 		"nothing stands out in 1 mappings (their resident sizes are not known)");
 }
 
+/* An allocator that nobody here knows: calm would be a claim. */
+static void what_nobody_claims_is_no_calm(void **state)
+{
+	struct forged *forged = *state;
+
+	forged->facts.rss = MIB(20);
+	forged->facts.rss_explained = MIB(4);
+	expect_finding(
+		forged, "nothing-stands-out",
+		"nothing large stands out, but nothing here claims 16.0 MiB of 20.0 MiB RSS");
+	forged->facts.rss_explained = MIB(18);
+	expect_finding(
+		forged, "nothing-stands-out",
+		"nothing stands out: RSS is 20.0 MiB, and 90% of it is explained");
+}
+
 /* ---- the kernel's counts --------------------------------------------------------- */
 
 static void the_limit_counts_without_page_cache(void **state)
@@ -440,6 +456,7 @@ int main(void)
 		FORGED_TEST(code_where_none_should_be),
 		FORGED_TEST(arenas_of_a_listing),
 		FORGED_TEST(a_listing_without_sizes_has_a_verdict),
+		FORGED_TEST(what_nobody_claims_is_no_calm),
 		FORGED_TEST(the_limit_counts_without_page_cache),
 		FORGED_TEST(the_address_space_has_a_limit),
 		FORGED_TEST(the_cgroup_counts_more_than_rss),
