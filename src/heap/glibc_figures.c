@@ -103,10 +103,11 @@ static void add_to_bin(struct accumulator *sum, enum chunk_kind kind,
 static void keep_pinner(struct accumulator *sum, uint64_t pages)
 {
 	uint64_t bytes = pages * sum->glibc->page_size;
+	uint64_t own = MF_MIN(bytes, sum->group.bytes);
 	struct mf_pinner pinner = {
 		.address = sum->group.start,
 		.size = sum->group.bytes,
-		.pinned_bytes = bytes - MF_MIN(bytes, sum->group.bytes),
+		.pinned_bytes = bytes - own,
 	};
 	size_t at = sum->pinner_count;
 
