@@ -18,8 +18,9 @@ struct mf_heap;
 struct mf_report;
 
 struct mf_heap_options {
-	bool no_symbols; /* find everything by structure alone */
-	bool no_walk;	 /* name the allocators, do not read their heaps */
+	bool no_symbols;  /* find everything by structure alone */
+	bool no_walk;	  /* name the allocators, do not read their heaps */
+	bool trim_ranges; /* list what malloc_trim(0) would give back */
 };
 
 /** COUNT chunks of BYTES bytes, headers included. */
@@ -73,6 +74,11 @@ struct mf_pinner {
 	uint64_t pinned_bytes;
 };
 
+/** Adjacent pages that malloc_trim(0) would give back: [start, end). */
+struct mf_trim_range {
+	uint64_t start, end;
+};
+
 struct mf_corruption {
 	uint64_t address;
 	const char *what;
@@ -107,6 +113,9 @@ struct mf_arena {
 	size_t pinner_count;
 	const struct mf_corruption *corrupt;
 	size_t corrupt_count;
+	/* ascending, maximal; NULL unless trim_ranges was asked for */
+	const struct mf_trim_range *trim_ranges;
+	size_t trim_range_count;
 };
 
 /** One parameter of an allocator, by its own name. */

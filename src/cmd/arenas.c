@@ -8,6 +8,20 @@ enum {
 	SHOWN_ARENAS = 20,
 };
 
+static struct mf_error *set_ranges(struct mf_settings *settings,
+				   const char *value)
+{
+	(void)value;
+	settings->session.heap.trim_ranges = true;
+	return NULL;
+}
+
+static const struct mf_option options[] = {
+	{ .name = "ranges",
+	  .summary = "list the pages that malloc_trim(0) would give back",
+	  .set = set_ranges },
+};
+
 static struct mf_error *run_arenas(struct mf_run *run)
 {
 	struct mf_heap_rows rows = {
@@ -39,7 +53,11 @@ const struct mf_command mf_command_arenas = {
 		"(free, but on pages that chunks in use share).\nOther "
 		"allocators are named, with the memory that they hold.\nWith "
 		"-v: heaps, chunk sizes and bins of the worst arena, and "
-		"parameters.",
+		"parameters.\nWith --ranges: of each arena the runs of pages "
+		"that malloc_trim(0) would give back now; only pages that are "
+		"in RAM, so their sizes add up to what it gives back.",
+	.options = options,
+	.option_count = MF_ARRAY_SIZE(options),
 	.needs = MF_CAN_MAPPINGS | MF_CAN_READ,
 	.run = run_arenas,
 };

@@ -11,6 +11,7 @@ enum {
 	CLASSES_PER_DOUBLING = 4,
 	PINNERS_KEPT = 8,
 	BINS_KEPT = MF_GLIBC_FASTBINS + MF_GLIBC_BINS,
+	RANGES_KEPT = 1 << 20, /* of all arenas: 16 MiB */
 };
 
 enum chunk_kind {
@@ -40,6 +41,7 @@ struct accumulator {
 	size_t pinner_count;
 	struct mf_glibc_run run, previous_run; /* open, and the one before */
 	struct group group;		       /* between them */
+	struct mf_glibc_ranges *ranges;	       /* NULL: not asked for */
 };
 
 /* ---- sizes and bins ------------------------------------------------------- */
@@ -144,8 +146,10 @@ static void close_run(struct accumulator *sum, bool is_top)
 						    is_top));
 	sum->previous_run = run;
 	sum->group = (struct group){ 0, 0 };
-	pages = is_top ? mf_glibc_trim_top(glibc, sum->segment, &run)
-		       : mf_glibc_trim_run(glibc, sum->segment, &run);
+	pages = is_top ? mf_glibc_trim_top(glibc, sum->segment, &run,
+					   sum->ranges)
+		       : mf_glibc_trim_run(glibc, sum->segment, &run,
+					   sum->ranges);
 	figures->trimmable_pages += pages;
 	figures->trimmable_bytes += pages * glibc->page_size;
 	sum->segment->figures.trimmable += pages * glibc->page_size;
@@ -347,7 +351,8 @@ static void *copy(struct mf_pool *pool, const void *items, size_t size)
 {
 	void *to = mf_pool_alloc(pool, size ? size : 1);
 
-	memcpy(to, items, size);
+	if (size)
+		memcpy(to, items, size);
 	return to;
 }
 
@@ -370,6 +375,19 @@ static void publish_tables(struct accumulator *sum, struct mf_arena *info)
 	info->pinners = copy(pool, sum->pinners,
 			     sum->pinner_count * sizeof(*sum->pinners));
 	info->pinner_count = sum->pinner_count;
+}
+
+static void publish_ranges(struct accumulator *sum, struct mf_arena *info)
+{
+	struct mf_glibc_ranges *ranges = sum->ranges;
+
+	if (!ranges)
+		return;
+	info->trim_ranges =
+		copy(sum->glibc->context->pool, ranges->items.items,
+		     ranges->items.count * sizeof(*ranges->items.items));
+	info->trim_range_count = ranges->items.count;
+	ranges->items.count = 0;
 }
 
 static void publish_heaps(struct mf_glibc *glibc,
@@ -427,7 +445,7 @@ static void settle(struct mf_glibc_arena *arena,
 }
 
 static void make_arena(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
-		       struct mf_arena *info)
+		       struct mf_glibc_ranges *ranges, struct mf_arena *info)
 {
 	mf_auto_free struct accumulator *sum = mf_new(struct accumulator);
 	struct mf_glibc_segment *segment;
@@ -444,6 +462,7 @@ static void make_arena(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 	};
 	sum->glibc = glibc;
 	sum->arena = arena;
+	sum->ranges = ranges;
 	sum->figures = &info->figures;
 	while ((segment = mf_glibc_segment_numbered(glibc, next))) {
 		add_segment(sum, segment);
@@ -451,6 +470,7 @@ static void make_arena(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 	}
 	settle(arena, &info->figures);
 	publish_tables(sum, info);
+	publish_ranges(sum, info);
 	publish_heaps(glibc, arena, info);
 	publish_corruption(glibc, arena, info);
 }
@@ -515,8 +535,19 @@ static void publish_parameters(struct mf_glibc *glibc,
 	info->parameters = to;
 }
 
+static void note_cut_ranges(const struct mf_glibc *glibc,
+			    const struct mf_glibc_ranges *ranges)
+{
+	if (ranges->cut)
+		mf_target_note_partial(glibc->target, "trim ranges",
+				       "only the first %d are listed",
+				       RANGES_KEPT);
+}
+
 void mf_glibc_make_figures(struct mf_glibc *glibc, struct mf_allocator *info)
 {
+	struct mf_glibc_ranges ranges = { .room = RANGES_KEPT };
+	bool listed = glibc->context->options->trim_ranges;
 	size_t count = glibc->arenas.count;
 	struct mf_arena *arenas = mf_pool_alloc(
 		glibc->context->pool, (count ? count : 1) * sizeof(*arenas));
@@ -524,7 +555,8 @@ void mf_glibc_make_figures(struct mf_glibc *glibc, struct mf_allocator *info)
 	info->figures = (struct mf_arena_figures){ 0 };
 	info->parameter_count = 0;
 	for (size_t i = 0; i < count; i++) {
-		make_arena(glibc, &glibc->arenas.items[i], &arenas[i]);
+		make_arena(glibc, &glibc->arenas.items[i],
+			   listed ? &ranges : NULL, &arenas[i]);
 		add_figures(&info->figures, &arenas[i].figures);
 	}
 	info->arenas = arenas;
@@ -532,4 +564,6 @@ void mf_glibc_make_figures(struct mf_glibc *glibc, struct mf_allocator *info)
 	info->mmapped = glibc->mmapped;
 	info->mmapped_resident = glibc->mmapped_resident;
 	publish_parameters(glibc, info);
+	note_cut_ranges(glibc, &ranges);
+	mf_vec_deinit(&ranges.items);
 }

@@ -64,6 +64,36 @@ static uint64_t count_resident(const struct mf_glibc *glibc,
 	       glibc->page_size;
 }
 
+/* Ranges ascend; one that touches the last makes it longer. */
+static void add_range(struct mf_glibc_ranges *ranges, uint64_t start,
+		      uint64_t end)
+{
+	struct mf_trim_range *last =
+		ranges->items.count
+			? &ranges->items.items[ranges->items.count - 1]
+			: NULL;
+
+	if (last && last->end == start) {
+		last->end = end;
+	} else if (ranges->room) {
+		ranges->room--;
+		mf_vec_push(&ranges->items,
+			    (struct mf_trim_range){ start, end });
+	} else {
+		ranges->cut = true;
+	}
+}
+
+static void list_resident(const struct mf_glibc *glibc,
+			  const struct mf_glibc_segment *segment,
+			  uint64_t start, uint64_t end,
+			  struct mf_glibc_ranges *ranges)
+{
+	for (; ranges && start < end; start += glibc->page_size)
+		if (is_resident(page_flags(glibc, segment, start)))
+			add_range(ranges, start, start + glibc->page_size);
+}
+
 /* The whole pages that mtrim hands to madvise. */
 static struct mf_glibc_run whole_pages(const struct mf_glibc *glibc,
 				       const struct mf_glibc_run *run)
@@ -98,12 +128,14 @@ static uint64_t end_of_release(const struct mf_glibc *glibc, uint64_t start,
 
 uint64_t mf_glibc_trim_run(const struct mf_glibc *glibc,
 			   const struct mf_glibc_segment *segment,
-			   const struct mf_glibc_run *run)
+			   const struct mf_glibc_run *run,
+			   struct mf_glibc_ranges *ranges)
 {
 	struct mf_glibc_run pages = whole_pages(glibc, run);
+	uint64_t end = end_of_release(glibc, pages.start, pages.end);
 
-	return count_resident(glibc, segment, pages.start,
-			      end_of_release(glibc, pages.start, pages.end));
+	list_resident(glibc, segment, pages.start, end, ranges);
+	return count_resident(glibc, segment, pages.start, end);
 }
 
 /* systrim asks whether the break still ends at the top. */
@@ -126,17 +158,20 @@ static uint64_t release_unit(const struct mf_glibc *glibc)
 
 uint64_t mf_glibc_trim_top(const struct mf_glibc *glibc,
 			   const struct mf_glibc_segment *segment,
-			   const struct mf_glibc_run *top)
+			   const struct mf_glibc_run *top,
+			   struct mf_glibc_ranges *ranges)
 {
 	uint64_t size = top->end - top->start;
-	uint64_t extra;
+	uint64_t extra, start, end = page_down(glibc, top->end);
 
 	if (size <= MF_GLIBC_CHUNK_MIN + 1 ||
 	    !top_ends_at_break(glibc, top->end))
 		return 0;
 	extra = size - MF_GLIBC_CHUNK_MIN - 1;
 	extra -= extra % release_unit(glibc);
-	return count_resident(glibc, segment, top->end - extra, top->end);
+	start = page_up(glibc, top->end - extra);
+	list_resident(glibc, segment, start, end, ranges);
+	return count_resident(glibc, segment, start, end);
 }
 
 uint64_t mf_glibc_trim_gain(const struct mf_glibc *glibc,
@@ -150,11 +185,11 @@ uint64_t mf_glibc_trim_gain(const struct mf_glibc *glibc,
 	struct mf_glibc_run pages = whole_pages(glibc, &all);
 
 	if (after_is_top)
-		return mf_glibc_trim_top(glibc, segment, &all) -
-		       MF_MIN(mf_glibc_trim_top(glibc, segment, &all),
-			      mf_glibc_trim_top(glibc, segment, after) +
-				      mf_glibc_trim_run(glibc, segment,
-							before));
+		return mf_glibc_trim_top(glibc, segment, &all, NULL) -
+		       MF_MIN(mf_glibc_trim_top(glibc, segment, &all, NULL),
+			      mf_glibc_trim_top(glibc, segment, after, NULL) +
+				      mf_glibc_trim_run(glibc, segment, before,
+							NULL));
 	if (head.start != head.end)
 		pages.start = head.end;
 	if (tail.start != tail.end)

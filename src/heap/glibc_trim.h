@@ -22,15 +22,27 @@ mf_glibc_residence(const struct mf_glibc *glibc,
 		   const struct mf_glibc_segment *segment, uint64_t start,
 		   uint64_t end);
 
-/** Pages of RUN that mtrim would release and that are there. */
+/** What malloc_trim would give back, page by page. */
+struct mf_glibc_ranges {
+	MF_VEC(struct mf_trim_range) items;
+	size_t room; /* for so many more */
+	bool cut;    /* there was none left */
+};
+
+/**
+ * Pages of RUN that mtrim would release and that are there; RANGES (NULL: not
+ * wanted) gets them too.
+ */
 uint64_t mf_glibc_trim_run(const struct mf_glibc *glibc,
 			   const struct mf_glibc_segment *segment,
-			   const struct mf_glibc_run *run);
+			   const struct mf_glibc_run *run,
+			   struct mf_glibc_ranges *ranges);
 
 /** Pages of TOP (with the run before it) that systrim would release. */
 uint64_t mf_glibc_trim_top(const struct mf_glibc *glibc,
 			   const struct mf_glibc_segment *segment,
-			   const struct mf_glibc_run *top);
+			   const struct mf_glibc_run *top,
+			   struct mf_glibc_ranges *ranges);
 
 /**
  * Pages more that could be released, were the chunks between BEFORE and AFTER

@@ -12,6 +12,7 @@
 enum {
 	PINNERS = 5,
 	CORRUPTIONS = 10,
+	RANGES = 20,
 	HEAPS = 20,
 	BINS = 20,
 };
@@ -92,6 +93,48 @@ static void write_pinners(const struct mf_heap_writer *writer)
 			};
 	qsort(pins, count, sizeof(*pins), by_pinned);
 	write_pins(writer, pins, count);
+}
+
+static const struct mf_column range_columns[] = {
+	{ "start", "start", MF_VALUE_ADDRESS, 0 },
+	{ "end", "end", MF_VALUE_ADDRESS, 0 },
+	{ "size", "size", MF_VALUE_SIZE, 0 },
+	{ "arena", "in arena", MF_VALUE_TEXT, 0 },
+};
+
+/* Only when they were asked for. */
+static void write_ranges(const struct mf_heap_writer *writer)
+{
+	static const struct mf_table table = {
+		.key = "range_rows",
+		.title = "WHAT malloc_trim(0) WOULD GIVE BACK",
+		.columns = range_columns,
+		.column_count = MF_ARRAY_SIZE(range_columns),
+		.top = RANGES,
+		.show = MF_SHOW_TEXT_ONLY,
+	};
+
+	mf_report_table_begin(writer->report, &table);
+	for (size_t i = 0; i < writer->worst.count; i++) {
+		const struct mf_arena *arena = writer->worst.items[i];
+		char number[MF_UNIT_TEXT];
+		const char *name = mf_arena_name(number, arena);
+
+		for (size_t j = 0; j < arena->trim_range_count; j++) {
+			const struct mf_trim_range *range =
+				&arena->trim_ranges[j];
+
+			mf_report_row(
+				writer->report,
+				(struct mf_value[]){
+					mf_address(range->start),
+					mf_address(range->end),
+					mf_size(range->end - range->start),
+					mf_text(name),
+				});
+		}
+	}
+	mf_report_table_end(writer->report);
 }
 
 static const struct mf_column corrupt_columns[] = {
@@ -274,6 +317,7 @@ void mf_heap_write_detail(const struct mf_heap_writer *writer)
 {
 	write_corrupt(writer);
 	write_pinners(writer);
+	write_ranges(writer);
 	if (writer->rows->detail < MF_HEAP_VERBOSE || !writer->worst.count)
 		return;
 	write_heaps(writer, writer->worst.items[0]);

@@ -65,9 +65,54 @@ static void write_fragmentation(struct mf_report *report,
 	write_object(report, "fragmentation", fields, MF_ARRAY_SIZE(fields));
 }
 
+static const struct mf_column range_columns[] = {
+	{ "start", NULL, MF_VALUE_ADDRESS, 0 },
+	{ "end", NULL, MF_VALUE_ADDRESS, 0 },
+};
+
+static void write_ranges(struct mf_report *report, const struct mf_arena *arena)
+{
+	static const struct mf_table table = {
+		.key = "ranges",
+		.columns = range_columns,
+		.column_count = MF_ARRAY_SIZE(range_columns),
+	};
+
+	mf_report_table_begin(report, &table);
+	for (size_t i = 0; i < arena->trim_range_count; i++)
+		mf_report_row(report,
+			      (struct mf_value[]){
+				      mf_address(arena->trim_ranges[i].start),
+				      mf_address(arena->trim_ranges[i].end),
+			      });
+	mf_report_table_end(report);
+}
+
+/* ARENA NULL: over all arenas, which list no ranges. */
+static void write_trimmable(struct mf_report *report,
+			    const struct mf_arena_figures *figures,
+			    const struct mf_arena *arena)
+{
+	const struct mf_field fields[] = {
+		{ "bytes", NULL, mf_size(figures->trimmable_bytes), 0 },
+		{ "pages", NULL, mf_count(figures->trimmable_pages), 0 },
+	};
+
+	if (!arena || !arena->trim_ranges) {
+		write_object(report, "trimmable", fields,
+			     MF_ARRAY_SIZE(fields));
+		return;
+	}
+	mf_report_object_open(report, "trimmable");
+	write_object(report, NULL, fields, MF_ARRAY_SIZE(fields));
+	write_ranges(report, arena);
+	mf_report_object_close(report);
+}
+
 /* Members of the object that is open. */
 static void write_figures(struct mf_report *report,
-			  const struct mf_arena_figures *figures)
+			  const struct mf_arena_figures *figures,
+			  const struct mf_arena *arena)
 {
 	const struct mf_field sizes[] = {
 		{ "system", NULL, mf_size(figures->system), 0 },
@@ -84,10 +129,6 @@ static void write_figures(struct mf_report *report,
 	const struct mf_field overhead[] = {
 		{ "bytes", NULL, mf_size(figures->overhead), 0 },
 	};
-	const struct mf_field trimmable[] = {
-		{ "bytes", NULL, mf_size(figures->trimmable_bytes), 0 },
-		{ "pages", NULL, mf_count(figures->trimmable_pages), 0 },
-	};
 
 	write_object(report, NULL, sizes, MF_ARRAY_SIZE(sizes));
 	write_amount(report, "in_use", &figures->in_use);
@@ -96,7 +137,7 @@ static void write_figures(struct mf_report *report,
 	write_free(report, &figures->free);
 	write_object(report, "top", top, MF_ARRAY_SIZE(top));
 	write_object(report, "overhead", overhead, MF_ARRAY_SIZE(overhead));
-	write_object(report, "trimmable", trimmable, MF_ARRAY_SIZE(trimmable));
+	write_trimmable(report, figures, arena);
 	write_fragmentation(report, figures);
 }
 
@@ -284,7 +325,7 @@ static void write_arena(struct mf_report *report, const struct mf_arena *arena)
 				mf_count(arena->attached_threads),
 				mf_numbers(arena->threads, arena->thread_count),
 			});
-	write_figures(report, &arena->figures);
+	write_figures(report, &arena->figures, arena);
 	write_heaps(report, arena);
 	write_bins(report, arena);
 	write_histogram(report, arena);
@@ -322,7 +363,7 @@ static void write_walked(struct mf_report *report,
 		{ "resident", NULL, mf_size(allocator->mmapped_resident), 0 },
 	};
 
-	write_figures(report, &allocator->figures);
+	write_figures(report, &allocator->figures, NULL);
 	write_object(report, "mmapped", mmapped, MF_ARRAY_SIZE(mmapped));
 	mf_report_table_begin(report, &table);
 	for (size_t i = 0; i < allocator->arena_count; i++)

@@ -259,7 +259,8 @@ static inline void forge_arena(struct forge *forge)
 static inline const struct mf_allocator *forge_read(struct forge *forge,
 						    const uint8_t *heap_pages)
 {
-	const struct mf_heap_options options = { .no_symbols = true };
+	const struct mf_heap_options options = { .no_symbols = true,
+						 .trim_ranges = true };
 	const struct mf_image_options image_options = { .no_debuginfo = true };
 	const struct mf_allocator *allocators;
 	size_t count;

@@ -87,6 +87,7 @@ static void test_bins_by_kind(void **state)
 /* The whole pages of a free chunk, but for that of its header. */
 static void test_trims_whole_present_pages(void **state)
 {
+	const struct mf_trim_range *ranges;
 	const struct mf_allocator *glibc;
 	uint8_t pages[HEAP_PAGES];
 	struct forge forge;
@@ -107,6 +108,12 @@ static void test_trims_whole_present_pages(void **state)
 	glibc = forge_read(&forge, pages);
 	assert_non_null(glibc);
 	assert_int_equal(glibc->figures.trimmable_pages, 4);
+	ranges = glibc->arenas[0].trim_ranges;
+	assert_int_equal(glibc->arenas[0].trim_range_count, 2);
+	assert_int_equal(ranges[0].start, FORGE_HEAP + 2 * PAGE);
+	assert_int_equal(ranges[0].end, FORGE_HEAP + 4 * PAGE);
+	assert_int_equal(ranges[1].start, FORGE_HEAP + 7 * PAGE);
+	assert_int_equal(ranges[1].end, FORGE_HEAP + 9 * PAGE);
 	assert_int_equal(glibc->figures.free.resident, 5 * PAGE);
 	assert_int_equal(glibc->figures.free.swapped, PAGE);
 	assert_int_equal(glibc->figures.free.already_returned, 2 * PAGE);
