@@ -79,9 +79,22 @@ struct mf_trim_range {
 	uint64_t start, end;
 };
 
+/** A chunk beside a place, or at it; state NULL: there is none. */
+struct mf_neighbour {
+	uint64_t address, size;
+	const char *state; /* "in_use", "tcache", "fastbin", "free", "top",
+			      "overhead", "unread" */
+};
+
+/** A contradiction in an arena: where, what, and what usually does that. */
 struct mf_corruption {
-	uint64_t address;
+	uint64_t address; /* of the chunk whose header, or link, is wrong */
 	const char *what;
+	const char *kind;  /* "size", "double-free", ...: stable, for scripts */
+	const char *cause; /* what usually does that */
+	const char *text;  /* printable bytes that stand there; NULL: none */
+	uint64_t lost;	   /* bytes from there on that nothing was made of */
+	struct mf_neighbour chunk, previous, next;
 };
 
 /** One contiguous piece of an arena: a 64 MiB heap, or an sbrk segment. */

@@ -224,6 +224,9 @@ void mf_target_release(struct mf_target *target);
 /** False once the watchdog has released a target that we think we hold. */
 bool mf_target_is_still(struct mf_target *target);
 
+/** Of max_pause, what is left to a target that is held; UINT64_MAX: all. */
+uint64_t mf_target_pause_left_ns(const struct mf_target *target);
+
 void mf_target_get_impact(const struct mf_target *target,
 			  struct mf_impact *ret);
 

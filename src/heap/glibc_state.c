@@ -32,8 +32,10 @@ void mf_glibc_note_corruption(struct mf_glibc *glibc,
 	va_end(arguments);
 	mf_vec_push(&arena->corrupt,
 		    (struct mf_corruption){
-			    address, mf_pool_strdup(glibc->context->pool,
-						    mf_buffer_text(&text)) });
+			    .address = address,
+			    .what = mf_pool_strdup(glibc->context->pool,
+						   mf_buffer_text(&text)),
+		    });
 }
 
 static uint64_t field(const uint8_t *bytes, uint32_t offset)

@@ -123,6 +123,7 @@ struct mf_error *mf_target_hold(struct mf_target *target)
 	if (target->held++ || !target->ops->hold)
 		return NULL;
 	mf_target_forget(target);
+	target->held_ns = mf_now_ns();
 	error = target->ops->hold(target);
 	if (error)
 		target->held = 0;
@@ -142,6 +143,17 @@ bool mf_target_is_still(struct mf_target *target)
 	if (target->info.kind != MF_TARGET_LIVE)
 		return true;
 	return target->held && target->ops->is_still(target);
+}
+
+uint64_t mf_target_pause_left_ns(const struct mf_target *target)
+{
+	uint64_t past = mf_now_ns() - target->held_ns;
+
+	if (target->info.kind != MF_TARGET_LIVE || !target->held)
+		return UINT64_MAX;
+	return target->options.max_pause_ns > past
+		       ? target->options.max_pause_ns - past
+		       : 0;
 }
 
 void mf_target_get_impact(const struct mf_target *target, struct mf_impact *ret)

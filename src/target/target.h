@@ -54,8 +54,8 @@ struct mf_target {
 	bool threads_known;
 	MF_VEC(struct mf_partial) partials;
 	struct mf_impact impact;
-	uint64_t opened_ns;
-	unsigned held; /* depth of holds */
+	uint64_t opened_ns, held_ns; /* held_ns: when the hold began */
+	unsigned held;		     /* depth of holds */
 	struct mf_page_cache *cache;
 	void *own; /* the kind's */
 };

@@ -308,7 +308,8 @@ static void live_data_is_no_retention(void **state)
 static void corruption_is_critical_when_it_held_still(void **state)
 {
 	static const struct mf_corruption broken = {
-		0x7f0000001010, "size 0x41414141 leaves the heap"
+		.address = 0x7f0000001010,
+		.what = "size 0x41414141 leaves the heap",
 	};
 	struct forged *forged = *state;
 	const struct mf_finding *finding;
