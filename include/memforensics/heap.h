@@ -36,6 +36,28 @@ struct mf_free_amount {
 	uint64_t already_returned; /* bytes of pages that are not there */
 };
 
+/**
+ * Bytes in RAM of chunks that are not in use (free, fast bins, tcache, top)
+ * which malloc_trim(0) would not give back, by reason. With trimmable_bytes
+ * they add up to unused.resident.
+ */
+struct mf_retained {
+	uint64_t pinned;   /* on pages that chunks in use, or cached, share */
+	uint64_t headers;  /* whole pages kept for a free chunk's own header */
+	uint64_t main_top; /* of the main arena's top */
+	uint64_t tops;	 /* of other arenas' tops, and what merges into them */
+	uint64_t tcache; /* never flushed by others than their thread */
+	uint64_t locked; /* mlock: madvise refuses */
+	uint64_t
+		hugetlb; /* huge page mappings: madvise refuses parts of them */
+	uint64_t skipped; /* in arenas that glibc 2.22-2.26 holds for corrupt */
+};
+
+/** Chunks that are not in use, and where their bytes are. */
+struct mf_unused {
+	uint64_t bytes, resident, swapped, absent;
+};
+
 /** The figures that an arena, and all of them together, have in common. */
 struct mf_arena_figures {
 	uint64_t system, max_system;
@@ -48,6 +70,8 @@ struct mf_arena_figures {
 	uint64_t largest_free; /* bytes, bins and top */
 	uint64_t pinned_bytes; /* free, on pages shared with chunks in use */
 	uint64_t top_resident; /* bytes of top in RAM */
+	struct mf_unused unused;
+	struct mf_retained retained;
 };
 
 enum mf_bin_kind {
@@ -68,10 +92,22 @@ struct mf_size_class {
 	struct mf_amount in_use, free; /* free: bins, fast bins, tcache, top */
 };
 
-/** A chunk in use that keeps free bytes from going back. */
+/** Chunks in use, side by side, that keep free bytes from going back. */
 struct mf_pinner {
-	uint64_t address, size; /* chunk's address, with header */
-	uint64_t pinned_bytes;
+	uint64_t address, size; /* of the first; of all, with headers */
+	uint64_t pinned_bytes;	/* free ones */
+	uint64_t count;		/* chunks, those in tcaches included */
+	uint64_t cached;	/* of these in tcaches */
+	/* Bytes that malloc_trim(0) would give back more, were they freed. */
+	uint64_t evicted_bytes;
+	const char *type; /* of the first, as far as it shows; or "" */
+};
+
+/** What the break could shrink by, were the highest chunks in use freed. */
+struct mf_top_pinner {
+	uint64_t address, size, count, cached; /* as in mf_pinner */
+	const char *type;
+	uint64_t break_bytes; /* with all that lie higher */
 };
 
 /** Adjacent pages that malloc_trim(0) would give back: [start, end). */
@@ -103,8 +139,11 @@ struct mf_arena_heap {
 	uint64_t committed; /* bytes that can be used */
 	uint64_t reserved;  /* bytes of PROT_NONE behind it */
 	uint64_t resident;
-	struct mf_amount in_use, free;
+	struct mf_amount in_use, free, tcache;
 	uint64_t trimmable;
+	bool newest;			 /* it holds the arena's top */
+	const struct mf_pinner *pinners; /* most pinned bytes first */
+	size_t pinner_count;
 };
 
 struct mf_arena {
@@ -124,6 +163,8 @@ struct mf_arena {
 	size_t histogram_count;
 	const struct mf_pinner *pinners; /* most pinned bytes first */
 	size_t pinner_count;
+	const struct mf_top_pinner *top_pinners; /* main arena; highest first */
+	size_t top_pinner_count;
 	const struct mf_corruption *corrupt;
 	size_t corrupt_count;
 	/* ascending, maximal; NULL unless trim_ranges was asked for */
