@@ -172,6 +172,16 @@ struct mf_arena {
 	size_t trim_range_count;
 };
 
+/** Chunks that one thread keeps for itself. */
+struct mf_thread_cache {
+	int tid;	  /* 0: no living thread's, or not known whose */
+	uint64_t address; /* of its table */
+	const struct mf_arena *arena; /* that the table lies in; or NULL */
+	bool valid; /* its lists hold together; else they count as in use */
+	struct mf_amount amount;
+	struct mf_amount mmapped; /* not in that: with mappings of their own */
+};
+
 /** One parameter of an allocator, by its own name. */
 struct mf_parameter {
 	const char *name;
@@ -182,6 +192,7 @@ struct mf_allocator {
 	const char *name;    /* "glibc", "jemalloc", "go", "hotspot", ... */
 	const char *version; /* "2.36", or "" */
 	const char *module;  /* path of the object that holds it */
+	uint64_t load;	     /* where that object is loaded; 0: not known */
 	bool supported;	     /* its heaps are walked */
 	const char *why;     /* why not, or what it was recognised by */
 	const char *layout;  /* "dwarf", "table", "inferred", or "" */
@@ -195,6 +206,8 @@ struct mf_allocator {
 	uint64_t mmapped_resident;
 	const struct mf_arena *arenas;
 	size_t arena_count;
+	const struct mf_thread_cache *tcaches; /* most bytes first */
+	size_t tcache_count;
 };
 
 /**

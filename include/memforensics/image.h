@@ -135,6 +135,13 @@ bool mf_image_find_bytes(struct mf_image *image, const struct mf_module *module,
 size_t mf_image_tls_slots(struct mf_image *image,
 			  const struct mf_module *module, uint64_t **ret);
 
+/**
+ * Bytes of the TLS block that MODULE's program headers ask for, rounded up to
+ * its alignment; 0: none. The executable's block is next to the thread pointer.
+ */
+uint64_t mf_image_tls_size(struct mf_image *image,
+			   const struct mf_module *module);
+
 /* ---- layouts from debug information ----------------------------------- */
 
 /** One member asked for, by C name; SIZE 0 and OFFSET -1 when it is absent. */

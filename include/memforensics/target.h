@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -81,7 +82,10 @@ struct mf_target_info {
 	unsigned thread_count;
 	const char *arch; /* "x86_64" */
 	uint32_t page_size;
-	uint64_t age_ms; /* since it started */
+	uint64_t user_end; /* past the addresses that a program has unasked */
+	bool tls_above;	   /* a program's own TLS lies above the thread
+			      pointer, not below it */
+	uint64_t age_ms;   /* since it started */
 	struct mf_limits limits;
 	struct mf_status status;
 };
@@ -156,6 +160,12 @@ struct mf_mapping {
 	const char *path; /* as the kernel names it, less " (deleted)"; "" */
 	struct mf_usage usage;
 };
+
+/** No file gives its bytes; pages of hugetlbfs only look as if one did. */
+static inline bool mf_mapping_is_anonymous(const struct mf_mapping *mapping)
+{
+	return !mapping->inode || strcmp(mapping->path, "/anon_hugepage") == 0;
+}
 
 /** Reads the mappings (and their usage) anew; pointers given before die. */
 struct mf_error *mf_target_refresh(struct mf_target *target) MF_MUST_CHECK;

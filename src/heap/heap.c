@@ -42,6 +42,7 @@ mf_heap_add_instance(struct mf_heap_context *context,
 	instance->info.layout = "";
 	instance->info.why = "";
 	instance->info.module = module ? module->path : "";
+	instance->info.load = module ? module->start : 0;
 	return instance;
 }
 

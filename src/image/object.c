@@ -177,6 +177,16 @@ static void read_notes(struct mf_object *object, const Elf64_Phdr *program)
 			      program->p_vaddr);
 }
 
+/* As the loader rounds it; no block is larger than memory allows. */
+static uint64_t aligned_size(const Elf64_Phdr *program)
+{
+	uint64_t align = program->p_align ? program->p_align : 1;
+
+	if (align & (align - 1) || align > UINT32_MAX)
+		return 0;
+	return (program->p_memsz + align - 1) & -align;
+}
+
 static void read_program(struct mf_object *object, const Elf64_Phdr *program)
 {
 	const struct mf_extent extent = { program->p_vaddr, program->p_memsz };
@@ -189,6 +199,9 @@ static void read_program(struct mf_object *object, const Elf64_Phdr *program)
 		break;
 	case PT_DYNAMIC:
 		object->dynamic = extent;
+		break;
+	case PT_TLS:
+		object->tls_size = aligned_size(program);
 		break;
 	case PT_INTERP:
 		object->interpreted = true;

@@ -47,7 +47,8 @@ struct mf_object {
 	struct mf_load loads[MF_LOADS_MAX];
 	size_t load_count;
 	struct mf_extent relro, dynamic;
-	bool interpreted; /* has PT_INTERP */
+	uint64_t tls_size; /* rounded up to its alignment */
+	bool interpreted;  /* has PT_INTERP */
 	uint8_t build_id[MF_BUILD_ID_MAX];
 	size_t build_id_size;
 	uint64_t build_id_vaddr;

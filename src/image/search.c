@@ -37,6 +37,14 @@ size_t mf_image_tls_slots(struct mf_image *image,
 	return count;
 }
 
+uint64_t mf_image_tls_size(struct mf_image *image,
+			   const struct mf_module *module)
+{
+	const struct mf_object *object = mf_image_object(image, module);
+
+	return object ? object->tls_size : 0;
+}
+
 /* Linkers put text that is data beside code only when they have no better
  * place; then code is searched too. */
 static unsigned wanted_flags(const struct mf_object *object)

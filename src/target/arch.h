@@ -32,6 +32,12 @@ static inline void *mf_remote_pointer(uint64_t address)
 /** "x86_64", ... */
 extern const char *const mf_arch_name;
 
+/** Past the last address that the kernel gives out unasked. */
+extern const uint64_t mf_arch_user_end;
+
+/** Whether the executable's TLS block lies above the thread pointer. */
+extern const bool mf_arch_tls_above;
+
 /** Of a thread that we stopped; false when it is gone. */
 bool mf_arch_get_registers(pid_t tid, struct mf_registers *ret);
 

@@ -37,6 +37,8 @@ enum {
 };
 
 const char *const mf_arch_name = "x86_64";
+const uint64_t mf_arch_user_end = UINT64_C(1) << 47;
+const bool mf_arch_tls_above = false;
 
 _Static_assert(sizeof(struct user_regs_struct) <= MF_ARCH_REGISTERS,
 	       "registers fit");

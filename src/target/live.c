@@ -211,6 +211,8 @@ static void fill_info(struct mf_target *target,
 	info->nspid = status->nspid ? status->nspid : live->pid;
 	info->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
 	info->arch = mf_arch_name;
+	info->user_end = mf_arch_user_end;
+	info->tls_above = mf_arch_tls_above;
 	info->thread_count = status->threads;
 	info->age_ms = age_ms(stat);
 	info->status = status->memory;
