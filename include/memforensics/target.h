@@ -162,7 +162,7 @@ struct mf_mapping {
 };
 
 /** No file gives its bytes; pages of hugetlbfs only look as if one did. */
-static inline bool mf_mapping_is_anonymous(const struct mf_mapping *mapping)
+static inline bool mf_mapping_has_no_file(const struct mf_mapping *mapping)
 {
 	return !mapping->inode || strcmp(mapping->path, "/anon_hugepage") == 0;
 }
