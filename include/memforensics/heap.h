@@ -146,11 +146,23 @@ struct mf_arena_heap {
 	size_t pinner_count;
 };
 
+/** Of what moment figures are. */
+enum mf_consistency {
+	MF_EXACT,     /* of one, in which nothing was under way */
+	MF_RACY,      /* of several: read while the process ran */
+	MF_IN_FLIGHT, /* caught locked or in the middle of a change */
+	MF_DAMAGED,   /* of one, but they contradict each other */
+};
+
+/** "exact", "racy", "in-flight", "damaged". */
+const char *mf_consistency_name(enum mf_consistency consistency);
+
 struct mf_arena {
 	unsigned index; /* in the ring, 0 is main */
 	uint64_t address;
 	bool main, locked;
 	bool in_flight; /* caught inside malloc or changing: not exact */
+	enum mf_consistency consistency;
 	uint64_t attached_threads;
 	const int *threads; /* tids whose arena this is */
 	size_t thread_count;
@@ -202,6 +214,7 @@ struct mf_allocator {
 	const struct mf_parameter *parameters;
 	size_t parameter_count;
 	struct mf_arena_figures figures; /* over all arenas */
+	enum mf_consistency consistency; /* the worst of all */
 	struct mf_amount mmapped;
 	uint64_t mmapped_resident;
 	const struct mf_arena *arenas;
@@ -230,6 +243,17 @@ void mf_heap_destroy(struct mf_heap *heap);
 /** Owner of malloc first; complete after mf_heap_finish. */
 const struct mf_allocator *mf_heap_allocators(const struct mf_heap *heap,
 					      size_t *count);
+
+/**
+ * What a look at another moment may do better, once finished: arenas whose
+ * parts do not agree because they were caught in the middle of a change, and
+ * those that were locked but whole.
+ */
+struct mf_heap_doubt {
+	size_t torn, locked;
+};
+
+void mf_heap_get_doubt(const struct mf_heap *heap, struct mf_heap_doubt *ret);
 
 /** After mf_space_settle: RSS and size of what each allocator claimed. */
 void mf_heap_account(struct mf_heap *heap, const struct mf_space *space);

@@ -198,6 +198,7 @@ struct mf_thread {
 	uint64_t pc, sp;
 	uint64_t tp;	 /* thread pointer: fs_base, TPIDR_EL0; 0 unknown */
 	bool in_syscall; /* pc, sp and this also without a stop, if blocked */
+	int64_t syscall; /* the number of the call that it is in, if in_syscall */
 	uint64_t general[32]; /* architecture's order (arch_*.c) */
 };
 
@@ -239,6 +240,23 @@ uint64_t mf_target_pause_left_ns(const struct mf_target *target);
 
 void mf_target_get_impact(const struct mf_target *target,
 			  struct mf_impact *ret);
+
+/**
+ * What one hold found of itself. A target that was held again, because the
+ * first time caught it at a bad moment, is told of as it was in one of them:
+ * rewinding drops the partial notes made since the mark, and what the holds
+ * since were like. That they were is not forgotten (stops, pauses).
+ */
+struct mf_target_mark {
+	size_t partials;
+	enum mf_stop stop;
+	const char *why;
+	bool racy, pause_ran_out, held;
+};
+
+void mf_target_mark(const struct mf_target *target, struct mf_target_mark *ret);
+void mf_target_rewind(struct mf_target *target,
+		      const struct mf_target_mark *mark);
 
 /* ---- bytes --------------------------------------------------------- */
 

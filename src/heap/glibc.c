@@ -103,28 +103,11 @@ static bool is_torn(struct mf_glibc *glibc)
 	return glibc->lost_bytes > system / TORN_SHARE;
 }
 
-/*
- * With one thread malloc takes no lock: a stop anywhere in libc's code may be
- * in the middle of it.
- */
-static bool is_caught_inside(struct mf_glibc *glibc)
-{
-	size_t count;
-	const struct mf_thread *threads =
-		mf_target_threads(glibc->target, &count);
-
-	if (!mf_target_is_still(glibc->target))
-		return true;
-	return count == 1 && threads[0].registers_known &&
-	       !threads[0].in_syscall &&
-	       mf_image_module_at(glibc->context->image, threads[0].pc) ==
-		       glibc->module;
-}
-
 static struct mf_error *walk(struct mf_heap_context *context,
 			     struct mf_allocator_instance *instance)
 {
 	struct mf_glibc *glibc = instance->state;
+	size_t threads;
 
 	for (unsigned attempt = 1;; attempt++) {
 		bool still = mf_target_is_still(context->target);
@@ -138,7 +121,9 @@ static struct mf_error *walk(struct mf_heap_context *context,
 		MF_TRY(claim(context, instance));
 	}
 	glibc->ran = !mf_target_is_still(context->target);
-	glibc->caught_inside = is_caught_inside(glibc);
+	mf_target_threads(context->target, &threads);
+	glibc->single = threads == 1;
+	mf_glibc_find_suspects(glibc);
 	return NULL;
 }
 
@@ -164,6 +149,7 @@ static void close_instance(struct mf_allocator_instance *instance)
 	forget_walk(glibc);
 	mf_vec_deinit(&glibc->segments);
 	mf_vec_deinit(&glibc->tcaches);
+	mf_vec_deinit(&glibc->suspects);
 	mf_vec_foreach(arena, &glibc->arenas) {
 		mf_vec_deinit(&arena->threads);
 		mf_vec_deinit(&arena->corrupt);

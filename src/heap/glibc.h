@@ -96,6 +96,7 @@ struct mf_glibc_arena {
 	uint64_t bins[MF_GLIBC_BINS][2]; /* fd, bk */
 	bool main, changed; /* changed: while it was being walked */
 	bool lies;	    /* its own figures cannot be */
+	bool caught;	    /* a thread's cache of it was being changed */
 	unsigned index;
 	uint64_t top_size;
 	/* Sums over nodes and links of all bins; equal when lists are whole. */
@@ -122,6 +123,14 @@ struct mf_glibc_tcache_shape {
 	bool counts_free_slots; /* 2.42: counters say what is left */
 };
 
+/** A thread that stood in libc when it was stopped, and perhaps in malloc. */
+struct mf_glibc_suspect {
+	int tid;
+	uint64_t pc;
+	uint64_t returns[8]; /* words on its stack that lead into libc's code */
+	size_t return_count;
+};
+
 struct mf_glibc {
 	struct mf_heap_context *context;
 	struct mf_target *target;
@@ -138,7 +147,8 @@ struct mf_glibc {
 	bool mangled_links;	   /* 2.32: links are xored with their place */
 	bool used;		   /* has ever allocated anything */
 	bool ran;		   /* while it was read */
-	bool caught_inside;	   /* malloc: by the walk, or by the stop */
+	bool single;		   /* one thread: malloc takes no locks */
+	MF_VEC(struct mf_glibc_suspect) suspects;
 	uint64_t brk;
 	uint64_t *tls_slots; /* GOT slots with thread-pointer offsets */
 	size_t tls_slot_count;
@@ -273,6 +283,18 @@ void mf_glibc_sort_segments(struct mf_glibc *glibc);
 /** The segment that holds ADDRESS (segments sorted), or NULL. */
 struct mf_glibc_segment *mf_glibc_segment_at(struct mf_glibc *glibc,
 					     uint64_t address);
+
+/* ---- who was inside (glibc_inside.c) ------------------------------------------ */
+
+/** Under the hold: notes the threads that may be inside this malloc. */
+void mf_glibc_find_suspects(struct mf_glibc *glibc);
+
+/** After it: whether thread TID (0: any thread) was, perhaps, inside. */
+bool mf_glibc_was_inside(const struct mf_glibc *glibc, int tid);
+
+/** Whether what is wrong with ARENA may be a change that was under way. */
+bool mf_glibc_is_caught(const struct mf_glibc *glibc,
+			const struct mf_glibc_arena *arena);
 
 /* ---- mmapped chunks (glibc_mmapped.c) ---------------------------------------------------- */
 

@@ -414,9 +414,15 @@ static void publish_corruption(const struct mf_glibc *glibc,
 	struct mf_corruption *rows;
 
 	info->in_flight = arena->corrupt_count || arena->changed;
-	if (info->locked || glibc->caught_inside || !arena->corrupt.count)
+	info->consistency = glibc->ran ? MF_RACY : MF_EXACT;
+	if (info->in_flight && !mf_glibc_is_caught(glibc, arena)) {
+		info->in_flight = false;
+		info->consistency = MF_DAMAGED;
+	} else if (info->in_flight || info->locked) {
+		info->consistency = MF_IN_FLIGHT;
+	}
+	if (info->consistency != MF_DAMAGED || !arena->corrupt.count)
 		return;
-	info->in_flight = false;
 	rows = mf_pool_alloc(glibc->context->pool,
 			     arena->corrupt.count * sizeof(*rows));
 	memcpy(rows, arena->corrupt.items,
@@ -553,11 +559,14 @@ void mf_glibc_make_figures(struct mf_glibc *glibc, struct mf_allocator *info)
 		glibc->context->pool, (count ? count : 1) * sizeof(*arenas));
 
 	info->figures = (struct mf_arena_figures){ 0 };
+	info->consistency = glibc->ran ? MF_RACY : MF_EXACT;
 	info->parameter_count = 0;
 	for (size_t i = 0; i < count; i++) {
 		make_arena(glibc, &glibc->arenas.items[i],
 			   listed ? &ranges : NULL, &arenas[i]);
 		add_figures(&info->figures, &arenas[i].figures);
+		info->consistency =
+			MF_MAX(info->consistency, arenas[i].consistency);
 	}
 	info->arenas = arenas;
 	info->arena_count = count;

@@ -67,10 +67,12 @@ static uint16_t cached(const struct mf_glibc *glibc,
 	return (uint16_t)(most - counter);
 }
 
+/* A list of a thread's own that is just being changed is still its own. */
 static bool parse(const struct mf_glibc *glibc,
 		  const struct mf_glibc_tcache_shape *shape,
 		  const uint8_t *user, struct mf_glibc_tcache *ret)
 {
+	unsigned odd = 0, odd_most = ret->tid ? 1 : 0;
 	bool any = false;
 
 	for (unsigned i = 0; i < shape->bins; i++) {
@@ -80,7 +82,9 @@ static bool parse(const struct mf_glibc *glibc,
 
 		if (entry % MF_GRANULE || entry >> 47)
 			return false;
-		if (count != UINT16_MAX && !entry != !count && i < SMALL_BINS)
+		odd += count != UINT16_MAX && !entry != !count &&
+		       i < SMALL_BINS;
+		if (odd > odd_most)
 			return false;
 		ret->entries[i] = entry;
 		ret->counts[i] = count;
@@ -89,19 +93,28 @@ static bool parse(const struct mf_glibc *glibc,
 	return any;
 }
 
-void mf_glibc_consider_tcache(struct mf_glibc *glibc, uint64_t chunk,
-			      const uint8_t *user, uint64_t size)
+/* TID: of the thread whose slot led there; 0: none did. */
+static void consider(struct mf_glibc *glibc, uint64_t chunk,
+		     const uint8_t *user, uint64_t size, int tid)
 {
 	const struct mf_glibc_tcache_shape *shape =
 		mf_glibc_tcache_shape(glibc, size);
-	struct mf_glibc_tcache tcache = { .address = chunk +
-						     MF_GLIBC_CHUNK_HEADER };
+	struct mf_glibc_tcache tcache = {
+		.address = chunk + MF_GLIBC_CHUNK_HEADER,
+		.tid = tid,
+	};
 
 	if (!shape || glibc->tcaches.count >= TCACHES_MAX ||
 	    !parse(glibc, shape, user, &tcache))
 		return;
 	if (mf_map_set(&glibc->tcache_index, tcache.address, 1))
 		mf_vec_push(&glibc->tcaches, tcache);
+}
+
+void mf_glibc_consider_tcache(struct mf_glibc *glibc, uint64_t chunk,
+			      const uint8_t *user, uint64_t size)
+{
+	consider(glibc, chunk, user, size, 0);
 }
 
 /* ---- through the threads ---------------------------------------------------- */
@@ -127,7 +140,6 @@ static void consider_pointer(struct mf_glibc *glibc, uint64_t user, int tid)
 {
 	uint8_t bytes[0x310];
 	uint64_t word, size;
-	size_t before = glibc->tcaches.count;
 
 	if (user % MF_GRANULE || user < MF_GLIBC_CHUNK_HEADER || user >> 47 ||
 	    !mf_target_read_u64(glibc->target, user - 8, &word))
@@ -137,10 +149,7 @@ static void consider_pointer(struct mf_glibc *glibc, uint64_t user, int tid)
 	    !mf_target_try_read(glibc->target, user, bytes,
 				size - MF_GLIBC_SIZE_FIELD))
 		return;
-	mf_glibc_consider_tcache(glibc, user - MF_GLIBC_CHUNK_HEADER, bytes,
-				 size);
-	if (glibc->tcaches.count > before)
-		glibc->tcaches.items[before].tid = tid;
+	consider(glibc, user - MF_GLIBC_CHUNK_HEADER, bytes, size, tid);
 }
 
 void mf_glibc_read_thread_caches(struct mf_glibc *glibc)
@@ -205,18 +214,46 @@ static int64_t follow(struct proof *proof, const struct mf_glibc_tcache *tcache,
 	return count;
 }
 
-static bool is_proved(struct proof *proof, const struct mf_glibc_tcache *tcache)
+/* A thread that was stopped between moving a list's head and counting it. */
+static bool is_between(const struct proof *proof,
+		       const struct mf_glibc_tcache *tcache, int64_t off)
 {
+	return (off == 1 || off == -1) && !proof->glibc->ran &&
+	       mf_glibc_was_inside(proof->glibc, tcache->tid);
+}
+
+/* *caught: one of its lists was being changed. */
+static bool is_proved(struct proof *proof, const struct mf_glibc_tcache *tcache,
+		      bool *caught)
+{
+	*caught = false;
 	for (unsigned i = 0; i < MF_GLIBC_TCACHE_BINS_MAX; i++) {
 		int64_t count = follow(proof, tcache, i, MF_LINK_NONE);
 
 		if (count < 0)
 			return false;
-		if (i < SMALL_BINS && tcache->counts[i] != UINT16_MAX &&
-		    count != tcache->counts[i])
+		if (i >= SMALL_BINS || tcache->counts[i] == UINT16_MAX ||
+		    count == tcache->counts[i])
+			continue;
+		if (*caught ||
+		    !is_between(proof, tcache, count - tcache->counts[i]))
 			return false;
+		*caught = true;
 	}
 	return true;
+}
+
+/* Its chunks are of the arena that its thread uses, nearly always. */
+static void mark_caught(struct mf_glibc *glibc,
+			const struct mf_glibc_tcache *tcache)
+{
+	const struct mf_glibc_segment *segment =
+		mf_glibc_segment_at(glibc, tcache->address);
+
+	if (!segment)
+		return;
+	glibc->arenas.items[segment->arena].changed = true;
+	glibc->arenas.items[segment->arena].caught = true;
 }
 
 void mf_glibc_resolve_tcaches(struct mf_glibc *glibc)
@@ -225,9 +262,15 @@ void mf_glibc_resolve_tcaches(struct mf_glibc *glibc)
 	unsigned refused = 0;
 
 	mf_vec_foreach(tcache, &glibc->tcaches) {
-		tcache->valid = is_proved(&proof, tcache);
+		bool caught;
+
+		tcache->valid = is_proved(&proof, tcache, &caught);
+		if (!tcache->valid && tcache->tid && !glibc->ran)
+			caught = mf_glibc_was_inside(glibc, tcache->tid);
+		if (caught)
+			mark_caught(glibc, tcache);
 		/* Of chunks that merely look like one nothing need be said. */
-		refused += !tcache->valid && tcache->tid;
+		refused += !tcache->valid && tcache->tid && !caught;
 		for (unsigned i = 0;
 		     tcache->valid && i < MF_GLIBC_TCACHE_BINS_MAX; i++)
 			follow(&proof, tcache, i, MF_LINK_TCACHE);

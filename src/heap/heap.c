@@ -115,6 +115,33 @@ struct mf_error *mf_heap_finish(struct mf_heap *heap)
 	return NULL;
 }
 
+const char *mf_consistency_name(enum mf_consistency consistency)
+{
+	static const char *const names[] = {
+		[MF_EXACT] = "exact",
+		[MF_RACY] = "racy",
+		[MF_IN_FLIGHT] = "in-flight",
+		[MF_DAMAGED] = "damaged",
+	};
+
+	return names[consistency];
+}
+
+void mf_heap_get_doubt(const struct mf_heap *heap, struct mf_heap_doubt *ret)
+{
+	*ret = (struct mf_heap_doubt){ 0, 0 };
+	for (size_t i = 0; i < heap->infos.count; i++) {
+		const struct mf_allocator *info = &heap->infos.items[i];
+
+		for (size_t k = 0; k < info->arena_count; k++) {
+			const struct mf_arena *arena = &info->arenas[k];
+
+			ret->torn += arena->in_flight;
+			ret->locked += arena->locked && !arena->in_flight;
+		}
+	}
+}
+
 void mf_heap_destroy(struct mf_heap *heap)
 {
 	if (!heap)

@@ -309,6 +309,7 @@ static const struct mf_column arena_columns[] = {
 	{ "main", NULL, MF_VALUE_BOOL, 0 },
 	{ "locked", NULL, MF_VALUE_BOOL, 0 },
 	{ "in_flight", NULL, MF_VALUE_BOOL, 0 },
+	{ "consistency", NULL, MF_VALUE_TEXT, 0 },
 	{ "attached_threads", NULL, MF_VALUE_COUNT, 0 },
 	{ "threads", NULL, MF_VALUE_NUMBERS, 0 },
 };
@@ -316,15 +317,17 @@ static const struct mf_column arena_columns[] = {
 static void write_arena(struct mf_report *report, const struct mf_arena *arena)
 {
 	mf_report_row_open(
-		report, (struct mf_value[]){
-				mf_count(arena->index),
-				mf_address(arena->address),
-				mf_bool(arena->main),
-				mf_bool(arena->locked),
-				mf_bool(arena->in_flight),
-				mf_count(arena->attached_threads),
-				mf_numbers(arena->threads, arena->thread_count),
-			});
+		report,
+		(struct mf_value[]){
+			mf_count(arena->index),
+			mf_address(arena->address),
+			mf_bool(arena->main),
+			mf_bool(arena->locked),
+			mf_bool(arena->in_flight),
+			mf_text(mf_consistency_name(arena->consistency)),
+			mf_count(arena->attached_threads),
+			mf_numbers(arena->threads, arena->thread_count),
+		});
 	write_figures(report, &arena->figures, arena);
 	write_heaps(report, arena);
 	write_bins(report, arena);
@@ -357,6 +360,10 @@ static void write_walked(struct mf_report *report,
 		.columns = arena_columns,
 		.column_count = MF_ARRAY_SIZE(arena_columns),
 	};
+	const struct mf_field consistency[] = {
+		{ "consistency", NULL,
+		  mf_text(mf_consistency_name(allocator->consistency)), 0 },
+	};
 	const struct mf_field mmapped[] = {
 		{ "count", NULL, mf_count(allocator->mmapped.count), 0 },
 		{ "bytes", NULL, mf_size(allocator->mmapped.bytes), 0 },
@@ -364,6 +371,7 @@ static void write_walked(struct mf_report *report,
 	};
 
 	write_figures(report, &allocator->figures, NULL);
+	write_object(report, NULL, consistency, MF_ARRAY_SIZE(consistency));
 	write_object(report, "mmapped", mmapped, MF_ARRAY_SIZE(mmapped));
 	mf_report_table_begin(report, &table);
 	for (size_t i = 0; i < allocator->arena_count; i++)

@@ -146,6 +146,7 @@ void mf_arch_fill_thread(const struct mf_registers *registers,
 	thread->sp = user.rsp;
 	thread->tp = user.fs_base;
 	thread->in_syscall = (long long)user.orig_rax >= 0;
+	thread->syscall = (int64_t)user.orig_rax;
 	thread->registers_known = true;
 }
 

@@ -198,7 +198,7 @@ static uint64_t predict_pause_ns(const struct mf_target *target)
 static void choose(struct mf_target *target, enum mf_stop stop, const char *why)
 {
 	/* a stop that was made once is what the report tells of */
-	if (target->impact.stops && stop == MF_STOP_NONE) {
+	if (target->was_stopped && stop == MF_STOP_NONE) {
 		target->impact.racy = true;
 		return;
 	}
@@ -342,8 +342,10 @@ static struct mf_error *stop_target(struct mf_target *target)
 		 holder->shared->count,
 		 (double)holder->shared->caught_ns / 1000000.0);
 	live->holding = true;
-	if (!target->impact.stops++)
+	target->impact.stops++;
+	if (!target->was_stopped)
 		target->impact.racy = false;
+	target->was_stopped = true;
 	error = mf_target_refresh(target);
 	if (error) {
 		mf_hold_end(target);

@@ -163,6 +163,29 @@ void mf_target_get_impact(const struct mf_target *target, struct mf_impact *ret)
 	ret->elapsed_ms = (double)(mf_now_ns() - target->opened_ns) / 1000000.0;
 }
 
+void mf_target_mark(const struct mf_target *target, struct mf_target_mark *ret)
+{
+	*ret = (struct mf_target_mark){
+		.partials = target->partials.count,
+		.stop = target->impact.stop,
+		.why = target->impact.why,
+		.racy = target->impact.racy,
+		.pause_ran_out = target->impact.pause_ran_out,
+		.held = target->was_stopped,
+	};
+}
+
+void mf_target_rewind(struct mf_target *target,
+		      const struct mf_target_mark *mark)
+{
+	target->partials.count = MF_MIN(target->partials.count, mark->partials);
+	target->impact.stop = mark->stop;
+	target->impact.why = mark->why;
+	target->impact.racy = mark->racy;
+	target->impact.pause_ran_out = mark->pause_ran_out;
+	target->was_stopped = mark->held;
+}
+
 /* ---- pages ----------------------------------------------------------- */
 
 /* Pages of a device, or that another process fills in, are never touched. */

@@ -56,6 +56,7 @@ struct mf_target {
 	struct mf_impact impact;
 	uint64_t opened_ns, held_ns; /* held_ns: when the hold began */
 	unsigned held;		     /* depth of holds */
+	bool was_stopped;	     /* since the last rewind */
 	struct mf_page_cache *cache;
 	void *own; /* the kind's */
 };

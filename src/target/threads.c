@@ -40,6 +40,7 @@ static void read_syscall(int task, const char *tid, struct mf_thread *thread)
 	thread->sp = values[count - 2];
 	thread->pc = values[count - 1];
 	thread->in_syscall = count == 9;
+	thread->syscall = count == 9 ? (int64_t)values[0] : -1;
 }
 
 static bool read_thread(int task, const char *tid, struct mf_thread *ret)
