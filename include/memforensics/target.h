@@ -333,6 +333,9 @@ const struct mf_partial *mf_target_partials(const struct mf_target *target,
 /** An empty forged target: 4096-byte pages, all abilities, no threads. */
 struct mf_target *mf_target_create_forged(void);
 
+/** Before any mapping is added. */
+void mf_target_forge_page_size(struct mf_target *target, uint32_t page_size);
+
 /**
  * Adds a mapping whose bytes are BYTES (not copied; NULL: absent pages). PAGES
  * holds its MF_PAGE_* flags, one byte a page; NULL: all present.

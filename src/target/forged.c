@@ -124,6 +124,14 @@ struct mf_target *mf_target_create_forged(void)
 	return target;
 }
 
+void mf_target_forge_page_size(struct mf_target *target, uint32_t page_size)
+{
+	assert(target->info.kind == MF_TARGET_FORGED);
+	assert(page_size && !(page_size & (page_size - 1)));
+	mf_target_forget(target);
+	target->info.page_size = page_size;
+}
+
 static int compare_mappings(const void *left, const void *right)
 {
 	const struct mf_mapping *a = left, *b = right;
