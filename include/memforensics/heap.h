@@ -258,6 +258,47 @@ void mf_heap_get_doubt(const struct mf_heap *heap, struct mf_heap_doubt *ret);
 /** After mf_space_settle: RSS and size of what each allocator claimed. */
 void mf_heap_account(struct mf_heap *heap, const struct mf_space *space);
 
+/* ---- chunk by chunk (finished only) ------------------------------------- */
+
+/** What a chunk is; mf_heap_chunk_kind_name. */
+enum mf_chunk_kind {
+	MF_KIND_IN_USE,
+	MF_KIND_TCACHE,
+	MF_KIND_FASTBIN,
+	MF_KIND_FREE,
+	MF_KIND_UNSORTED, /* free, and in the unsorted bin */
+	MF_KIND_TOP,
+	MF_KIND_OVERHEAD, /* headers, fenceposts, gaps: no chunk of anybody's */
+	MF_KIND_UNREAD,	  /* could not be read or made no sense */
+	MF_KIND_MMAPPED,  /* in use, in a mapping of its own */
+	MF_KINDS,
+};
+
+/** MF_NO_ARENA: it is in none, as mmapped chunks are. */
+#define MF_NO_ARENA UINT32_MAX
+
+struct mf_chunk {
+	uint64_t address, size; /* with its header */
+	enum mf_chunk_kind kind;
+	unsigned arena; /* struct mf_arena's index, or MF_NO_ARENA */
+	const struct mf_allocator *allocator; /* a copy: its name, module */
+};
+
+/** Of one chunk, valid during the call; false: no more are wanted. */
+typedef bool (*mf_chunk_visitor)(const struct mf_chunk *chunk, void *data);
+
+/**
+ * Shows the chunks of every supported allocator that touch [START, END), each
+ * allocator's in address order. The chunks of an arena are all of its memory:
+ * their sizes add up to its system, unread bytes included, but for headers
+ * before the first chunk of a heap. Nothing is read and no memory is held.
+ */
+void mf_heap_each_chunk(const struct mf_heap *heap, uint64_t start,
+			uint64_t end, mf_chunk_visitor visit, void *data);
+
+/** "in_use", "tcache", ...: a word, for data and for people. */
+const char *mf_heap_chunk_kind_name(enum mf_chunk_kind kind);
+
 /* ---- as rows of a report (finished only) ------------------------------- */
 
 /** How much text says of each allocator. */

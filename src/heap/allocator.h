@@ -12,8 +12,10 @@
  *     model; NULL when its heaps cannot be walked: then instance->info says
  *     supported = false and why.
  *  5. finish: with the target released, make the figures.
- *  6. close: free instance->state.
- *  7. Add the table to the array in src/heap/heap.c.
+ *  6. each_chunk: show those chunks of the model that touch a range, in address
+ *     order; NULL when there is none.
+ *  7. close: free instance->state.
+ *  8. Add the table to the array in src/heap/heap.c.
  */
 #ifndef MF_HEAP_ALLOCATOR_H
 #define MF_HEAP_ALLOCATOR_H
@@ -39,6 +41,11 @@ struct mf_allocator_instance {
 	void *state; /* of the ops alone */
 };
 
+/** Addresses, [start, end). */
+struct mf_chunk_range {
+	uint64_t start, end;
+};
+
 struct mf_allocator_ops {
 	const char *name;
 	struct mf_error *(*probe)(struct mf_heap_context *context);
@@ -48,6 +55,10 @@ struct mf_allocator_ops {
 				 struct mf_allocator_instance *instance);
 	struct mf_error *(*finish)(struct mf_heap_context *context,
 				   struct mf_allocator_instance *instance);
+	/* False when VISIT wants no more. */
+	bool (*each_chunk)(const struct mf_allocator_instance *instance,
+			   struct mf_chunk_range range, mf_chunk_visitor visit,
+			   void *data);
 	void (*close)(struct mf_allocator_instance *instance);
 };
 

@@ -27,6 +27,7 @@ static void forget_walk(struct mf_glibc *glibc)
 	glibc->effort = 0;
 	glibc->mmapped = (struct mf_amount){ 0, 0 };
 	glibc->mmapped_resident = 0;
+	glibc->mmapped_chunks.count = 0;
 }
 
 /* A main arena that could not have the break has its memory all over the
@@ -135,6 +136,7 @@ static struct mf_error *finish(struct mf_heap_context *context,
 	if (context->options->no_walk)
 		return NULL;
 	mf_glibc_sort_segments(glibc);
+	mf_glibc_sort_mmapped(glibc);
 	mf_glibc_resolve_lists(glibc);
 	mf_glibc_make_figures(glibc, &instance->info);
 	return NULL;
@@ -150,6 +152,7 @@ static void close_instance(struct mf_allocator_instance *instance)
 	mf_vec_deinit(&glibc->segments);
 	mf_vec_deinit(&glibc->tcaches);
 	mf_vec_deinit(&glibc->suspects);
+	mf_vec_deinit(&glibc->mmapped_chunks);
 	mf_vec_foreach(arena, &glibc->arenas) {
 		mf_vec_deinit(&arena->threads);
 		mf_vec_deinit(&arena->corrupt);
@@ -166,5 +169,6 @@ const struct mf_allocator_ops mf_glibc_ops = {
 	.claim = claim,
 	.walk = walk,
 	.finish = finish,
+	.each_chunk = mf_glibc_each_chunk,
 	.close = close_instance,
 };

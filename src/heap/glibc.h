@@ -108,6 +108,12 @@ struct mf_glibc_arena {
 	size_t first_segment, segment_count;
 };
 
+/** A chunk of the model. */
+struct mf_glibc_chunk {
+	uint64_t address, size;
+	enum mf_chunk_kind kind;
+};
+
 /** A tcache_perthread_struct, as found; its lists are not yet proved. */
 struct mf_glibc_tcache {
 	uint64_t address; /* of the struct */
@@ -160,6 +166,8 @@ struct mf_glibc {
 	MF_VEC(struct mf_glibc_tcache) tcaches;
 	struct mf_amount mmapped;
 	uint64_t mmapped_resident;
+	MF_VEC(struct mf_glibc_chunk)
+	mmapped_chunks;	     /* once sorted, by address */
 	uint64_t lost_bytes; /* that the walk could make nothing of */
 	uint64_t effort;     /* spent on seeking where chunks begin */
 };
@@ -299,6 +307,30 @@ bool mf_glibc_is_caught(const struct mf_glibc *glibc,
 /* ---- mmapped chunks (glibc_mmapped.c) ---------------------------------------------------- */
 
 struct mf_error *mf_glibc_find_mmapped(struct mf_glibc *glibc);
+
+/* ---- chunk by chunk (glibc_chunks.c) -------------------------------------- */
+
+/** A place in the log and the links of a segment, in step with each other. */
+struct mf_glibc_cursor {
+	const struct mf_glibc_segment *segment;
+	uint64_t address; /* of the next chunk */
+	size_t offset, page, link;
+};
+
+/** Before the first chunk of SEGMENT. */
+struct mf_glibc_cursor mf_glibc_cursor(const struct mf_glibc_segment *segment);
+
+/** The next chunk, its lists resolved; false at the end. */
+bool mf_glibc_next_chunk(struct mf_glibc_cursor *cursor,
+			 struct mf_glibc_chunk *ret);
+
+/** The each_chunk of the ops. */
+bool mf_glibc_each_chunk(const struct mf_allocator_instance *instance,
+			 struct mf_chunk_range range, mf_chunk_visitor visit,
+			 void *data);
+
+/** Puts mmapped chunks in address order, once all are there. */
+void mf_glibc_sort_mmapped(struct mf_glibc *glibc);
 
 /* ---- figures (glibc_figures.c) ------------------------------------------------- */
 

@@ -14,17 +14,6 @@ enum {
 	RANGES_KEPT = 1 << 20, /* of all arenas: 16 MiB */
 };
 
-enum chunk_kind {
-	KIND_IN_USE,
-	KIND_TCACHE,
-	KIND_FAST,
-	KIND_FREE,
-	KIND_UNSORTED, /* free, and in the unsorted bin */
-	KIND_TOP,
-	KIND_OVERHEAD,
-	KIND_UNREAD,
-};
-
 /* Chunks in use, side by side, between two runs of free memory. */
 struct group {
 	uint64_t start, bytes;
@@ -74,20 +63,20 @@ static void add_to_class(struct accumulator *sum, uint64_t size, bool in_use)
 	add_amount(in_use ? &class->in_use : &class->free, size);
 }
 
-static void add_to_bin(struct accumulator *sum, enum chunk_kind kind,
+static void add_to_bin(struct accumulator *sum, enum mf_chunk_kind kind,
 		       uint64_t size)
 {
 	unsigned index = mf_glibc_bin_index(size);
 	struct mf_bin *bin;
 
-	if (kind == KIND_FAST) {
+	if (kind == MF_KIND_FASTBIN) {
 		index = (unsigned)(size / MF_GRANULE - 2);
 		if (index >= MF_GLIBC_FASTBINS)
 			return;
 		bin = &sum->bins[index];
 		bin->kind = MF_BIN_FAST;
 	} else {
-		if (kind == KIND_UNSORTED)
+		if (kind == MF_KIND_UNSORTED)
 			index = 1;
 		bin = &sum->bins[MF_GLIBC_FASTBINS + index];
 		bin->kind = index == 1	  ? MF_BIN_UNSORTED
@@ -179,7 +168,7 @@ static void extend_group(struct accumulator *sum, uint64_t address,
 
 /* ---- chunks -------------------------------------------------------------------- */
 
-static void add_free(struct accumulator *sum, enum chunk_kind kind,
+static void add_free(struct accumulator *sum, enum mf_chunk_kind kind,
 		     uint64_t address, uint64_t size)
 {
 	struct mf_free_amount *amount = &sum->figures->free;
@@ -217,96 +206,51 @@ static void add_top(struct accumulator *sum, uint64_t address, uint64_t size)
 	}
 }
 
-static void add_chunk(struct accumulator *sum, enum chunk_kind kind,
+static void add_chunk(struct accumulator *sum, enum mf_chunk_kind kind,
 		      uint64_t address, uint64_t size)
 {
 	switch (kind) {
-	case KIND_IN_USE:
+	case MF_KIND_IN_USE:
 		add_amount(&sum->figures->in_use, size);
 		add_amount(&sum->segment->figures.in_use, size);
 		add_to_class(sum, size, true);
 		extend_group(sum, address, size);
 		break;
-	case KIND_TCACHE:
+	case MF_KIND_TCACHE:
 		add_amount(&sum->figures->tcache, size);
 		add_to_class(sum, size, false);
 		extend_group(sum, address, size);
 		break;
-	case KIND_FAST:
+	case MF_KIND_FASTBIN:
 		add_amount(&sum->figures->fastbin, size);
 		add_to_bin(sum, kind, size);
 		add_to_class(sum, size, false);
 		extend_run(sum, address, size);
 		break;
-	case KIND_FREE:
-	case KIND_UNSORTED:
+	case MF_KIND_FREE:
+	case MF_KIND_UNSORTED:
 		add_free(sum, kind, address, size);
 		break;
-	case KIND_TOP:
+	case MF_KIND_TOP:
 		add_top(sum, address, size);
 		break;
-	case KIND_OVERHEAD:
+	case MF_KIND_OVERHEAD:
 		sum->figures->overhead += size;
 		close_run(sum, false);
 		sum->previous_run = sum->run;
 		break;
-	case KIND_UNREAD:
+	case MF_KIND_UNREAD:
 		sum->figures->unread += size;
 		close_run(sum, false);
 		sum->previous_run = sum->run;
 		break;
+	case MF_KIND_MMAPPED: /* in no segment */
+	case MF_KINDS:
+		break;
 	}
 }
 
-static enum chunk_kind kind_of(enum mf_chunk_state state,
-			       const struct mf_link *link)
-{
-	static const enum chunk_kind kinds[MF_CHUNK_STATES] = {
-		[MF_CHUNK_IN_USE] = KIND_IN_USE,
-		[MF_CHUNK_FREE] = KIND_FREE,
-		[MF_CHUNK_TOP] = KIND_TOP,
-		[MF_CHUNK_OVERHEAD] = KIND_OVERHEAD,
-		[MF_CHUNK_UNREAD] = KIND_UNREAD,
-	};
-	static const enum chunk_kind marks[] = {
-		[MF_LINK_NONE] = KIND_IN_USE,
-		[MF_LINK_FAST] = KIND_FAST,
-		[MF_LINK_TCACHE] = KIND_TCACHE,
-		[MF_LINK_UNSORTED] = KIND_UNSORTED,
-	};
-
-	return link && link->mark ? marks[link->mark] : kinds[state];
-}
-
 /* ---- segments -------------------------------------------------------------------- */
-
-/* The links of a segment, in step with its chunks. */
-struct link_cursor {
-	const struct mf_link_table *table;
-	size_t page, at;
-};
-
-static const struct mf_link *link_of(struct link_cursor *cursor,
-				     uint64_t address)
-{
-	const struct mf_link_table *table = cursor->table;
-	size_t page = (address - table->start) >> 12;
-	const struct mf_link *link;
-
-	if (page >= table->pages.count)
-		return NULL;
-	if (cursor->at < table->pages.items[page])
-		cursor->at = table->pages.items[page];
-	if (cursor->at >= table->links.count ||
-	    (page + 1 < table->pages.count &&
-	     cursor->at >= table->pages.items[page + 1]))
-		return NULL;
-	link = &table->links.items[cursor->at];
-	if (link->place != (address / MF_GRANULE & UINT8_MAX))
-		return NULL;
-	cursor->at++;
-	return link;
-}
 
 static uint64_t segment_resident(const struct mf_glibc *glibc,
 				 const struct mf_glibc_segment *segment)
@@ -321,20 +265,15 @@ static uint64_t segment_resident(const struct mf_glibc *glibc,
 static void add_segment(struct accumulator *sum,
 			struct mf_glibc_segment *segment)
 {
-	struct link_cursor cursor = { .table = &segment->links };
-	uint64_t address = segment->start, size;
-	enum mf_chunk_state state;
-	size_t offset = 0;
+	struct mf_glibc_cursor cursor = mf_glibc_cursor(segment);
+	struct mf_glibc_chunk chunk;
 
 	sum->segment = segment;
 	sum->run = sum->previous_run = (struct mf_glibc_run){ 0, 0 };
 	sum->group = (struct group){ 0, 0 };
 	sum->figures->overhead += segment->start - segment->base;
-	while (mf_chunk_log_next(&segment->log, &offset, &size, &state)) {
-		add_chunk(sum, kind_of(state, link_of(&cursor, address)),
-			  address, size);
-		address += size;
-	}
+	while (mf_glibc_next_chunk(&cursor, &chunk))
+		add_chunk(sum, chunk.kind, chunk.address, chunk.size);
 	close_run(sum, false);
 	segment->figures.start = segment->memory_start;
 	segment->figures.committed =

@@ -51,6 +51,11 @@ static bool read_words(struct search *search, uint64_t address,
 	return true;
 }
 
+/* A mapping: its bytes (0: it is none), and where the chunk in it begins. */
+struct found {
+	uint64_t size, offset;
+};
+
 /* Bytes of the mapping whose chunk header stands at BASE + OFFSET; 0: none. */
 static uint64_t mapping_size(struct search *search, uint64_t base,
 			     uint64_t offset)
@@ -77,8 +82,8 @@ static uint64_t mapping_size(struct search *search, uint64_t base,
  * bytes before the first address of its alignment; its own header then tells
  * the current size.
  */
-static uint64_t aligned_size(struct search *search, uint64_t base,
-			     uint64_t first)
+static struct found find_aligned(struct search *search, uint64_t base,
+				 uint64_t first)
 {
 	uint64_t last = 0;
 
@@ -96,21 +101,18 @@ static uint64_t aligned_size(struct search *search, uint64_t base,
 		last = offset;
 		total = mapping_size(search, base, offset);
 		if (total)
-			return total;
+			return (struct found){ total, offset };
 	}
-	return 0;
+	return (struct found){ first, 0 };
 }
 
 /* The first header decides, unless an aligned one follows it. */
-static uint64_t size_at(struct search *search, uint64_t base)
+static struct found find_at(struct search *search, uint64_t base)
 {
 	uint64_t first = mapping_size(search, base, 0);
-	uint64_t aligned;
 
-	if (!first)
-		return 0;
-	aligned = aligned_size(search, base, first);
-	return aligned ? aligned : first;
+	return first ? find_aligned(search, base, first)
+		     : (struct found){ 0, 0 };
 }
 
 static bool is_done(const struct search *search)
@@ -118,8 +120,9 @@ static bool is_done(const struct search *search)
 	return search->glibc->mmapped.count >= search->count_wanted;
 }
 
-static void add(struct search *search, uint64_t base, uint64_t size)
+static void add(struct search *search, uint64_t base, struct found found)
 {
+	uint64_t size = found.size;
 	struct mf_glibc *glibc = search->glibc;
 	struct mf_page_counts pages = { 0 };
 	struct mf_error *error =
@@ -129,6 +132,12 @@ static void add(struct search *search, uint64_t base, uint64_t size)
 	glibc->mmapped.count++;
 	glibc->mmapped.bytes += size;
 	glibc->mmapped_resident += pages.present * glibc->page_size;
+	mf_vec_push(&glibc->mmapped_chunks,
+		    (struct mf_glibc_chunk){
+			    .address = base + found.offset,
+			    .size = size - found.offset,
+			    .kind = MF_KIND_MMAPPED,
+		    });
 	mf_space_claim(glibc->context->space,
 		       &(struct mf_claim){
 			       .start = base,
@@ -155,18 +164,21 @@ static uint64_t end_of_claim(struct search *search, uint64_t address)
 static void search_mapping(struct search *search,
 			   const struct mf_mapping *mapping)
 {
-	uint64_t at = mapping->start, size, end;
+	uint64_t at = mapping->start, end;
+	struct found found;
 
 	search->limit = mapping->end;
 	mf_window_restrict(&search->window, mapping->end);
 	while (at < mapping->end && !is_done(search)) {
 		end = end_of_claim(search, at);
-		size = end ? 0 : size_at(search, at);
-		if (size)
-			add(search, at, size);
+		found = end ? (struct found){ 0, 0 } : find_at(search, at);
+		if (found.size)
+			add(search, at, found);
 		else if (!search->every_page)
 			return;
-		at = end ? end : at + (size ? size : search->glibc->page_size);
+		at = end	  ? end
+		     : found.size ? at + found.size
+				  : at + search->glibc->page_size;
 	}
 }
 

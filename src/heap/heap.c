@@ -162,6 +162,34 @@ const struct mf_allocator *mf_heap_allocators(const struct mf_heap *heap,
 	return heap->infos.items;
 }
 
+void mf_heap_each_chunk(const struct mf_heap *heap, uint64_t start,
+			uint64_t end, mf_chunk_visitor visit, void *data)
+{
+	struct mf_chunk_range range = { start, end };
+
+	for (size_t i = 0; i < heap->instances.count; i++) {
+		const struct mf_allocator_instance *instance =
+			&heap->instances.items[i];
+
+		if (instance->ops->each_chunk &&
+		    !instance->ops->each_chunk(instance, range, visit, data))
+			return;
+	}
+}
+
+const char *mf_heap_chunk_kind_name(enum mf_chunk_kind kind)
+{
+	static const char *const names[MF_KINDS] = {
+		[MF_KIND_IN_USE] = "in_use",	 [MF_KIND_TCACHE] = "tcache",
+		[MF_KIND_FASTBIN] = "fastbin",	 [MF_KIND_FREE] = "free",
+		[MF_KIND_UNSORTED] = "unsorted", [MF_KIND_TOP] = "top",
+		[MF_KIND_OVERHEAD] = "overhead", [MF_KIND_UNREAD] = "unread",
+		[MF_KIND_MMAPPED] = "mmapped",
+	};
+
+	return names[kind];
+}
+
 void mf_heap_account(struct mf_heap *heap, const struct mf_space *space)
 {
 	size_t count;

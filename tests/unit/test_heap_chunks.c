@@ -1,0 +1,185 @@
+/*
+ * The chunks of a heap one by one, in forged memory: each with its size and
+ * what it is, in address order, and those of a range alone.
+ */
+#include "forge_glibc.h"
+
+enum {
+	SHOWN_MAX = 4096,
+};
+
+struct shown {
+	struct mf_chunk chunks[SHOWN_MAX];
+	size_t count, limit;
+};
+
+static bool note(const struct mf_chunk *chunk, void *data)
+{
+	struct shown *shown = data;
+
+	assert_true(shown->count < SHOWN_MAX);
+	shown->chunks[shown->count++] = *chunk;
+	return shown->count != shown->limit;
+}
+
+static void assert_chunk(const struct mf_chunk *chunk, uint64_t address,
+			 uint64_t size, enum mf_chunk_kind kind)
+{
+	assert_int_equal(chunk->address, address);
+	assert_int_equal(chunk->size, size);
+	assert_string_equal(mf_heap_chunk_kind_name(chunk->kind),
+			    mf_heap_chunk_kind_name(kind));
+	assert_string_equal(chunk->allocator->name, "glibc");
+}
+
+static const struct {
+	uint64_t size;
+	enum forge_state state;
+	enum mf_chunk_kind kind;
+} wanted[] = {
+	{ 0x30, FORGE_TCACHE, MF_KIND_TCACHE },
+	{ 0x30, FORGE_IN_USE, MF_KIND_IN_USE },
+	{ 0x40, FORGE_FAST, MF_KIND_FASTBIN },
+	{ 0x100, FORGE_SMALL, MF_KIND_FREE },
+	{ 0x20, FORGE_IN_USE, MF_KIND_IN_USE },
+	{ 0x500, FORGE_UNSORTED, MF_KIND_UNSORTED },
+	{ 0x1000, FORGE_IN_USE, MF_KIND_IN_USE },
+	{ 0x30, FORGE_TCACHE, MF_KIND_TCACHE },
+};
+
+static void start(struct forge *forge)
+{
+	forge_init(forge);
+	forge_tcache(forge);
+	for (size_t i = 0; i < MF_ARRAY_SIZE(wanted); i++)
+		forge_chunk(forge, wanted[i].size, wanted[i].state);
+	forge_finish(forge);
+}
+
+static void test_shows_each_kind(void **state)
+{
+	struct shown shown = { .count = 0 };
+	uint64_t at = FORGE_HEAP + 0x290;
+	struct forge forge;
+	size_t i;
+
+	(void)state;
+	start(&forge);
+	assert_non_null(forge_read(&forge, NULL));
+	mf_heap_each_chunk(forge.model, 0, UINT64_MAX, note, &shown);
+	assert_int_equal(shown.count, MF_ARRAY_SIZE(wanted) + 2);
+	assert_chunk(&shown.chunks[0], FORGE_HEAP, 0x290, MF_KIND_IN_USE);
+	for (i = 0; i < MF_ARRAY_SIZE(wanted); i++) {
+		assert_chunk(&shown.chunks[i + 1], at, wanted[i].size,
+			     wanted[i].kind);
+		assert_int_equal(shown.chunks[i + 1].arena, 0);
+		at += wanted[i].size;
+	}
+	assert_chunk(&shown.chunks[i + 1], at,
+		     FORGE_HEAP + FORGE_HEAP_SIZE - at, MF_KIND_TOP);
+	forge_deinit(&forge);
+}
+
+static void test_shows_a_range_alone(void **state)
+{
+	struct shown shown = { .count = 0 };
+	const uint64_t second = FORGE_HEAP + 0x290 + 0x30;
+	struct forge forge;
+
+	(void)state;
+	start(&forge);
+	assert_non_null(forge_read(&forge, NULL));
+	/* from the last byte of one chunk to the first of another */
+	mf_heap_each_chunk(forge.model, second - 1, second + 0x31, note,
+			   &shown);
+	assert_int_equal(shown.count, 3);
+	assert_chunk(&shown.chunks[1], second, 0x30, MF_KIND_IN_USE);
+	shown.count = 0;
+	mf_heap_each_chunk(forge.model, FORGE_HEAP + FORGE_HEAP_SIZE,
+			   UINT64_MAX, note, &shown);
+	assert_int_equal(shown.count, 0);
+	mf_heap_each_chunk(forge.model, 0, FORGE_HEAP, note, &shown);
+	assert_int_equal(shown.count, 0);
+	forge_deinit(&forge);
+}
+
+static void test_ends_when_told_to(void **state)
+{
+	struct shown shown = { .count = 0, .limit = 4 };
+	struct forge forge;
+
+	(void)state;
+	start(&forge);
+	assert_non_null(forge_read(&forge, NULL));
+	mf_heap_each_chunk(forge.model, 0, UINT64_MAX, note, &shown);
+	assert_int_equal(shown.count, 4);
+	forge_deinit(&forge);
+}
+
+static void test_shows_all_of_an_arena(void **state)
+{
+	struct shown shown = { .count = 0 };
+	const struct mf_allocator *glibc;
+	uint64_t bytes[2] = { 0, 0 }, last = 0;
+	struct forge forge;
+
+	(void)state;
+	start(&forge);
+	forge_arena(&forge);
+	glibc = forge_read(&forge, NULL);
+	assert_non_null(glibc);
+	mf_heap_each_chunk(forge.model, 0, UINT64_MAX, note, &shown);
+	for (size_t i = 0; i < shown.count; i++) {
+		const struct mf_chunk *chunk = &shown.chunks[i];
+
+		assert_true(chunk->address >= last);
+		last = chunk->address + chunk->size;
+		assert_true(chunk->arena < 2);
+		bytes[chunk->arena] += chunk->size;
+	}
+	assert_int_equal(bytes[0], glibc->arenas[0].figures.system);
+	assert_int_equal(bytes[1] + FORGE_FIRST_CHUNK + 0x30,
+			 glibc->arenas[1].figures.system);
+	forge_deinit(&forge);
+}
+
+static void test_shows_mmapped_chunks(void **state)
+{
+	struct shown shown = { .count = 0 };
+	struct forge forge;
+
+	(void)state;
+	start(&forge);
+	forge.arena[0] =
+		(struct forge_memory){ FORGE_ARENA, FORGE_ARENA_HEAP_SIZE,
+				       calloc(1, FORGE_ARENA_HEAP_SIZE) };
+	/* memalign(64) left its first header, and stands 0x30 further on */
+	forge_set(&forge, FORGE_ARENA + 8, FORGE_ARENA_HEAP_SIZE | 2);
+	forge_set(&forge, FORGE_ARENA + 0x30, 0x30);
+	forge_set(&forge, FORGE_ARENA + 0x38,
+		  (FORGE_ARENA_HEAP_SIZE - 0x30) | 2);
+	forge_set(&forge, FORGE_DATA + FORGE_PARAMETERS + 60,
+		  1 | UINT64_C(65536) << 32);
+	forge_set(&forge, FORGE_DATA + FORGE_PARAMETERS + 80,
+		  FORGE_ARENA_HEAP_SIZE);
+	assert_non_null(forge_read(&forge, NULL));
+	mf_heap_each_chunk(forge.model, FORGE_ARENA, UINT64_MAX, note, &shown);
+	assert_int_equal(shown.count, 1);
+	assert_chunk(&shown.chunks[0], FORGE_ARENA + 0x30,
+		     FORGE_ARENA_HEAP_SIZE - 0x30, MF_KIND_MMAPPED);
+	assert_int_equal(shown.chunks[0].arena, MF_NO_ARENA);
+	forge_deinit(&forge);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shows_each_kind),
+		cmocka_unit_test(test_shows_a_range_alone),
+		cmocka_unit_test(test_ends_when_told_to),
+		cmocka_unit_test(test_shows_all_of_an_arena),
+		cmocka_unit_test(test_shows_mmapped_chunks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
