@@ -6,6 +6,7 @@
 
 enum {
 	SHOWN_MAX = 4096,
+	MMAPPED = 0x40000,
 };
 
 struct shown {
@@ -150,23 +151,13 @@ static void test_shows_mmapped_chunks(void **state)
 
 	(void)state;
 	start(&forge);
-	forge.arena[0] =
-		(struct forge_memory){ FORGE_ARENA, FORGE_ARENA_HEAP_SIZE,
-				       calloc(1, FORGE_ARENA_HEAP_SIZE) };
-	/* memalign(64) left its first header, and stands 0x30 further on */
-	forge_set(&forge, FORGE_ARENA + 8, FORGE_ARENA_HEAP_SIZE | 2);
-	forge_set(&forge, FORGE_ARENA + 0x30, 0x30);
-	forge_set(&forge, FORGE_ARENA + 0x38,
-		  (FORGE_ARENA_HEAP_SIZE - 0x30) | 2);
-	forge_set(&forge, FORGE_DATA + FORGE_PARAMETERS + 60,
-		  1 | UINT64_C(65536) << 32);
-	forge_set(&forge, FORGE_DATA + FORGE_PARAMETERS + 80,
-		  FORGE_ARENA_HEAP_SIZE);
+	forge_map(&forge, FORGE_MMAP, MMAPPED, "");
+	forge_mmapped(&forge, FORGE_MMAP, MMAPPED, 0x30);
 	assert_non_null(forge_read(&forge, NULL));
-	mf_heap_each_chunk(forge.model, FORGE_ARENA, UINT64_MAX, note, &shown);
+	mf_heap_each_chunk(forge.model, FORGE_MMAP, UINT64_MAX, note, &shown);
 	assert_int_equal(shown.count, 1);
-	assert_chunk(&shown.chunks[0], FORGE_ARENA + 0x30,
-		     FORGE_ARENA_HEAP_SIZE - 0x30, MF_KIND_MMAPPED);
+	assert_chunk(&shown.chunks[0], FORGE_MMAP + 0x30, MMAPPED - 0x30,
+		     MF_KIND_MMAPPED);
 	assert_int_equal(shown.chunks[0].arena, MF_NO_ARENA);
 	forge_deinit(&forge);
 }
