@@ -38,6 +38,7 @@ enum {
 /** One generation of malloc_state and what goes with it. */
 struct mf_glibc_layout {
 	const char *versions; /* "2.27-2.42" */
+	unsigned first, last; /* 227, 242 */
 	uint32_t fastbins, top, last_remainder, bins, next, next_free,
 		attached_threads, system_mem, max_system_mem, size;
 };
@@ -45,6 +46,7 @@ struct mf_glibc_layout {
 /** One generation of malloc_par. */
 struct mf_glibc_parameters_layout {
 	const char *versions;
+	unsigned first, last;
 	uint32_t thp_pagesize, hp_pagesize, n_mmaps, n_mmaps_max, max_n_mmaps,
 		no_dyn_threshold, mmapped_mem, max_mmapped_mem, sbrk_base,
 		tcache_bins, tcache_max_bytes, tcache_count, size;
@@ -141,7 +143,8 @@ struct mf_glibc {
 	struct mf_heap_context *context;
 	struct mf_target *target;
 	const struct mf_module *module;
-	const char *owner; /* of its claims */
+	struct mf_glibc *first_copy, *next_copy; /* all of the process */
+	const char *owner;			 /* of its claims */
 	const struct mf_glibc_layout *layout;
 	struct mf_glibc_layout dwarf_layout;
 	const struct mf_glibc_parameters_layout *parameters_layout;
@@ -158,6 +161,7 @@ struct mf_glibc {
 	uint64_t brk;
 	uint64_t *tls_slots; /* GOT slots with thread-pointer offsets */
 	size_t tls_slot_count;
+	uint64_t tls_block; /* bytes beside the thread pointer; 0: use slots */
 	struct mf_glibc_parameters parameters;
 	struct mf_map arena_index;  /* arena's address -> index */
 	struct mf_map tcache_index; /* addresses of those in tcaches */
@@ -176,6 +180,9 @@ struct mf_glibc {
 
 /** Adds an instance for every copy of ptmalloc in the process. */
 struct mf_error *mf_glibc_probe(struct mf_heap_context *context);
+
+/** Reads mp_ anew (glibc_parameters.c). */
+void mf_glibc_read_parameters(struct mf_glibc *glibc);
 
 /* ---- its state (glibc_state.c) ----------------------------------------------- */
 

@@ -1,45 +1,31 @@
 /*
- * Finds every copy of glibc's malloc in a process: by libc's symbols, and by
- * structure alone. The structure is the arena ring, which leads back to where
- * it began, around an array of 127 list heads that point to themselves or to
- * chunks that point back; malloc_par is known by its values.
+ * Finds every copy of glibc's malloc in a process. Its structure is the arena
+ * ring, which leads back to where it began, around an array of 127 list heads
+ * that point to themselves or to chunks that point back. libc may be loaded
+ * more than once (dlmopen), its malloc be linked into a program, and
+ * libc_malloc_debug holds another: each load has its own.
  */
-#include <stdlib.h>
+#include "heap/glibc_find.h"
+
 #include <string.h>
 
 #include "base/log.h"
-#include "base/units.h"
-#include "heap/glibc.h"
 #include "heap/recognise.h"
 
 enum {
 	SCAN_BYTES = 1 << 20,
 	BAD_BINS_MAX = 3, /* stopped in the middle of an unlink */
 	BINS_BYTES = 16 * MF_GLIBC_BINS + 16,
-	PARAMETERS_SCORE_MIN = 7,
-	ARENA_TEST_OFFSET = 24,
-	ARENA_TEST = 8, /* its value on 64-bit, unless tuned */
-	VERSION_TEXT = 128,
+	HEAP_ALIGNMENT = 0x1000, /* of any heap, whatever pages are */
+	LOWEST_HEAP = 0x10000,
+	DISTINCT_LAYOUTS = 3, /* the last one differs by values only */
 };
 
 static const uint64_t scan_limit = (uint64_t)256 << 20;
-static const uint64_t user_end = UINT64_C(1) << 47;
-
-/* What a scan of a module's writable data looks for. */
-struct scan {
-	struct mf_heap_context *context;
-	const struct mf_module *module;
-	/* Called on each aligned word; true ends the scan. */
-	bool (*look)(struct scan *scan, uint64_t address, uint64_t word);
-	struct mf_glibc *glibc;
-	uint64_t main_arena; /* found */
-	const struct mf_glibc_layout *layout;
-	int best_score;
-};
 
 /* ---- scanning a module's writable data ----------------------------------- */
 
-static bool scan_piece(struct scan *scan, uint64_t start, size_t size,
+static bool scan_piece(struct mf_glibc_scan *scan, uint64_t start, size_t size,
 		       const uint8_t *bytes)
 {
 	for (size_t at = 0; at + 8 <= size; at += 8)
@@ -48,7 +34,8 @@ static bool scan_piece(struct scan *scan, uint64_t start, size_t size,
 	return false;
 }
 
-static bool scan_segment(struct scan *scan, const struct mf_segment *segment)
+static bool scan_segment(struct mf_glibc_scan *scan,
+			 const struct mf_segment *segment)
 {
 	struct mf_target *target = scan->context->target;
 	uint32_t page = mf_target_info(target)->page_size;
@@ -70,7 +57,7 @@ static bool scan_segment(struct scan *scan, const struct mf_segment *segment)
 	return false;
 }
 
-static bool scan_module(struct scan *scan)
+bool mf_glibc_scan_module(struct mf_glibc_scan *scan)
 {
 	for (size_t i = 0; i < scan->module->segment_count; i++) {
 		const struct mf_segment *segment = &scan->module->segments[i];
@@ -98,7 +85,8 @@ static bool ring_closes(struct mf_target *target, uint64_t main_arena,
 		if (arena == main_arena)
 			return true;
 		/* Into a ring from outside of it: that never comes back. */
-		if (arena == first || arena & 15 || arena >= user_end)
+		if (arena == first || arena & 15 ||
+		    arena >= mf_target_info(target)->user_end)
 			return false;
 		first = first ? first : arena;
 	}
@@ -156,12 +144,16 @@ static bool has_bins(struct mf_target *target, uint64_t main_arena,
 	return !zero;
 }
 
-/* 2.17-2.22 have no attached_threads: system_mem stands in its place. */
+/*
+ * 2.17-2.22 have no attached_threads: system_mem stands in its place (unless a
+ * distribution brought the field in). More threads than the process has are
+ * none.
+ */
 static const struct mf_glibc_layout *
 choose_layout(struct mf_target *target, uint64_t main_arena,
 	      const struct mf_glibc_layout *row)
 {
-	uint32_t page = mf_target_info(target)->page_size;
+	const struct mf_target_info *info = mf_target_info(target);
 	size_t count;
 	const struct mf_glibc_layout *all = mf_glibc_layouts(&count);
 	uint64_t value;
@@ -170,44 +162,46 @@ choose_layout(struct mf_target *target, uint64_t main_arena,
 		return row;
 	if (mf_target_read_u64(target, main_arena + row->attached_threads,
 			       &value) &&
-	    value >= page && value % 16 == 0)
+	    value >= info->page_size && value % MF_GRANULE == 0 &&
+	    value > info->thread_count)
 		return &all[3];
 	return row;
 }
 
-static bool may_be_next(uint64_t address, uint64_t word, uint64_t main_arena)
+static bool may_be_next(const struct mf_glibc_scan *scan, uint64_t word,
+			uint64_t main_arena)
 {
-	uint64_t low = word & 0xfff;
+	uint64_t low = word & (HEAP_ALIGNMENT - 1);
 
-	(void)address;
 	if (word == main_arena)
 		return true;
 	/* An arena behind its heap_info, at the start of a heap. */
-	return (low == 0x20 || low == 0x30) && word > 0x10000 &&
-	       word < user_end;
+	return (low == 0x20 || low == 0x30) && word > LOWEST_HEAP &&
+	       word < mf_target_info(scan->context->target)->user_end;
 }
 
 /* An arena of another's ring lies behind the heap_info of its first heap. */
 static bool is_in_heap(struct mf_target *target, uint64_t arena)
 {
-	uint64_t low = arena & 0xfff, owner;
+	uint64_t low = arena & (HEAP_ALIGNMENT - 1), owner;
 
 	return (low == 0x20 || low == 0x30) &&
 	       mf_target_read_u64(target, arena - low, &owner) &&
 	       owner == arena;
 }
 
-static bool look_for_arena(struct scan *scan, uint64_t address, uint64_t word)
+static bool look_for_arena(struct mf_glibc_scan *scan, uint64_t address,
+			   uint64_t word)
 {
 	struct mf_target *target = scan->context->target;
 	size_t count;
 	const struct mf_glibc_layout *rows = mf_glibc_layouts(&count);
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < DISTINCT_LAYOUTS; i++) {
 		uint64_t main_arena = address - rows[i].next;
 
 		if (address < rows[i].next ||
-		    !may_be_next(address, word, main_arena))
+		    !may_be_next(scan, word, main_arena))
 			continue;
 		if (is_in_heap(target, main_arena) ||
 		    !has_bins(target, main_arena, &rows[i]) ||
@@ -220,369 +214,254 @@ static bool look_for_arena(struct scan *scan, uint64_t address, uint64_t word)
 	return false;
 }
 
-/* ---- malloc_par by its values --------------------------------------------------- */
+/* ---- the instances ------------------------------------------------------- */
 
-static uint64_t field64(const uint8_t *bytes, uint32_t offset)
-{
-	return mf_load(uint64_t, bytes + offset);
-}
-
-static uint32_t field32(const uint8_t *bytes, uint32_t offset)
-{
-	return mf_load(uint32_t, bytes + offset);
-}
-
-static bool is_anonymous_memory(struct mf_target *target, uint64_t address)
-{
-	const struct mf_mapping *mapping =
-		mf_target_mapping_at(target, address);
-
-	return mapping && mapping->inode == 0;
-}
-
-static int score_thresholds(const uint8_t *bytes)
-{
-	uint64_t trim = field64(bytes, 0), pad = field64(bytes, 8);
-	uint64_t mmap_threshold = field64(bytes, 16);
-	int score = 0;
-
-	if (mmap_threshold >= (uint64_t)128 * MF_KIB &&
-	    mmap_threshold <= (uint64_t)32 * MF_MIB)
-		score += 1;
-	if (trim == (uint64_t)128 * MF_KIB || trim == 2 * mmap_threshold)
-		score += 2;
-	if (pad == (uint64_t)128 * MF_KIB)
-		score += 1;
-	return score;
-}
-
-static int score_mmaps(struct mf_target *target, const uint8_t *bytes,
-		       const struct mf_glibc_parameters_layout *row)
-{
-	uint32_t n = field32(bytes, row->n_mmaps);
-	uint64_t memory = field64(bytes, row->mmapped_mem);
-	uint32_t page = mf_target_info(target)->page_size;
-	int score = 0;
-
-	if (field32(bytes, row->n_mmaps_max) == 65536)
-		score += 2;
-	if (n <= field32(bytes, row->max_n_mmaps) && memory % page == 0 &&
-	    memory <= field64(bytes, row->max_mmapped_mem))
-		score += 2;
-	return score;
-}
-
-static int score_parameters(const struct scan *scan, const uint8_t *bytes,
-			    const struct mf_glibc_parameters_layout *row)
-{
-	struct mf_target *target = scan->context->target;
-	uint64_t base = field64(bytes, row->sbrk_base);
-	int score = score_thresholds(bytes) + score_mmaps(target, bytes, row);
-
-	if (base ? is_anonymous_memory(target, base) : !scan->glibc->used)
-		score += base ? 3 : 1;
-	if (row->tcache_bins != MF_GLIBC_ABSENT) {
-		uint64_t bins = field64(bytes, row->tcache_bins);
-		uint64_t count = field64(bytes, row->tcache_count);
-
-		if (bins <= MF_GLIBC_TCACHE_BINS_MAX && count < 65536)
-			score += 1;
-	}
-	return score;
-}
-
-static bool look_for_parameters(struct scan *scan, uint64_t address,
-				uint64_t word)
-{
-	struct mf_glibc *glibc = scan->glibc;
-	uint8_t bytes[160] = { 0 };
-	size_t count;
-	const struct mf_glibc_parameters_layout *rows;
-
-	if (word != ARENA_TEST)
-		return false;
-	address -= ARENA_TEST_OFFSET;
-	rows = mf_glibc_parameters_layouts(glibc->layout, &count);
-	if (!mf_target_try_read(scan->context->target, address, bytes, 144))
-		return false;
-	for (size_t i = 0; i < count; i++) {
-		int score = score_parameters(scan, bytes, &rows[i]);
-
-		if (score <= scan->best_score)
-			continue;
-		scan->best_score = score;
-		glibc->parameters_address = address;
-		glibc->parameters_layout = &rows[i];
-	}
-	return false;
-}
-
-static void find_parameters(struct mf_glibc *glibc)
-{
-	struct scan scan = {
-		.context = glibc->context,
-		.module = glibc->module,
-		.look = look_for_parameters,
-		.glibc = glibc,
-		.best_score = PARAMETERS_SCORE_MIN - 1,
-	};
-
-	scan_module(&scan);
-	mf_debug("heap", "malloc_par at 0x%llx, score %d",
-		 (unsigned long long)glibc->parameters_address,
-		 scan.best_score);
-}
-
-/* ---- by symbols -------------------------------------------------------------------- */
-
-struct symbols {
-	uint64_t main_arena, parameters;
+/* One copy, before it is told of. */
+struct found {
+	const struct mf_module *module;
+	struct mf_glibc_symbols symbols;
+	uint64_t main_arena;
+	bool by_structure;
+	const struct mf_glibc_layout *layout;
+	bool used; /* has ever allocated anything */
+	unsigned version;
 };
 
-static const char *const symbol_names[] = { "main_arena", "mp_" };
+struct found_list {
+	struct found *items;
+	size_t count, capacity;
+};
 
-/* Only objects that define malloc_trim or mallinfo may hold a ptmalloc; their
- * separate debug files are worth opening. */
-static bool exports_glibc_malloc(struct mf_image *image,
-				 const struct mf_module *module)
+static const char *describe_find(const struct found *found)
 {
-	static const char *const names[] = { "malloc_trim", "mallopt",
-					     "gnu_get_libc_version",
-					     "__libc_freeres" };
-	uint64_t found[MF_ARRAY_SIZE(names)];
-
-	return mf_image_find_symbols(image, module, names, MF_ARRAY_SIZE(names),
-				     MF_SYMBOLS_EXPORTED, found) >= 3;
-}
-
-static struct symbols find_symbols(struct mf_heap_context *context,
-				   const struct mf_module *module)
-{
-	uint64_t found[2] = { 0, 0 };
-
-	if (context->options->no_symbols)
-		return (struct symbols){ 0 };
-	if (exports_glibc_malloc(context->image, module))
-		mf_image_find_symbols(context->image, module, symbol_names, 2,
-				      MF_SYMBOLS_DEBUG, found);
-	return (struct symbols){ found[0], found[1] };
-}
-
-/* Debug information comes with the target, and may say anything. */
-static bool is_possible(const struct mf_glibc_layout *layout)
-{
-	const uint32_t fields[][2] = {
-		{ layout->fastbins, MF_GLIBC_FASTBINS * 8 },
-		{ layout->bins, MF_GLIBC_BINS * 16 },
-		{ layout->top, 8 },
-		{ layout->last_remainder, 8 },
-		{ layout->next, 8 },
-		{ layout->next_free, 8 },
-		{ layout->attached_threads, 8 },
-		{ layout->system_mem, 8 },
-		{ layout->max_system_mem, 8 },
-	};
-
-	for (size_t i = 0; i < MF_ARRAY_SIZE(fields); i++)
-		if (fields[i][0] != MF_GLIBC_ABSENT &&
-		    (fields[i][0] > layout->size ||
-		     fields[i][1] > layout->size - fields[i][0]))
-			return false;
-	return layout->bins != MF_GLIBC_ABSENT &&
-	       layout->top != MF_GLIBC_ABSENT &&
-	       layout->next != MF_GLIBC_ABSENT &&
-	       layout->system_mem != MF_GLIBC_ABSENT;
-}
-
-/* malloc_state as DWARF has it, compared with the table. */
-static void read_dwarf_layout(struct mf_glibc *glibc)
-{
-	struct mf_member members[] = {
-		{ .name = "fastbinsY" },
-		{ .name = "top" },
-		{ .name = "last_remainder" },
-		{ .name = "bins" },
-		{ .name = "next" },
-		{ .name = "next_free" },
-		{ .name = "attached_threads" },
-		{ .name = "system_mem" },
-		{ .name = "max_system_mem" },
-	};
-	uint32_t *const fields[] = {
-		&glibc->dwarf_layout.fastbins,
-		&glibc->dwarf_layout.top,
-		&glibc->dwarf_layout.last_remainder,
-		&glibc->dwarf_layout.bins,
-		&glibc->dwarf_layout.next,
-		&glibc->dwarf_layout.next_free,
-		&glibc->dwarf_layout.attached_threads,
-		&glibc->dwarf_layout.system_mem,
-		&glibc->dwarf_layout.max_system_mem,
-	};
-	uint64_t size;
-
-	if (!mf_image_struct_layout(glibc->context->image, glibc->module,
-				    "main_arena", "malloc_state", members,
-				    MF_ARRAY_SIZE(members), &size))
-		return;
-	glibc->dwarf_layout.versions = "dwarf";
-	glibc->dwarf_layout.size = (uint32_t)size;
-	for (size_t i = 0; i < MF_ARRAY_SIZE(members); i++)
-		*fields[i] = members[i].offset < 0
-				     ? MF_GLIBC_ABSENT
-				     : (uint32_t)members[i].offset;
-	if (size > UINT32_MAX || !is_possible(&glibc->dwarf_layout))
-		glibc->dwarf_layout.versions = NULL;
-}
-
-static bool layouts_agree(const struct mf_glibc_layout *a,
-			  const struct mf_glibc_layout *b)
-{
-	return a->fastbins == b->fastbins && a->top == b->top &&
-	       a->bins == b->bins && a->next == b->next &&
-	       a->attached_threads == b->attached_threads &&
-	       a->system_mem == b->system_mem && a->size == b->size;
-}
-
-/* ---- the instance ---------------------------------------------------------------------- */
-
-static void read_version(struct mf_glibc *glibc,
-			 struct mf_allocator_instance *instance)
-{
-	char text[VERSION_TEXT] = "";
-	char *at, *end;
-	unsigned long major, minor;
-
-	if (!mf_image_find_bytes(glibc->context->image, glibc->module,
-				 "GNU C Library (", 15, text, sizeof(text) - 1))
-		return;
-	at = strstr(text, "release version ");
-	if (!at)
-		return;
-	major = strtoul(at + 16, &end, 10);
-	minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
-	if (major != 2 || !minor || minor > 99)
-		return;
-	glibc->version = (unsigned)(major * 100 + minor);
-	instance->info.version =
-		mf_pool_printf(glibc->context->pool, "%lu.%lu", major, minor);
-}
-
-/* DWARF wins over the table where it differs: a distribution may have patched
- * its glibc. */
-static const char *settle_layout(struct mf_glibc *glibc)
-{
-	if (glibc->context->options->no_symbols)
-		return "inferred";
-	read_dwarf_layout(glibc);
-	if (!glibc->dwarf_layout.versions)
-		return "table";
-	if (!layouts_agree(&glibc->dwarf_layout, glibc->layout))
-		mf_target_note_partial(glibc->target, "glibc layout",
-				       "debug information of %s differs from "
-				       "glibc %s as known; it is believed",
-				       glibc->module->path,
-				       glibc->layout->versions);
-	else
-		return "dwarf";
-	glibc->layout = &glibc->dwarf_layout;
-	return "dwarf";
-}
-
-static void settle_parameters(struct mf_glibc *glibc, uint64_t by_symbol)
-{
-	find_parameters(glibc);
-	if (!by_symbol || by_symbol == glibc->parameters_address)
-		return;
-	if (glibc->parameters_address)
-		mf_target_note_partial(
-			glibc->target, "glibc parameters",
-			"mp_ is at 0x%llx by symbol and at 0x%llx by "
-			"structure; the symbol is believed",
-			(unsigned long long)by_symbol,
-			(unsigned long long)glibc->parameters_address);
-	glibc->parameters_address = by_symbol;
-	if (!glibc->parameters_layout) {
-		size_t count;
-
-		glibc->parameters_layout =
-			mf_glibc_parameters_layouts(glibc->layout, &count);
-		if (count > 1 && glibc->version && glibc->version < 235)
-			glibc->parameters_layout++;
-	}
-}
-
-static const char *describe_find(const struct symbols *symbols,
-				 uint64_t by_structure)
-{
-	if (symbols->main_arena && by_structure)
+	if (found->symbols.main_arena && found->by_structure)
 		return "main_arena by symbol and by its ring, which agree";
-	if (symbols->main_arena)
+	if (found->symbols.main_arena)
 		return "main_arena by symbol";
 	return "the arena ring closes on 127 list heads";
 }
 
-static bool is_used(struct mf_glibc *glibc)
+static bool is_used(struct mf_target *target, const struct found *found)
 {
 	uint64_t system = 0;
 
-	mf_target_read_u64(glibc->target,
-			   glibc->main_arena + glibc->layout->system_mem,
-			   &system);
+	mf_target_read_u64(
+		target, found->main_arena + found->layout->system_mem, &system);
 	return system != 0;
 }
 
-static void add_instance(struct scan *scan, const struct symbols *symbols,
-			 bool first)
+/* The layout whose ring closes there; the commonest where none does. */
+static const struct mf_glibc_layout *layout_at(struct mf_target *target,
+					       uint64_t main_arena)
 {
-	struct mf_allocator_instance *instance = mf_heap_add_instance(
-		scan->context, &mf_glibc_ops, scan->module);
-	struct mf_glibc *glibc = mf_new(struct mf_glibc);
+	size_t count;
+	const struct mf_glibc_layout *rows = mf_glibc_layouts(&count);
 
-	instance->state = glibc;
-	instance->info.supported = true;
-	glibc->context = scan->context;
-	glibc->target = scan->context->target;
-	glibc->module = scan->module;
-	glibc->page_size = mf_target_info(glibc->target)->page_size;
-	glibc->layout = scan->layout;
-	glibc->main_arena = scan->main_arena;
-	glibc->used = is_used(glibc);
-	mf_instance_ask_malloc(scan->context, instance);
-	if (!first)
-		instance->owner = mf_pool_printf(
-			scan->context->pool, "glibc in %s", scan->module->name);
-	glibc->owner = instance->owner;
-	instance->info.why = describe_find(symbols, scan->main_arena);
-	read_version(glibc, instance);
-	instance->info.layout = settle_layout(glibc);
-	settle_parameters(glibc, symbols->parameters);
-	if (!scan->context->options->no_symbols || !glibc->version)
-		mf_debug("heap", "%s: main_arena 0x%llx, layout %s",
-			 scan->module->path,
-			 (unsigned long long)glibc->main_arena,
-			 glibc->layout->versions);
-	glibc->tls_slot_count = mf_image_tls_slots(
-		scan->context->image, scan->module, &glibc->tls_slots);
+	for (size_t i = 0; i < DISTINCT_LAYOUTS; i++)
+		if (ring_closes(target, main_arena, &rows[i]))
+			return choose_layout(target, main_arena, &rows[i]);
+	return &rows[1];
 }
 
 /* The symbol decides where both are there; they are compared. */
-static void compare_ways(struct scan *scan, const struct symbols *symbols)
+static void compare_ways(struct mf_target *target, struct found *found)
 {
-	size_t count;
+	uint64_t by_symbol = found->symbols.main_arena;
 
-	if (!symbols->main_arena || symbols->main_arena == scan->main_arena)
+	if (!by_symbol || by_symbol == found->main_arena)
 		return;
-	if (scan->main_arena)
+	if (found->main_arena)
 		mf_target_note_partial(
-			scan->context->target, "glibc main arena",
+			target, "glibc main arena",
 			"main_arena is at 0x%llx by symbol and at 0x%llx by "
 			"structure; the symbol is believed",
-			(unsigned long long)symbols->main_arena,
-			(unsigned long long)scan->main_arena);
-	scan->main_arena = symbols->main_arena;
-	if (!scan->layout)
-		scan->layout = &mf_glibc_layouts(&count)[1];
+			(unsigned long long)by_symbol,
+			(unsigned long long)found->main_arena);
+	found->main_arena = by_symbol;
+	found->by_structure = false;
+	found->layout = layout_at(target, by_symbol);
+}
+
+static bool look_into(struct mf_heap_context *context,
+		      const struct mf_module *module, struct found *ret)
+{
+	struct mf_glibc_scan scan = {
+		.context = context,
+		.module = module,
+		.look = look_for_arena,
+	};
+
+	mf_glibc_scan_module(&scan);
+	*ret = (struct found){
+		.module = module,
+		.symbols = mf_glibc_find_symbols(context, module,
+						 scan.main_arena != 0),
+		.main_arena = scan.main_arena,
+		.by_structure = scan.main_arena != 0,
+		.layout = scan.layout,
+	};
+	compare_ways(context->target, ret);
+	if (!ret->main_arena)
+		return false;
+	ret->used = is_used(context->target, ret);
+	ret->version = mf_glibc_read_banner(context, module);
+	return true;
+}
+
+/* libc_malloc_debug has no text of its own, and works with its own libc only. */
+static void share_versions(struct found_list *list)
+{
+	mf_vec_foreach(one, list) {
+		if (one->version ||
+		    strncmp(one->module->name, "libc_malloc_debug", 17) != 0)
+			continue;
+		mf_vec_foreach(other, list)
+			if (other->layout == one->layout && other->version)
+				one->version = other->version;
+	}
+}
+
+/*
+ * Whose malloc the process's is: that of the first module in its order. A
+ * libc_malloc_debug that checks nothing passes all on to libc's; a static
+ * program without symbols has no other.
+ */
+static const struct found *find_owner(struct mf_heap_context *context,
+				      struct found_list *list)
+{
+	const struct mf_module *owner = mf_malloc_owner(context);
+	bool is_ours = !owner;
+
+	mf_vec_foreach(one, list) {
+		if (owner ? owner == one->module && one->used
+			  : one->module->main && one->used)
+			return one;
+		is_ours |= owner == one->module;
+	}
+	mf_vec_foreach(one, list)
+		if (is_ours && one->used)
+			return one;
+	mf_vec_foreach(one, list)
+		if (owner == one->module)
+			return one;
+	return NULL;
+}
+
+/* Unique among the copies: claims tell them apart by it. */
+static const char *owner_name(struct mf_heap_context *context,
+			      struct found_list *list,
+			      const struct found *found)
+{
+	unsigned alike = 0;
+
+	mf_vec_foreach(one, list)
+		alike += strcmp(one->module->name, found->module->name) == 0;
+	if (alike == 1)
+		return mf_pool_printf(context->pool, "glibc in %s",
+				      found->module->name);
+	return mf_pool_printf(context->pool, "glibc in %s at 0x%llx",
+			      found->module->name,
+			      (unsigned long long)found->module->start);
+}
+
+/* A newer glibc than is known may have the newest layout that is. */
+static bool is_of(unsigned version, const struct mf_glibc_layout *layout)
+{
+	size_t count;
+	unsigned newest = mf_glibc_layouts(&count)[0].last;
+
+	return version >= layout->first &&
+	       (version <= layout->last || layout->last == newest);
+}
+
+/* A text that the structure contradicts is only shown. */
+static void settle_version(struct mf_glibc *glibc, const struct found *found,
+			   struct mf_allocator_instance *instance)
+{
+	if (!found->version)
+		return;
+	instance->info.version =
+		mf_pool_printf(glibc->context->pool, "%u.%u",
+			       found->version / 100, found->version % 100);
+	if (is_of(found->version, glibc->layout)) {
+		glibc->version = found->version;
+		return;
+	}
+	mf_target_note_partial(
+		glibc->target, "glibc version",
+		"%s says that it is %s, but its arenas are those "
+		"of %s, which is believed",
+		glibc->module->path, instance->info.version,
+		glibc->layout->versions);
+}
+
+/* A program without libc.so has no table of slots: its own block is looked
+ * through. */
+static void settle_tls(struct mf_glibc *glibc)
+{
+	struct mf_image *image = glibc->context->image;
+
+	glibc->tls_slot_count =
+		mf_image_tls_slots(image, glibc->module, &glibc->tls_slots);
+	if (!glibc->tls_slot_count && glibc->module->main)
+		glibc->tls_block = mf_image_tls_size(image, glibc->module);
+}
+
+static struct mf_glibc *add_instance(struct mf_heap_context *context,
+				     const struct found *found,
+				     const char *owner, bool owns_malloc)
+{
+	struct mf_allocator_instance *instance =
+		mf_heap_add_instance(context, &mf_glibc_ops, found->module);
+	struct mf_glibc *glibc = mf_new(struct mf_glibc);
+
+	instance->state = glibc;
+	instance->owner = owner;
+	instance->info.supported = true;
+	instance->info.owns_malloc = owns_malloc;
+	instance->info.why = describe_find(found);
+	glibc->context = context;
+	glibc->target = context->target;
+	glibc->module = found->module;
+	glibc->owner = owner;
+	glibc->page_size = mf_target_info(glibc->target)->page_size;
+	glibc->layout = found->layout;
+	glibc->main_arena = found->main_arena;
+	glibc->used = found->used;
+	settle_version(glibc, found, instance);
+	instance->info.layout = mf_glibc_settle_layout(glibc);
+	mf_glibc_settle_parameters(glibc, found->symbols.parameters);
+	settle_tls(glibc);
+	mf_debug("heap", "%s: main_arena 0x%llx, layout %s",
+		 found->module->path, (unsigned long long)glibc->main_arena,
+		 glibc->layout->versions);
+	return glibc;
+}
+
+/* The plain name is that of the one that matters. */
+static void add_instances(struct mf_heap_context *context,
+			  struct found_list *list)
+{
+	const struct found *owner = find_owner(context, list), *first = owner;
+	struct mf_glibc *previous = NULL, *head = NULL;
+
+	mf_vec_foreach(one, list)
+		if (!first && one->used)
+			first = one;
+	if (!first)
+		first = &list->items[0];
+	mf_vec_foreach(one, list) {
+		struct mf_glibc *glibc = add_instance(
+			context, one,
+			one == first ? "glibc" : owner_name(context, list, one),
+			one == owner);
+
+		head = head ? head : glibc;
+		glibc->first_copy = head;
+		if (previous)
+			previous->next_copy = glibc;
+		previous = glibc;
+	}
 }
 
 struct mf_error *mf_glibc_probe(struct mf_heap_context *context)
@@ -590,22 +469,17 @@ struct mf_error *mf_glibc_probe(struct mf_heap_context *context)
 	size_t count;
 	const struct mf_module *modules =
 		mf_image_modules(context->image, &count);
-	bool first = true;
+	struct found_list list = { 0 };
 
 	for (size_t i = 0; i < count; i++) {
-		struct scan scan = {
-			.context = context,
-			.module = &modules[i],
-			.look = look_for_arena,
-		};
-		struct symbols symbols = find_symbols(context, &modules[i]);
+		struct found found;
 
-		scan_module(&scan);
-		compare_ways(&scan, &symbols);
-		if (!scan.main_arena)
-			continue;
-		add_instance(&scan, &symbols, first);
-		first = false;
+		if (look_into(context, &modules[i], &found))
+			mf_vec_push(&list, found);
 	}
+	share_versions(&list);
+	if (list.count)
+		add_instances(context, &list);
+	mf_vec_deinit(&list);
 	return NULL;
 }

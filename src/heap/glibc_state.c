@@ -89,47 +89,6 @@ bool mf_glibc_read_arena(struct mf_glibc *glibc, uint64_t address,
 	return true;
 }
 
-/* ---- parameters --------------------------------------------------------- */
-
-static uint64_t wide(const uint8_t *bytes, uint32_t offset)
-{
-	return offset == MF_GLIBC_ABSENT ? UINT64_MAX
-					 : mf_load(uint64_t, bytes + offset);
-}
-
-static void read_parameters(struct mf_glibc *glibc)
-{
-	const struct mf_glibc_parameters_layout *row = glibc->parameters_layout;
-	struct mf_glibc_parameters *to = &glibc->parameters;
-	uint8_t bytes[160] = { 0 };
-
-	memset(to, 0xff, sizeof(*to));
-	if (!row || !glibc->parameters_address ||
-	    !mf_target_try_read(glibc->target, glibc->parameters_address, bytes,
-				row->size))
-		return;
-	*to = (struct mf_glibc_parameters){
-		.trim_threshold = wide(bytes, 0),
-		.top_pad = wide(bytes, 8),
-		.mmap_threshold = wide(bytes, 16),
-		.arena_test = wide(bytes, 24),
-		.arena_max = wide(bytes, 32),
-		.thp_pagesize = wide(bytes, row->thp_pagesize),
-		.hp_pagesize = wide(bytes, row->hp_pagesize),
-		.n_mmaps = mf_load(uint32_t, bytes + row->n_mmaps),
-		.n_mmaps_max = mf_load(uint32_t, bytes + row->n_mmaps_max),
-		.max_n_mmaps = mf_load(uint32_t, bytes + row->max_n_mmaps),
-		.no_dyn_threshold =
-			mf_load(uint32_t, bytes + row->no_dyn_threshold),
-		.mmapped_mem = wide(bytes, row->mmapped_mem),
-		.max_mmapped_mem = wide(bytes, row->max_mmapped_mem),
-		.sbrk_base = wide(bytes, row->sbrk_base),
-		.tcache_bins = wide(bytes, row->tcache_bins),
-		.tcache_max_bytes = wide(bytes, row->tcache_max_bytes),
-		.tcache_count = wide(bytes, row->tcache_count),
-	};
-}
-
 /* ---- the ring --------------------------------------------------------------- */
 
 static void forget_state(struct mf_glibc *glibc)
@@ -244,7 +203,7 @@ struct mf_error *mf_glibc_read_state(struct mf_glibc *glibc)
 	uint64_t mapped = mapped_bytes(glibc->target);
 
 	forget_state(glibc);
-	read_parameters(glibc);
+	mf_glibc_read_parameters(glibc);
 	read_ring(glibc);
 	mf_vec_foreach(arena, &glibc->arenas)
 		check_figures(glibc, arena, mapped);
