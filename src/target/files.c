@@ -1,7 +1,7 @@
 /*
  * The files behind mappings. Always the target's own: through its map_files,
- * else its root when device and inode agree, else the root that the user
- * named. Opened as a path first, so that no device is ever opened.
+ * else its exe, else its root, when device and inode agree, else the root that
+ * the user named. Opened as a path first, so that no device is ever opened.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,10 +59,10 @@ static bool is_same_file(const struct stat *status,
 	return !major_number && !mapping->dev_major;
 }
 
-static int open_below_root(const struct mf_live *live,
-			   const struct mf_mapping *mapping)
+/* PATH, below /proc/PID, if it leads to the file that is mapped. */
+static int open_same_file(const struct mf_live *live,
+			  const struct mf_mapping *mapping, const char *path)
 {
-	mf_auto_free char *path = mf_asprintf("root%s", mapping->path);
 	int path_fd = openat(live->proc, path, O_PATH | O_CLOEXEC);
 	struct stat status;
 
@@ -74,6 +74,21 @@ static int open_below_root(const struct mf_live *live,
 		return -1;
 	}
 	return reopen_plain(path_fd);
+}
+
+/* map_files is root's alone; of a program that was deleted (or built anew)
+ * since it was started, its own user has exe. */
+static int open_own_file(const struct mf_live *live,
+			 const struct mf_mapping *mapping)
+{
+	mf_auto_free char *path = mf_asprintf("root%s", mapping->path);
+	int fd = open_map_file(live, mapping);
+
+	if (fd < 0)
+		fd = open_same_file(live, mapping, "exe");
+	if (fd < 0 && !mapping->deleted)
+		fd = open_same_file(live, mapping, path);
+	return fd;
 }
 
 static struct mf_error *refuse(const struct mf_mapping *mapping,
@@ -112,9 +127,7 @@ struct mf_error *mf_files_open(struct mf_target *target,
 
 	if (mapping->path[0] != '/' || !mapping->inode)
 		return refuse(mapping, "no file is behind this mapping");
-	fd = open_map_file(live, mapping);
-	if (fd < 0 && !mapping->deleted)
-		fd = open_below_root(live, mapping);
+	fd = open_own_file(live, mapping);
 	if (fd >= 0) {
 		*ret = fd;
 		return NULL;
@@ -141,9 +154,7 @@ static void fill_slot(struct mf_target *target, struct mf_open_file *file,
 				       .dev_major = mapping->dev_major,
 				       .dev_minor = mapping->dev_minor,
 				       .used = true };
-	file->fd = open_map_file(live, mapping);
-	if (file->fd < 0 && !mapping->deleted)
-		file->fd = open_below_root(live, mapping);
+	file->fd = open_own_file(live, mapping);
 	if (file->fd >= 0 && fstat(file->fd, &status) == 0)
 		file->size = (uint64_t)status.st_size;
 }

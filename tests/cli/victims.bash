@@ -42,7 +42,10 @@ dismiss() {
 # memforensics's report of the victim, in $report.
 look() { # COMMAND OPTION...
 	mf "$@" --json --stop brief --max-pause 10s "$victim" \
-		>"$report"
+		>"$report" || {
+		jq -c '{impact, partial}' "$report"
+		return 1
+	}
 }
 
 # Compares a report of its arenas with the victim's last word on them, both
