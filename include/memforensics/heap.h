@@ -215,7 +215,9 @@ struct mf_allocator {
 	size_t parameter_count;
 	struct mf_arena_figures figures; /* over all arenas */
 	enum mf_consistency consistency; /* the worst of all */
-	struct mf_amount mmapped;
+	struct mf_amount mmapped;	 /* as the process counts them */
+	uint64_t mmapped_mapped; /* bytes of their mappings: glibc 2.43 counts
+				     some bytes of resized ones twice */
 	uint64_t mmapped_resident;
 	const struct mf_arena *arenas;
 	size_t arena_count;

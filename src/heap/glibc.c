@@ -25,9 +25,6 @@ static void forget_walk(struct mf_glibc *glibc)
 	mf_map_deinit(&glibc->tcache_index);
 	glibc->lost_bytes = 0;
 	glibc->effort = 0;
-	glibc->mmapped = (struct mf_amount){ 0, 0 };
-	glibc->mmapped_resident = 0;
-	glibc->mmapped_chunks.count = 0;
 }
 
 /* A main arena that could not have the break has its memory all over the
@@ -54,9 +51,12 @@ static struct mf_error *claim(struct mf_heap_context *context,
 	forget_walk(glibc);
 	MF_TRY(mf_glibc_read_state(glibc));
 	MF_TRY(mf_glibc_find_heaps(glibc));
-	if (context->options->no_walk)
-		MF_TRY(claim_scattered_main(glibc));
-	return mf_glibc_find_mmapped(glibc);
+	mf_glibc_find_mmapped(glibc, false);
+	if (!context->options->no_walk)
+		return NULL;
+	MF_TRY(claim_scattered_main(glibc));
+	mf_glibc_find_mmapped(glibc, true);
+	return NULL;
 }
 
 static void mark_changed(struct mf_glibc *glibc)
@@ -121,6 +121,7 @@ static struct mf_error *walk(struct mf_heap_context *context,
 		mf_debug("heap", "heap changed under the walk, once more");
 		MF_TRY(claim(context, instance));
 	}
+	mf_glibc_find_mmapped(glibc, true);
 	glibc->ran = !mf_target_is_still(context->target);
 	mf_target_threads(context->target, &threads);
 	glibc->single = threads == 1;
@@ -153,6 +154,7 @@ static void close_instance(struct mf_allocator_instance *instance)
 	mf_vec_deinit(&glibc->tcaches);
 	mf_vec_deinit(&glibc->suspects);
 	mf_vec_deinit(&glibc->mmapped_chunks);
+	mf_vec_deinit(&glibc->mapped);
 	mf_vec_foreach(arena, &glibc->arenas) {
 		mf_vec_deinit(&arena->threads);
 		mf_vec_deinit(&arena->corrupt);

@@ -116,6 +116,11 @@ struct mf_glibc_chunk {
 	enum mf_chunk_kind kind;
 };
 
+/** A mapping that malloc made for one chunk, which is OFFSET bytes inside. */
+struct mf_glibc_mapped {
+	uint64_t base, size, offset;
+};
+
 /** A tcache_perthread_struct, as found; its lists are not yet proved. */
 struct mf_glibc_tcache {
 	uint64_t address; /* of the struct */
@@ -169,6 +174,8 @@ struct mf_glibc {
 	MF_VEC(struct mf_glibc_segment) segments; /* by address, once walked */
 	MF_VEC(struct mf_glibc_tcache) tcaches;
 	struct mf_amount mmapped;
+	uint64_t mmapped_mapped; /* bytes of their mappings */
+	MF_VEC(struct mf_glibc_mapped) mapped;
 	uint64_t mmapped_resident;
 	MF_VEC(struct mf_glibc_chunk)
 	mmapped_chunks;	     /* once sorted, by address */
@@ -313,7 +320,13 @@ bool mf_glibc_is_caught(const struct mf_glibc *glibc,
 
 /* ---- mmapped chunks (glibc_mmapped.c) ---------------------------------------------------- */
 
-struct mf_error *mf_glibc_find_mmapped(struct mf_glibc *glibc);
+void mf_glibc_forget_mmapped(struct mf_glibc *glibc);
+
+/**
+ * Of all copies of malloc, once the last of them is asked: at the starts of
+ * mappings, or, where some are missing, on EVERY_PAGE that nobody claimed.
+ */
+void mf_glibc_find_mmapped(struct mf_glibc *glibc, bool every_page);
 
 /* ---- chunk by chunk (glibc_chunks.c) -------------------------------------- */
 

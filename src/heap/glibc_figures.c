@@ -510,6 +510,7 @@ void mf_glibc_make_figures(struct mf_glibc *glibc, struct mf_allocator *info)
 	info->arenas = arenas;
 	info->arena_count = count;
 	info->mmapped = glibc->mmapped;
+	info->mmapped_mapped = glibc->mmapped_mapped;
 	info->mmapped_resident = glibc->mmapped_resident;
 	publish_parameters(glibc, info);
 	note_cut_ranges(glibc, &ranges);

@@ -1,11 +1,8 @@
 /*
  * The main arena's memory: what sbrk gave, with gaps where somebody else moved
- * the break, and regions from mmap where sbrk would not (there is no list of
- * those: they are sought until their sizes add up to system_mem).
+ * the break; then the regions that it has from mmap.
  */
-#include <stdlib.h>
-
-#include "heap/glibc.h"
+#include "heap/glibc_regions.h"
 
 enum {
 	GAP_CHUNKS = 64, /* a chain of so many begins a segment after a gap */
@@ -18,19 +15,26 @@ static uint64_t round_up(uint64_t value, uint64_t to)
 
 static bool is_plain_memory(const struct mf_mapping *mapping)
 {
-	return mapping && !mapping->inode &&
+	return mapping && mf_mapping_has_no_file(mapping) &&
 	       (mapping->perms & (MF_PERM_READ | MF_PERM_WRITE)) ==
 		       (MF_PERM_READ | MF_PERM_WRITE) &&
 	       !(mapping->perms & MF_PERM_SHARED);
 }
 
-/* The end of the anonymous mappings that begin at ADDRESS without a gap. */
+static bool is_break(const struct mf_mapping *mapping)
+{
+	return strcmp(mapping->path, "[heap]") == 0;
+}
+
+/* The end of the anonymous mappings that begin at ADDRESS without a gap, or of
+ * the break's own. */
 static uint64_t end_of_memory(struct mf_target *target, uint64_t address)
 {
 	const struct mf_mapping *mapping =
 		mf_target_mapping_at(target, address);
+	bool named = mapping && is_break(mapping);
 
-	while (is_plain_memory(mapping)) {
+	while (is_plain_memory(mapping) && (!named || is_break(mapping))) {
 		address = mapping->end;
 		mapping = mf_target_mapping_at(target, address);
 	}
@@ -43,24 +47,42 @@ static const struct mf_mapping *named_heap(struct mf_target *target)
 	const struct mf_mapping *mappings = mf_target_mappings(target, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(mappings[i].path, "[heap]") == 0)
+		if (is_break(&mappings[i]))
 			return &mappings[i];
 	return NULL;
 }
 
-/* Where sbrk began for this ptmalloc: mp_.sbrk_base; 0: it never did. */
+/* The break may be another copy's. */
+static bool is_taken(struct mf_glibc *glibc, const struct mf_mapping *heap)
+{
+	for (struct mf_glibc *copy = glibc->first_copy; copy;
+	     copy = copy->next_copy)
+		if (copy != glibc && copy->used &&
+		    copy->parameters.sbrk_base >= heap->start &&
+		    copy->parameters.sbrk_base < heap->end)
+			return true;
+	return false;
+}
+
+/*
+ * Where sbrk began for this ptmalloc: mp_.sbrk_base; 0: it never did. An arena
+ * that could not have the break notes its first region from mmap there.
+ */
 static uint64_t sbrk_base(struct mf_glibc *glibc)
 {
 	uint64_t base = glibc->parameters.sbrk_base;
 	const struct mf_mapping *heap;
 
-	if (base != UINT64_MAX)
-		return is_plain_memory(
-			       mf_target_mapping_at(glibc->target, base))
-			       ? base
-			       : 0;
+	if (base != UINT64_MAX) {
+		heap = mf_target_mapping_at(glibc->target, base);
+		if (!is_plain_memory(heap) ||
+		    (glibc->arenas.items[0].flags & MF_GLIBC_NONCONTIGUOUS &&
+		     !is_break(heap)))
+			return 0;
+		return base;
+	}
 	heap = named_heap(glibc->target);
-	return heap ? heap->start : 0;
+	return heap && !is_taken(glibc, heap) ? heap->start : 0;
 }
 
 /* After fenceposts at FROM: the next place of ours in the same memory, or 0. */
@@ -99,9 +121,9 @@ static void cut(struct mf_glibc *glibc, struct mf_glibc_segment *segment,
 	segment->page_count = MF_MIN(pages, segment->page_count);
 }
 
-static void claim(struct mf_glibc *glibc,
-		  const struct mf_glibc_segment *segment, enum mf_class class,
-		  const char *proof)
+void mf_glibc_claim_main(struct mf_glibc *glibc,
+			 const struct mf_glibc_segment *segment,
+			 enum mf_class class, const char *proof)
 {
 	uint64_t page = glibc->page_size;
 
@@ -111,7 +133,7 @@ static void claim(struct mf_glibc *glibc,
 			       .end = round_up(segment->end, page),
 			       .class = class,
 			       .certainty = MF_BY_STRUCTURE,
-			       .label = "main arena",
+			       .label = MF_GLIBC_MAIN_LABEL,
 			       .owner = glibc->owner,
 			       .proof = proof,
 		       });
@@ -146,83 +168,9 @@ static uint64_t walk_sbrk(struct mf_glibc *glibc, struct mf_window *window,
 	cut(glibc, segment, end);
 	if (segment->has_top)
 		glibc->brk = end;
-	claim(glibc, segment, MF_CLASS_HEAP,
-	      "a chain of chunks from mp_.sbrk_base on");
+	mf_glibc_claim_main(glibc, segment, MF_CLASS_HEAP,
+			    "a chain of chunks from mp_.sbrk_base on");
 	return segment->end - segment->base;
-}
-
-/* ---- regions from mmap ---------------------------------------------------- */
-
-/* The end of what is known to be something at ADDRESS; 0: nothing is. */
-static uint64_t end_of_claim(struct mf_glibc *glibc, uint64_t address)
-{
-	const struct mf_region *region =
-		mf_space_region_at(glibc->context->space, address);
-
-	return region && region->certainty >= MF_BY_CONTENT ? region->end : 0;
-}
-
-/* One region at START, if a chain of chunks leads from there to the end of a
- * page; its end, or 0. */
-static uint64_t try_region(struct mf_glibc *glibc, struct mf_window *window,
-			   uint64_t start)
-{
-	const struct mf_glibc_arena *arena = &glibc->arenas.items[0];
-	const uint8_t *bytes =
-		mf_window_at(window, start, MF_GLIBC_CHUNK_HEADER);
-	struct mf_glibc_segment *segment;
-	uint64_t end, word;
-
-	if (!bytes)
-		return 0;
-	word = mf_load(uint64_t, bytes + 8);
-	if ((word & MF_GLIBC_CHUNK_FLAGS) != MF_GLIBC_PREV_INUSE ||
-	    word < MF_GLIBC_CHUNK_MIN)
-		return 0;
-	if (!mf_glibc_is_chain(glibc, arena, window, start, 0, &end) ||
-	    end % glibc->page_size)
-		return 0;
-	segment = mf_glibc_add_segment(glibc, 0, start, end);
-	if (!segment)
-		return 0;
-	segment->start = start;
-	segment->has_top = mf_glibc_walk_chunks(glibc, segment, window, start,
-						&end) == MF_GLIBC_STOP_TOP;
-	claim(glibc, segment, MF_CLASS_ARENA,
-	      "chunks from a page's start to fenceposts or the top");
-	return segment->end;
-}
-
-/* Adds what it finds to *FOUND bytes, until that is all of the arena. */
-static void search_mapping(struct mf_glibc *glibc, struct mf_window *window,
-			   const struct mf_mapping *mapping, uint64_t *found)
-{
-	uint64_t wanted = glibc->arenas.items[0].system_mem;
-	uint64_t at = mapping->start;
-
-	mf_window_restrict(window, mapping->end);
-	while (at < mapping->end && *found < wanted) {
-		uint64_t end = end_of_claim(glibc, at);
-
-		if (!end) {
-			end = try_region(glibc, window, at);
-			*found += end ? end - at : 0;
-		}
-		at = end ? end : at + glibc->page_size;
-	}
-}
-
-static void search_regions(struct mf_glibc *glibc, struct mf_window *window,
-			   uint64_t *found)
-{
-	uint64_t wanted = glibc->arenas.items[0].system_mem;
-	size_t count;
-	const struct mf_mapping *mappings =
-		mf_target_mappings(glibc->target, &count);
-
-	for (size_t i = 0; i < count && *found < wanted; i++)
-		if (is_plain_memory(&mappings[i]) && !mappings[i].path[0])
-			search_mapping(glibc, window, &mappings[i], found);
 }
 
 /* All of the arena was walked, and none of its chunks is where the top says. */
@@ -252,7 +200,7 @@ struct mf_error *mf_glibc_walk_main(struct mf_glibc *glibc,
 		found = walk_sbrk(glibc, window, base);
 	/* An arena that is all of sbrk has no other regions to look for. */
 	if (arena->flags & MF_GLIBC_NONCONTIGUOUS)
-		search_regions(glibc, window, &found);
+		mf_glibc_find_regions(glibc, window, &found);
 	if (found != arena->system_mem)
 		glibc->arenas.items[0].changed = true;
 	else

@@ -1,28 +1,34 @@
 /*
  * Chunks with mappings of their own. No list of them exists: the header that
  * malloc wrote at the start of each mapping is sought, until their number and
- * bytes are those that mp_ counts.
+ * bytes are those that mp_ counts; where libc is there more than once, those
+ * that all of its copies count.
  */
 #include <stdlib.h>
 
-#include "heap/glibc.h"
+#include "heap/glibc_copies.h"
 
 enum {
 	NEW_PADDING = 16, /* 2.43: the size field leaves 16 bytes out */
 };
 
 struct search {
-	struct mf_glibc *glibc;
+	struct mf_glibc_copies *copies;
+	struct mf_target *target;
+	struct mf_space *space;
+	uint32_t page_size;
 	struct mf_window window;
 	uint64_t limit; /* end of the mapping that is searched */
-	bool every_page;
 	uint64_t padding;
-	uint64_t count_wanted, bytes_wanted;
+	bool every_page;
 };
 
 static bool is_candidate(const struct mf_mapping *mapping)
 {
-	return !mapping->inode && !mapping->path[0] &&
+	const char *path = mapping->path;
+
+	return mf_mapping_has_no_file(mapping) &&
+	       (!*path || *path == '/' || strncmp(path, "[anon", 5) == 0) &&
 	       (mapping->perms & (MF_PERM_READ | MF_PERM_WRITE)) ==
 		       (MF_PERM_READ | MF_PERM_WRITE) &&
 	       !(mapping->perms & MF_PERM_SHARED);
@@ -39,9 +45,9 @@ static bool read_words(struct search *search, uint64_t address,
 	if (address >= search->limit ||
 	    search->limit - address < MF_GLIBC_CHUNK_HEADER)
 		return false;
-	if (search->every_page && address % search->glibc->page_size == 0)
+	if (search->every_page && address % search->page_size == 0)
 		bytes = mf_window_at(&search->window, address, sizeof(copy));
-	else if (!mf_target_try_read(search->glibc->target, address, copy,
+	else if (!mf_target_try_read(search->target, address, copy,
 				     sizeof(copy)))
 		return false;
 	if (!bytes)
@@ -71,7 +77,7 @@ static uint64_t mapping_size(struct search *search, uint64_t base,
 		return 0;
 	total = offset + (size & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS) +
 		search->padding;
-	if (total % search->glibc->page_size || total < offset + 32 ||
+	if (total % search->page_size || total < offset + 32 ||
 	    total > search->limit - base)
 		return 0;
 	return total;
@@ -115,48 +121,18 @@ static struct found find_at(struct search *search, uint64_t base)
 		     : (struct found){ 0, 0 };
 }
 
-static bool is_done(const struct search *search)
-{
-	return search->glibc->mmapped.count >= search->count_wanted;
-}
-
-static void add(struct search *search, uint64_t base, struct found found)
-{
-	uint64_t size = found.size;
-	struct mf_glibc *glibc = search->glibc;
-	struct mf_page_counts pages = { 0 };
-	struct mf_error *error =
-		mf_target_count_pages(glibc->target, base, base + size, &pages);
-
-	mf_error_destroy(error);
-	glibc->mmapped.count++;
-	glibc->mmapped.bytes += size;
-	glibc->mmapped_resident += pages.present * glibc->page_size;
-	mf_vec_push(&glibc->mmapped_chunks,
-		    (struct mf_glibc_chunk){
-			    .address = base + found.offset,
-			    .size = size - found.offset,
-			    .kind = MF_KIND_MMAPPED,
-		    });
-	mf_space_claim(glibc->context->space,
-		       &(struct mf_claim){
-			       .start = base,
-			       .end = base + size,
-			       .class = MF_CLASS_MMAP_CHUNK,
-			       .certainty = MF_BY_STRUCTURE,
-			       .label = "mmapped chunk",
-			       .owner = glibc->owner,
-			       .proof = "malloc's header, counted by mp_",
-		       });
-}
-
-/* The end of what is known to be something at ADDRESS; 0: nothing is. */
+/* The end of what is known to be something else at ADDRESS; 0: nothing is. */
 static uint64_t end_of_claim(struct search *search, uint64_t address)
 {
 	const struct mf_region *region =
-		mf_space_region_at(search->glibc->context->space, address);
+		mf_space_region_at(search->space, address);
 
-	return region && region->certainty >= MF_BY_CONTENT ? region->end : 0;
+	if (!region || region->certainty < MF_BY_CONTENT)
+		return 0;
+	/* A heap that is read once more has its claims from the first time. */
+	if (region->class == MF_CLASS_MMAP_CHUNK && !search->every_page)
+		return 0;
+	return region->end;
 }
 
 /* Chunks that lie side by side; in a search of every page also those behind
@@ -169,16 +145,18 @@ static void search_mapping(struct search *search,
 
 	search->limit = mapping->end;
 	mf_window_restrict(&search->window, mapping->end);
-	while (at < mapping->end && !is_done(search)) {
+	while (at < mapping->end &&
+	       !mf_glibc_copies_are_whole(search->copies)) {
 		end = end_of_claim(search, at);
 		found = end ? (struct found){ 0, 0 } : find_at(search, at);
 		if (found.size)
-			add(search, at, found);
+			mf_glibc_copies_add(search->copies, at, found.size,
+					    found.offset);
 		else if (!search->every_page)
 			return;
 		at = end	  ? end
 		     : found.size ? at + found.size
-				  : at + search->glibc->page_size;
+				  : at + search->page_size;
 	}
 }
 
@@ -186,41 +164,47 @@ static void search_all(struct search *search)
 {
 	size_t count;
 	const struct mf_mapping *mappings =
-		mf_target_mappings(search->glibc->target, &count);
+		mf_target_mappings(search->target, &count);
 
-	for (size_t i = 0; i < count && !is_done(search); i++)
+	for (size_t i = 0;
+	     i < count && !mf_glibc_copies_are_whole(search->copies); i++)
 		if (is_candidate(&mappings[i]))
 			search_mapping(search, &mappings[i]);
 }
 
-struct mf_error *mf_glibc_find_mmapped(struct mf_glibc *glibc)
+static void search_for(struct mf_glibc *glibc, bool is_new, bool every_page)
 {
-	const struct mf_glibc_parameters *parameters = &glibc->parameters;
+	struct mf_glibc_copies copies;
 	struct search search = {
-		.glibc = glibc,
-		.padding = glibc->layout->fastbins == MF_GLIBC_ABSENT
-				   ? NEW_PADDING
-				   : 0,
-		.count_wanted = parameters->n_mmaps,
-		.bytes_wanted = parameters->mmapped_mem,
+		.copies = &copies,
+		.target = glibc->target,
+		.space = glibc->context->space,
+		.page_size = glibc->page_size,
+		.padding = is_new ? NEW_PADDING : 0,
+		.every_page = every_page,
 	};
 
-	if (parameters->n_mmaps == UINT64_MAX || !parameters->n_mmaps)
-		return NULL;
+	if (!mf_glibc_copies_gather(&copies, glibc->first_copy, is_new))
+		return;
+	if (every_page && mf_glibc_copies_are_whole(&copies)) {
+		mf_glibc_copies_deinit(&copies);
+		return;
+	}
 	mf_window_init(&search.window, glibc->target);
 	search_all(&search);
-	search.every_page = true;
-	if (!is_done(&search))
-		search_all(&search);
 	mf_window_deinit(&search.window);
-	if (glibc->mmapped.count != search.count_wanted ||
-	    glibc->mmapped.bytes != search.bytes_wanted)
-		mf_target_note_partial(
-			glibc->target, "glibc mmapped chunks",
-			"found %llu of %llu bytes, mp_ counts %llu of %llu",
-			(unsigned long long)glibc->mmapped.count,
-			(unsigned long long)glibc->mmapped.bytes,
-			(unsigned long long)search.count_wanted,
-			(unsigned long long)search.bytes_wanted);
-	return NULL;
+	mf_glibc_copies_share(&copies, every_page);
+	mf_glibc_copies_deinit(&copies);
+}
+
+/* The last of all copies looks for those of all. */
+void mf_glibc_find_mmapped(struct mf_glibc *glibc, bool every_page)
+{
+	if (glibc->next_copy)
+		return;
+	for (struct mf_glibc *copy = glibc->first_copy; copy && !every_page;
+	     copy = copy->next_copy)
+		mf_glibc_forget_mmapped(copy);
+	search_for(glibc, false, every_page);
+	search_for(glibc, true, every_page);
 }

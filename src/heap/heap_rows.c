@@ -367,6 +367,7 @@ static void write_walked(struct mf_report *report,
 	const struct mf_field mmapped[] = {
 		{ "count", NULL, mf_count(allocator->mmapped.count), 0 },
 		{ "bytes", NULL, mf_size(allocator->mmapped.bytes), 0 },
+		{ "mapped", NULL, mf_size(allocator->mmapped_mapped), 0 },
 		{ "resident", NULL, mf_size(allocator->mmapped_resident), 0 },
 	};
 
