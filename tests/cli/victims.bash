@@ -43,8 +43,9 @@ dismiss() {
 look() { # COMMAND OPTION...
 	mf "$@" --json --stop brief --max-pause 10s "$victim" \
 		>"$report" || {
+		local code=$?
 		jq -c '{impact, partial}' "$report"
-		return 1
+		return "$code"
 	}
 }
 
