@@ -101,8 +101,12 @@ static void trim_is_advised_in_the_language_of_the_process(void **state)
 /* 400-byte chunks, one in four kept: much is free, nothing goes back. */
 static void pinned_fragmentation_names_the_pinner(void **state)
 {
-	static const struct mf_pinner small = { 0x1000, 64, 4096 };
-	static const struct mf_pinner large = { 0x7f0000001000, 400, 65536 };
+	static const struct mf_pinner small = { .address = 0x1000,
+						.size = 64,
+						.pinned_bytes = 4096 };
+	static const struct mf_pinner large = { .address = 0x7f0000001000,
+						.size = 400,
+						.pinned_bytes = 65536 };
 	struct forged *forged = *state;
 	struct mf_arena_figures *all = glibc_figures(forged);
 	struct mf_arena *arena = forge_arena(forged);
