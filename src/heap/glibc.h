@@ -163,8 +163,11 @@ struct mf_glibc {
 	bool ran;		   /* while it was read */
 	bool single;		   /* one thread: malloc takes no locks */
 	MF_VEC(struct mf_glibc_suspect) suspects;
-	uint64_t brk;
-	uint64_t *tls_slots; /* GOT slots with thread-pointer offsets */
+	uint64_t brk;		 /* by its chunks; 0: it has none */
+	uint64_t curbrk_address; /* of libc's __curbrk; 0: not found */
+	uint64_t libc_brk;	 /* what that says; 0: not known */
+	unsigned names_left;	 /* pinners that may yet be looked at */
+	uint64_t *tls_slots;	 /* GOT slots with thread-pointer offsets */
 	size_t tls_slot_count;
 	uint64_t tls_block; /* bytes beside the thread pointer; 0: use slots */
 	struct mf_glibc_parameters parameters;
@@ -204,6 +207,12 @@ bool mf_glibc_read_arena(struct mf_glibc *glibc, uint64_t address,
 void mf_glibc_note_corruption(struct mf_glibc *glibc,
 			      struct mf_glibc_arena *arena, uint64_t address,
 			      const char *format, ...) MF_PRINTF(4, 5);
+
+/* ---- the break, by libc's own word (glibc_break.c) ------------------------- */
+
+/** Finds where it is said; before the stop. */
+void mf_glibc_find_break(struct mf_glibc *glibc);
+void mf_glibc_read_break(struct mf_glibc *glibc);
 
 /* ---- its memory (glibc_segments.c, glibc_main.c) ------------------------ */
 

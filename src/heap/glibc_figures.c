@@ -1,288 +1,16 @@
 /*
- * Makes the door's figures: goes once over each segment's log, joined with the
- * marks of its links, and adds up chunks by state, size, bin and page.
+ * Makes the door's figures of the tallies: each arena's, and those over all.
  */
 #include <stdlib.h>
 
-#include "heap/glibc_trim.h"
+#include "heap/glibc_tally.h"
 
 enum {
-	SIZE_CLASSES = 256,
-	CLASSES_PER_DOUBLING = 4,
-	PINNERS_KEPT = 8,
-	BINS_KEPT = MF_GLIBC_FASTBINS + MF_GLIBC_BINS,
 	RANGES_KEPT = 1 << 20, /* of all arenas: 16 MiB */
+	NAMES_MOST = 1024,     /* pinners that are looked at */
+	FASTBINS_OLD = 8,      /* their place up to glibc 2.26 */
+	CORRUPTION = 4,	       /* malloc_state.flags, glibc 2.22 to 2.26 */
 };
-
-/* Chunks in use, side by side, between two runs of free memory. */
-struct group {
-	uint64_t start, bytes;
-};
-
-struct accumulator {
-	struct mf_glibc *glibc;
-	struct mf_glibc_arena *arena;
-	struct mf_glibc_segment *segment;
-	struct mf_arena_figures *figures;
-	struct mf_size_class classes[SIZE_CLASSES];
-	struct mf_bin bins[BINS_KEPT];
-	struct mf_pinner pinners[PINNERS_KEPT];
-	size_t pinner_count;
-	struct mf_glibc_run run, previous_run; /* open, and the one before */
-	struct group group;		       /* between them */
-	struct mf_glibc_ranges *ranges;	       /* NULL: not asked for */
-};
-
-/* ---- sizes and bins ------------------------------------------------------- */
-
-/* Four classes a doubling: 16 granules and up share their upper three bits. */
-static unsigned size_class(uint64_t size)
-{
-	uint64_t granules = size / MF_GRANULE;
-	unsigned high = 63 - (unsigned)__builtin_clzll(granules | 1);
-
-	if (granules < CLASSES_PER_DOUBLING * 2)
-		return (unsigned)granules;
-	return (high - 1) * CLASSES_PER_DOUBLING +
-	       (unsigned)(granules >> (high - 2) & 3);
-}
-
-static void add_amount(struct mf_amount *amount, uint64_t size)
-{
-	amount->count++;
-	amount->bytes += size;
-}
-
-static void add_to_class(struct accumulator *sum, uint64_t size, bool in_use)
-{
-	struct mf_size_class *class = &sum->classes[size_class(size)];
-
-	if (!class->min || size < class->min)
-		class->min = size;
-	class->max = MF_MAX(class->max, size);
-	add_amount(in_use ? &class->in_use : &class->free, size);
-}
-
-static void add_to_bin(struct accumulator *sum, enum mf_chunk_kind kind,
-		       uint64_t size)
-{
-	unsigned index = mf_glibc_bin_index(size);
-	struct mf_bin *bin;
-
-	if (kind == MF_KIND_FASTBIN) {
-		index = (unsigned)(size / MF_GRANULE - 2);
-		if (index >= MF_GLIBC_FASTBINS)
-			return;
-		bin = &sum->bins[index];
-		bin->kind = MF_BIN_FAST;
-	} else {
-		if (kind == MF_KIND_UNSORTED)
-			index = 1;
-		bin = &sum->bins[MF_GLIBC_FASTBINS + index];
-		bin->kind = index == 1	  ? MF_BIN_UNSORTED
-			    : index <= 63 ? MF_BIN_SMALL
-					  : MF_BIN_LARGE;
-	}
-	bin->index = index;
-	add_amount(&bin->amount, size);
-}
-
-/* ---- runs of free memory --------------------------------------------------- */
-
-/* PAGES would go back if the group were free; its own bytes are none that it
- * pins. */
-static void keep_pinner(struct accumulator *sum, uint64_t pages)
-{
-	uint64_t bytes = pages * sum->glibc->page_size;
-	uint64_t own = MF_MIN(bytes, sum->group.bytes);
-	struct mf_pinner pinner = {
-		.address = sum->group.start,
-		.size = sum->group.bytes,
-		.pinned_bytes = bytes - own,
-	};
-	size_t at = sum->pinner_count;
-
-	if (!pinner.pinned_bytes)
-		return;
-	if (at == PINNERS_KEPT) {
-		if (sum->pinners[at - 1].pinned_bytes >= pinner.pinned_bytes)
-			return;
-		at--;
-	} else {
-		sum->pinner_count++;
-	}
-	for (; at && sum->pinners[at - 1].pinned_bytes < pinner.pinned_bytes;
-	     at--)
-		sum->pinners[at] = sum->pinners[at - 1];
-	sum->pinners[at] = pinner;
-}
-
-/* A run has ended: what trim makes of it, and who keeps it from the one
- * before. IS_TOP: it is, or has become, the main arena's top. */
-static void close_run(struct accumulator *sum, bool is_top)
-{
-	struct mf_glibc *glibc = sum->glibc;
-	struct mf_glibc_run run = sum->run;
-	struct mf_arena_figures *figures = sum->figures;
-	uint64_t pages;
-
-	sum->run = (struct mf_glibc_run){ 0, 0 };
-	if (run.start == run.end)
-		return;
-	if (sum->previous_run.start != sum->previous_run.end)
-		keep_pinner(sum, mf_glibc_trim_gain(glibc, sum->segment,
-						    &sum->previous_run, &run,
-						    is_top));
-	sum->previous_run = run;
-	sum->group = (struct group){ 0, 0 };
-	pages = is_top ? mf_glibc_trim_top(glibc, sum->segment, &run,
-					   sum->ranges)
-		       : mf_glibc_trim_run(glibc, sum->segment, &run,
-					   sum->ranges);
-	figures->trimmable_pages += pages;
-	figures->trimmable_bytes += pages * glibc->page_size;
-	sum->segment->figures.trimmable += pages * glibc->page_size;
-	if (!is_top)
-		figures->pinned_bytes += mf_glibc_residence(glibc, sum->segment,
-							    run.start, run.end)
-						 .resident -
-					 pages * glibc->page_size;
-}
-
-/* Chunks of fast bins merge into runs, as malloc_trim consolidates them. */
-static void extend_run(struct accumulator *sum, uint64_t address, uint64_t size)
-{
-	if (sum->run.start == sum->run.end)
-		sum->run.start = address;
-	sum->run.end = address + size;
-}
-
-static void extend_group(struct accumulator *sum, uint64_t address,
-			 uint64_t size)
-{
-	close_run(sum, false);
-	if (!sum->group.bytes)
-		sum->group.start = address;
-	sum->group.bytes += size;
-}
-
-/* ---- chunks -------------------------------------------------------------------- */
-
-static void add_free(struct accumulator *sum, enum mf_chunk_kind kind,
-		     uint64_t address, uint64_t size)
-{
-	struct mf_free_amount *amount = &sum->figures->free;
-	struct mf_glibc_residence where = mf_glibc_residence(
-		sum->glibc, sum->segment, address, address + size);
-
-	amount->count++;
-	amount->bytes += size;
-	amount->resident += where.resident;
-	amount->swapped += where.swapped;
-	amount->already_returned += where.absent;
-	add_amount(&sum->segment->figures.free, size);
-	sum->figures->largest_free = MF_MAX(sum->figures->largest_free, size);
-	add_to_bin(sum, kind, size);
-	add_to_class(sum, size, false);
-	extend_run(sum, address, size);
-}
-
-static void add_top(struct accumulator *sum, uint64_t address, uint64_t size)
-{
-	struct mf_arena_figures *figures = sum->figures;
-
-	add_amount(&figures->top, size);
-	figures->top_resident += mf_glibc_residence(sum->glibc, sum->segment,
-						    address, address + size)
-					 .resident;
-	figures->largest_free = MF_MAX(figures->largest_free, size);
-	add_to_class(sum, size, false);
-	if (sum->arena->main) {
-		extend_run(sum, address, size);
-		close_run(sum, true);
-	} else {
-		/* A run before another arena's top becomes top: not trimmed. */
-		sum->run = (struct mf_glibc_run){ 0, 0 };
-	}
-}
-
-static void add_chunk(struct accumulator *sum, enum mf_chunk_kind kind,
-		      uint64_t address, uint64_t size)
-{
-	switch (kind) {
-	case MF_KIND_IN_USE:
-		add_amount(&sum->figures->in_use, size);
-		add_amount(&sum->segment->figures.in_use, size);
-		add_to_class(sum, size, true);
-		extend_group(sum, address, size);
-		break;
-	case MF_KIND_TCACHE:
-		add_amount(&sum->figures->tcache, size);
-		add_to_class(sum, size, false);
-		extend_group(sum, address, size);
-		break;
-	case MF_KIND_FASTBIN:
-		add_amount(&sum->figures->fastbin, size);
-		add_to_bin(sum, kind, size);
-		add_to_class(sum, size, false);
-		extend_run(sum, address, size);
-		break;
-	case MF_KIND_FREE:
-	case MF_KIND_UNSORTED:
-		add_free(sum, kind, address, size);
-		break;
-	case MF_KIND_TOP:
-		add_top(sum, address, size);
-		break;
-	case MF_KIND_OVERHEAD:
-		sum->figures->overhead += size;
-		close_run(sum, false);
-		sum->previous_run = sum->run;
-		break;
-	case MF_KIND_UNREAD:
-		sum->figures->unread += size;
-		close_run(sum, false);
-		sum->previous_run = sum->run;
-		break;
-	case MF_KIND_MMAPPED: /* in no segment */
-	case MF_KINDS:
-		break;
-	}
-}
-
-/* ---- segments -------------------------------------------------------------------- */
-
-static uint64_t segment_resident(const struct mf_glibc *glibc,
-				 const struct mf_glibc_segment *segment)
-{
-	return mf_glibc_residence(glibc, segment, segment->memory_start,
-				  segment->memory_start +
-					  segment->page_count *
-						  (uint64_t)glibc->page_size)
-		.resident;
-}
-
-static void add_segment(struct accumulator *sum,
-			struct mf_glibc_segment *segment)
-{
-	struct mf_glibc_cursor cursor = mf_glibc_cursor(segment);
-	struct mf_glibc_chunk chunk;
-
-	sum->segment = segment;
-	sum->run = sum->previous_run = (struct mf_glibc_run){ 0, 0 };
-	sum->group = (struct group){ 0, 0 };
-	sum->figures->overhead += segment->start - segment->base;
-	while (mf_glibc_next_chunk(&cursor, &chunk))
-		add_chunk(sum, chunk.kind, chunk.address, chunk.size);
-	close_run(sum, false);
-	segment->figures.start = segment->memory_start;
-	segment->figures.committed =
-		segment->committed_end - segment->memory_start;
-	segment->figures.reserved =
-		segment->reserved_end - segment->committed_end;
-	segment->figures.resident = segment_resident(sum->glibc, segment);
-	sum->figures->resident += segment->figures.resident;
-}
 
 /* ---- arenas ------------------------------------------------------------------------- */
 
@@ -295,15 +23,15 @@ static void *copy(struct mf_pool *pool, const void *items, size_t size)
 	return to;
 }
 
-static void publish_tables(struct accumulator *sum, struct mf_arena *info)
+static void publish_tables(struct mf_glibc_tally *sum, struct mf_arena *info)
 {
 	struct mf_pool *pool = sum->glibc->context->pool;
 	size_t classes = 0, bins = 0;
 
-	for (size_t i = 0; i < SIZE_CLASSES; i++)
+	for (size_t i = 0; i < MF_GLIBC_SIZE_CLASSES; i++)
 		if (sum->classes[i].in_use.count || sum->classes[i].free.count)
 			sum->classes[classes++] = sum->classes[i];
-	for (size_t i = 0; i < BINS_KEPT; i++)
+	for (size_t i = 0; i < MF_GLIBC_BINS_KEPT; i++)
 		if (sum->bins[i].amount.count)
 			sum->bins[bins++] = sum->bins[i];
 	info->histogram =
@@ -311,12 +39,14 @@ static void publish_tables(struct accumulator *sum, struct mf_arena *info)
 	info->histogram_count = classes;
 	info->bins = copy(pool, sum->bins, bins * sizeof(*sum->bins));
 	info->bin_count = bins;
-	info->pinners = copy(pool, sum->pinners,
-			     sum->pinner_count * sizeof(*sum->pinners));
-	info->pinner_count = sum->pinner_count;
+	info->pinners =
+		mf_glibc_pinners_publish(sum->glibc, &sum->search.arena);
+	info->pinner_count = sum->search.arena.count;
+	info->top_pinners = sum->top_pinners;
+	info->top_pinner_count = sum->top_pinner_count;
 }
 
-static void publish_ranges(struct accumulator *sum, struct mf_arena *info)
+static void publish_ranges(struct mf_glibc_tally *sum, struct mf_arena *info)
 {
 	struct mf_glibc_ranges *ranges = sum->ranges;
 
@@ -389,10 +119,18 @@ static void settle(struct mf_glibc_arena *arena,
 		figures->system = sum;
 }
 
+/* Only those glibcs have fast bins right behind the flags. */
+static bool is_skipped(const struct mf_glibc *glibc,
+		       const struct mf_glibc_arena *arena)
+{
+	return glibc->layout->fastbins == FASTBINS_OLD &&
+	       arena->flags & CORRUPTION;
+}
+
 static void make_arena(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 		       struct mf_glibc_ranges *ranges, struct mf_arena *info)
 {
-	mf_auto_free struct accumulator *sum = mf_new(struct accumulator);
+	mf_auto_free struct mf_glibc_tally *sum = mf_new(struct mf_glibc_tally);
 	struct mf_glibc_segment *segment;
 	size_t next = arena->first_segment;
 
@@ -408,11 +146,15 @@ static void make_arena(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 	sum->glibc = glibc;
 	sum->arena = arena;
 	sum->ranges = ranges;
+	sum->skipped = is_skipped(glibc, arena);
+	sum->search.glibc = glibc;
+	sum->search.arena.room = MF_GLIBC_PINNERS;
 	sum->figures = &info->figures;
 	while ((segment = mf_glibc_segment_numbered(glibc, next))) {
-		add_segment(sum, segment);
+		mf_glibc_tally_segment(sum, segment);
 		next = segment->next;
 	}
+	info->figures.pinned_bytes = info->figures.retained.pinned;
 	settle(arena, &info->figures);
 	publish_tables(sum, info);
 	publish_ranges(sum, info);
@@ -426,6 +168,26 @@ static void add_amounts(struct mf_amount *to, const struct mf_amount *from)
 {
 	to->count += from->count;
 	to->bytes += from->bytes;
+}
+
+static void add_unused(struct mf_unused *to, const struct mf_unused *from)
+{
+	to->bytes += from->bytes;
+	to->resident += from->resident;
+	to->swapped += from->swapped;
+	to->absent += from->absent;
+}
+
+static void add_retained(struct mf_retained *to, const struct mf_retained *from)
+{
+	to->pinned += from->pinned;
+	to->headers += from->headers;
+	to->main_top += from->main_top;
+	to->tops += from->tops;
+	to->tcache += from->tcache;
+	to->locked += from->locked;
+	to->hugetlb += from->hugetlb;
+	to->skipped += from->skipped;
 }
 
 static void add_figures(struct mf_arena_figures *to,
@@ -450,6 +212,8 @@ static void add_figures(struct mf_arena_figures *to,
 	to->largest_free = MF_MAX(to->largest_free, from->largest_free);
 	to->pinned_bytes += from->pinned_bytes;
 	to->top_resident += from->top_resident;
+	add_unused(&to->unused, &from->unused);
+	add_retained(&to->retained, &from->retained);
 }
 
 static void publish_parameters(struct mf_glibc *glibc,
@@ -497,6 +261,7 @@ void mf_glibc_make_figures(struct mf_glibc *glibc, struct mf_allocator *info)
 	struct mf_arena *arenas = mf_pool_alloc(
 		glibc->context->pool, (count ? count : 1) * sizeof(*arenas));
 
+	glibc->names_left = NAMES_MOST;
 	info->figures = (struct mf_arena_figures){ 0 };
 	info->consistency = glibc->ran ? MF_RACY : MF_EXACT;
 	info->parameter_count = 0;

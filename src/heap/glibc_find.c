@@ -432,6 +432,7 @@ static struct mf_glibc *add_instance(struct mf_heap_context *context,
 	instance->info.layout = mf_glibc_settle_layout(glibc);
 	mf_glibc_settle_parameters(glibc, found->symbols.parameters);
 	settle_tls(glibc);
+	mf_glibc_find_break(glibc);
 	mf_debug("heap", "%s: main_arena 0x%llx, layout %s",
 		 found->module->path, (unsigned long long)glibc->main_arena,
 		 glibc->layout->versions);

@@ -203,6 +203,7 @@ struct mf_error *mf_glibc_read_state(struct mf_glibc *glibc)
 	uint64_t mapped = mapped_bytes(glibc->target);
 
 	forget_state(glibc);
+	mf_glibc_read_break(glibc);
 	mf_glibc_read_parameters(glibc);
 	read_ring(glibc);
 	mf_vec_foreach(arena, &glibc->arenas)

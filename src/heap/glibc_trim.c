@@ -1,23 +1,27 @@
 /*
- * malloc_trim's rules (glibc malloc/malloc.c, mtrim and systrim): whole pages
- * inside free chunks, less the page of a chunk's own header; and the end of the
- * main arena's top. Only pages that are present count.
+ * malloc_trim's rules (glibc malloc/malloc.c, mtrim and systrim; arena.c,
+ * heap_trim): whole pages inside free chunks, less the page of a chunk's own
+ * header; and the end of the main arena's top. Only pages that are present
+ * count, and only those that the kernel lets go.
  */
 #include "heap/glibc_trim.h"
 
 enum {
 	FREE_HEADER = 48, /* sizeof(struct malloc_chunk) */
+	CONSOLIDATION_THRESHOLD = 65536,
 };
 
 static uint64_t page_down(const struct mf_glibc *glibc, uint64_t address)
 {
-	return address / glibc->page_size * glibc->page_size;
+	return address & ~((uint64_t)glibc->page_size - 1);
 }
 
 static uint64_t page_up(const struct mf_glibc *glibc, uint64_t address)
 {
 	return page_down(glibc, address + glibc->page_size - 1);
 }
+
+/* ---- residency ----------------------------------------------------------- */
 
 static uint8_t page_flags(const struct mf_glibc *glibc,
 			  const struct mf_glibc_segment *segment,
@@ -56,13 +60,139 @@ mf_glibc_residence(const struct mf_glibc *glibc,
 	return sum;
 }
 
-static uint64_t count_resident(const struct mf_glibc *glibc,
-			       const struct mf_glibc_segment *segment,
-			       uint64_t start, uint64_t end)
+static uint64_t resident(const struct mf_glibc *glibc,
+			 const struct mf_glibc_segment *segment, uint64_t start,
+			 uint64_t end)
 {
-	return mf_glibc_residence(glibc, segment, start, end).resident /
-	       glibc->page_size;
+	return mf_glibc_residence(glibc, segment, start, end).resident;
 }
+
+/* ---- what is handed to the kernel ------------------------------------------ */
+
+/* madvise ends at the first mapping that is locked or of huge pages; what lies
+ * before it is gone by then. */
+static void find_refusal(const struct mf_glibc *glibc,
+			 struct mf_glibc_release *release)
+{
+	uint64_t at = release->start;
+
+	while (at < release->end) {
+		const struct mf_mapping *mapping =
+			mf_target_mapping_at(glibc->target, at);
+
+		if (!mapping)
+			break;
+		if (mapping->vm_flags & (MF_VM_LOCKED | MF_VM_HUGETLB)) {
+			release->huge = mapping->vm_flags & MF_VM_HUGETLB;
+			release->stop = at;
+			return;
+		}
+		at = mapping->end;
+	}
+	release->stop = release->end;
+}
+
+static struct mf_glibc_release whole_pages(const struct mf_glibc *glibc,
+					   const struct mf_glibc_run *run)
+{
+	struct mf_glibc_release release = {
+		.start = page_up(glibc, run->start + FREE_HEADER),
+		.end = page_down(glibc, run->end),
+	};
+
+	if (mf_glibc_run_is_empty(run) || release.start >= release.end)
+		release.end = release.start;
+	return release;
+}
+
+uint64_t mf_glibc_trim_wish(const struct mf_glibc *glibc,
+			    const struct mf_glibc_run *run)
+{
+	struct mf_glibc_release release = whole_pages(glibc, run);
+
+	return release.end - release.start;
+}
+
+struct mf_glibc_release mf_glibc_release_run(const struct mf_glibc *glibc,
+					     const struct mf_glibc_run *run)
+{
+	struct mf_glibc_release release = whole_pages(glibc, run);
+
+	find_refusal(glibc, &release);
+	return release;
+}
+
+/* systrim asks whether the break still ends at the top. Without libc's word
+ * on it: whether the memory does. */
+static bool top_ends_at_break(const struct mf_glibc *glibc, uint64_t end)
+{
+	const struct mf_mapping *mapping;
+
+	if (end != glibc->brk)
+		return false;
+	if (glibc->libc_brk)
+		return end == glibc->libc_brk;
+	mapping = mf_target_mapping_at(glibc->target, end - 1);
+	return mapping && mapping->end == page_up(glibc, end);
+}
+
+static uint64_t release_unit(const struct mf_glibc *glibc)
+{
+	uint64_t huge = glibc->parameters.thp_pagesize;
+
+	return huge != UINT64_MAX && huge > glibc->page_size ? huge
+							     : glibc->page_size;
+}
+
+/* The last whole UNITs of TOP, less PAD bytes and what a top needs. */
+static struct mf_glibc_release end_of_top(const struct mf_glibc *glibc,
+					  const struct mf_glibc_run *top,
+					  uint64_t unit, uint64_t pad)
+{
+	uint64_t size = top->end - top->start, end = page_down(glibc, top->end);
+	uint64_t extra;
+
+	if (size <= MF_GLIBC_CHUNK_MIN + 1 ||
+	    size - MF_GLIBC_CHUNK_MIN - 1 <= pad)
+		return (struct mf_glibc_release){ end, end, end, false };
+	extra = size - MF_GLIBC_CHUNK_MIN - 1 - pad;
+	extra -= extra % unit;
+	return (struct mf_glibc_release){
+		.start = MF_MIN(page_up(glibc, top->end - extra), end),
+		.stop = end,
+		.end = end,
+	};
+}
+
+/* The break shrinks over locked memory too. */
+struct mf_glibc_release mf_glibc_release_top(const struct mf_glibc *glibc,
+					     const struct mf_glibc_run *top)
+{
+	if (!top_ends_at_break(glibc, top->end))
+		return (struct mf_glibc_release){ top->end, top->end, top->end,
+						  false };
+	return end_of_top(glibc, top, release_unit(glibc), 0);
+}
+
+/* free looks at the top when it made a large chunk. */
+struct mf_glibc_release mf_glibc_release_heap(const struct mf_glibc *glibc,
+					      const struct mf_glibc_run *top)
+{
+	const struct mf_glibc_parameters *parameters = &glibc->parameters;
+	uint64_t size = top->end - top->start;
+	struct mf_glibc_release release = { top->end, top->end, top->end,
+					    false };
+
+	if (size < CONSOLIDATION_THRESHOLD ||
+	    size < parameters->trim_threshold ||
+	    parameters->top_pad == UINT64_MAX)
+		return release;
+	release = end_of_top(glibc, top, glibc->page_size, parameters->top_pad);
+	find_refusal(glibc, &release);
+	return release;
+}
+
+/* ---- what becomes of it ---------------------------------------------------- */
 
 /* Ranges ascend; one that touches the last makes it longer. */
 static void add_range(struct mf_glibc_ranges *ranges, uint64_t start,
@@ -84,117 +214,33 @@ static void add_range(struct mf_glibc_ranges *ranges, uint64_t start,
 	}
 }
 
-static void list_resident(const struct mf_glibc *glibc,
-			  const struct mf_glibc_segment *segment,
-			  uint64_t start, uint64_t end,
-			  struct mf_glibc_ranges *ranges)
+void mf_glibc_list_released(const struct mf_glibc *glibc,
+			    const struct mf_glibc_segment *segment,
+			    const struct mf_glibc_release *release,
+			    struct mf_glibc_ranges *ranges)
 {
-	for (; ranges && start < end; start += glibc->page_size)
-		if (is_resident(page_flags(glibc, segment, start)))
-			add_range(ranges, start, start + glibc->page_size);
+	uint64_t page = glibc->page_size;
+
+	for (uint64_t at = release->start; at < release->stop; at += page)
+		if (is_resident(page_flags(glibc, segment, at)))
+			add_range(ranges, at, at + page);
 }
 
-/* The whole pages that mtrim hands to madvise. */
-static struct mf_glibc_run whole_pages(const struct mf_glibc *glibc,
-				       const struct mf_glibc_run *run)
-{
-	struct mf_glibc_run pages = {
-		page_up(glibc, run->start + FREE_HEADER),
-		page_down(glibc, run->end),
-	};
-
-	if (run->start == run->end || pages.start >= pages.end)
-		pages.end = pages.start;
-	return pages;
-}
-
-/* madvise ends at locked memory, and at huge page mappings of other sizes:
- * where, from START on. */
-static uint64_t end_of_release(const struct mf_glibc *glibc, uint64_t start,
-			       uint64_t end)
-{
-	while (start < end) {
-		const struct mf_mapping *mapping =
-			mf_target_mapping_at(glibc->target, start);
-
-		if (!mapping)
-			return end;
-		if (mapping->vm_flags & (MF_VM_LOCKED | MF_VM_HUGETLB))
-			return start;
-		start = mapping->end;
-	}
-	return end;
-}
-
-uint64_t mf_glibc_trim_run(const struct mf_glibc *glibc,
+void mf_glibc_add_retained(const struct mf_glibc *glibc,
 			   const struct mf_glibc_segment *segment,
 			   const struct mf_glibc_run *run,
-			   struct mf_glibc_ranges *ranges)
+			   const struct mf_glibc_release *release,
+			   struct mf_retained *retained)
 {
-	struct mf_glibc_run pages = whole_pages(glibc, run);
-	uint64_t end = end_of_release(glibc, pages.start, pages.end);
+	uint64_t refused =
+		resident(glibc, segment, release->stop, release->end);
+	uint64_t header =
+		resident(glibc, segment, page_up(glibc, run->start),
+			 MF_MIN(release->start, page_down(glibc, run->end)));
+	uint64_t stays = resident(glibc, segment, run->start, run->end) -
+			 mf_glibc_released(glibc, segment, release);
 
-	list_resident(glibc, segment, pages.start, end, ranges);
-	return count_resident(glibc, segment, pages.start, end);
-}
-
-/* systrim asks whether the break still ends at the top. */
-static bool top_ends_at_break(const struct mf_glibc *glibc, uint64_t end)
-{
-	const struct mf_mapping *mapping =
-		mf_target_mapping_at(glibc->target, end - 1);
-
-	return end == glibc->brk && mapping &&
-	       mapping->end == page_up(glibc, end);
-}
-
-static uint64_t release_unit(const struct mf_glibc *glibc)
-{
-	uint64_t huge = glibc->parameters.thp_pagesize;
-
-	return huge != UINT64_MAX && huge > glibc->page_size ? huge
-							     : glibc->page_size;
-}
-
-uint64_t mf_glibc_trim_top(const struct mf_glibc *glibc,
-			   const struct mf_glibc_segment *segment,
-			   const struct mf_glibc_run *top,
-			   struct mf_glibc_ranges *ranges)
-{
-	uint64_t size = top->end - top->start;
-	uint64_t extra, start, end = page_down(glibc, top->end);
-
-	if (size <= MF_GLIBC_CHUNK_MIN + 1 ||
-	    !top_ends_at_break(glibc, top->end))
-		return 0;
-	extra = size - MF_GLIBC_CHUNK_MIN - 1;
-	extra -= extra % release_unit(glibc);
-	start = page_up(glibc, top->end - extra);
-	list_resident(glibc, segment, start, end, ranges);
-	return count_resident(glibc, segment, start, end);
-}
-
-uint64_t mf_glibc_trim_gain(const struct mf_glibc *glibc,
-			    const struct mf_glibc_segment *segment,
-			    const struct mf_glibc_run *before,
-			    const struct mf_glibc_run *after, bool after_is_top)
-{
-	struct mf_glibc_run all = { before->start, after->end };
-	struct mf_glibc_run head = whole_pages(glibc, before);
-	struct mf_glibc_run tail = whole_pages(glibc, after);
-	struct mf_glibc_run pages = whole_pages(glibc, &all);
-
-	if (after_is_top)
-		return mf_glibc_trim_top(glibc, segment, &all, NULL) -
-		       MF_MIN(mf_glibc_trim_top(glibc, segment, &all, NULL),
-			      mf_glibc_trim_top(glibc, segment, after, NULL) +
-				      mf_glibc_trim_run(glibc, segment, before,
-							NULL));
-	if (head.start != head.end)
-		pages.start = head.end;
-	if (tail.start != tail.end)
-		pages.end = tail.start;
-	return pages.start < pages.end
-		       ? count_resident(glibc, segment, pages.start, pages.end)
-		       : 0;
+	*(release->huge ? &retained->hugetlb : &retained->locked) += refused;
+	retained->headers += header;
+	retained->pinned += stays - refused - header;
 }

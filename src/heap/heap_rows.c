@@ -109,6 +109,33 @@ static void write_trimmable(struct mf_report *report,
 	mf_report_object_close(report);
 }
 
+/* Both add up to each other: resident = trimmable and all that is retained. */
+static void write_unused(struct mf_report *report,
+			 const struct mf_arena_figures *figures)
+{
+	const struct mf_unused *unused = &figures->unused;
+	const struct mf_retained *retained = &figures->retained;
+	const struct mf_field places[] = {
+		{ "bytes", NULL, mf_size(unused->bytes), 0 },
+		{ "resident", NULL, mf_size(unused->resident), 0 },
+		{ "swapped", NULL, mf_size(unused->swapped), 0 },
+		{ "absent", NULL, mf_size(unused->absent), 0 },
+	};
+	const struct mf_field reasons[] = {
+		{ "pinned", NULL, mf_size(retained->pinned), 0 },
+		{ "headers", NULL, mf_size(retained->headers), 0 },
+		{ "main_top", NULL, mf_size(retained->main_top), 0 },
+		{ "tops", NULL, mf_size(retained->tops), 0 },
+		{ "tcache", NULL, mf_size(retained->tcache), 0 },
+		{ "locked", NULL, mf_size(retained->locked), 0 },
+		{ "hugetlb", NULL, mf_size(retained->hugetlb), 0 },
+		{ "skipped", NULL, mf_size(retained->skipped), 0 },
+	};
+
+	write_object(report, "unused", places, MF_ARRAY_SIZE(places));
+	write_object(report, "retained", reasons, MF_ARRAY_SIZE(reasons));
+}
+
 /* Members of the object that is open. */
 static void write_figures(struct mf_report *report,
 			  const struct mf_arena_figures *figures,
@@ -138,10 +165,81 @@ static void write_figures(struct mf_report *report,
 	write_object(report, "top", top, MF_ARRAY_SIZE(top));
 	write_object(report, "overhead", overhead, MF_ARRAY_SIZE(overhead));
 	write_trimmable(report, figures, arena);
+	write_unused(report, figures);
 	write_fragmentation(report, figures);
 }
 
 /* ---- inside an arena ---------------------------------------------------------- */
+
+static const struct mf_column pinner_columns[] = {
+	{ "address", NULL, MF_VALUE_ADDRESS, 0 },
+	{ "size", NULL, MF_VALUE_SIZE, 0 },
+	{ "pinned_bytes", NULL, MF_VALUE_SIZE, 0 },
+	{ "evicted_bytes", NULL, MF_VALUE_SIZE, 0 },
+	{ "count", NULL, MF_VALUE_COUNT, 0 },
+	{ "cached", NULL, MF_VALUE_COUNT, 0 },
+	{ "type", NULL, MF_VALUE_TEXT, 0 },
+};
+
+static void write_pinners(struct mf_report *report,
+			  const struct mf_pinner *pinners, size_t count)
+{
+	static const struct mf_table table = {
+		.key = "pinners",
+		.columns = pinner_columns,
+		.column_count = MF_ARRAY_SIZE(pinner_columns),
+	};
+
+	mf_report_table_begin(report, &table);
+	for (size_t i = 0; i < count; i++)
+		mf_report_row(report, (struct mf_value[]){
+					      mf_address(pinners[i].address),
+					      mf_size(pinners[i].size),
+					      mf_size(pinners[i].pinned_bytes),
+					      mf_size(pinners[i].evicted_bytes),
+					      mf_count(pinners[i].count),
+					      mf_count(pinners[i].cached),
+					      mf_text(pinners[i].type),
+				      });
+	mf_report_table_end(report);
+}
+
+static const struct mf_column top_pinner_columns[] = {
+	{ "address", NULL, MF_VALUE_ADDRESS, 0 },
+	{ "size", NULL, MF_VALUE_SIZE, 0 },
+	{ "break_bytes", NULL, MF_VALUE_SIZE, 0 },
+	{ "count", NULL, MF_VALUE_COUNT, 0 },
+	{ "cached", NULL, MF_VALUE_COUNT, 0 },
+	{ "type", NULL, MF_VALUE_TEXT, 0 },
+};
+
+/* Only the main arena's top can be held up. */
+static void write_top_pinners(struct mf_report *report,
+			      const struct mf_arena *arena)
+{
+	static const struct mf_table table = {
+		.key = "top_pinners",
+		.columns = top_pinner_columns,
+		.column_count = MF_ARRAY_SIZE(top_pinner_columns),
+	};
+
+	if (!arena->main)
+		return;
+	mf_report_table_begin(report, &table);
+	for (size_t i = 0; i < arena->top_pinner_count; i++) {
+		const struct mf_top_pinner *pinner = &arena->top_pinners[i];
+
+		mf_report_row(report, (struct mf_value[]){
+					      mf_address(pinner->address),
+					      mf_size(pinner->size),
+					      mf_size(pinner->break_bytes),
+					      mf_count(pinner->count),
+					      mf_count(pinner->cached),
+					      mf_text(pinner->type),
+				      });
+	}
+	mf_report_table_end(report);
+}
 
 static const struct mf_column heap_columns[] = {
 	{ "start", NULL, MF_VALUE_ADDRESS, 0 },
@@ -149,6 +247,7 @@ static const struct mf_column heap_columns[] = {
 	{ "reserved", NULL, MF_VALUE_SIZE, 0 },
 	{ "resident", NULL, MF_VALUE_SIZE, 0 },
 	{ "trimmable", NULL, MF_VALUE_SIZE, 0 },
+	{ "newest", NULL, MF_VALUE_BOOL, 0 },
 };
 
 static void write_heaps(struct mf_report *report, const struct mf_arena *arena)
@@ -169,9 +268,12 @@ static void write_heaps(struct mf_report *report, const struct mf_arena *arena)
 						   mf_size(heap->reserved),
 						   mf_size(heap->resident),
 						   mf_size(heap->trimmable),
+						   mf_bool(heap->newest),
 					   });
 		write_amount(report, "in_use", &heap->in_use);
 		write_amount(report, "free", &heap->free);
+		write_amount(report, "tcache", &heap->tcache);
+		write_pinners(report, heap->pinners, heap->pinner_count);
 		mf_report_row_close(report);
 	}
 	mf_report_table_end(report);
@@ -247,36 +349,6 @@ static void write_histogram(struct mf_report *report,
 	mf_report_table_end(report);
 }
 
-static const struct mf_column pinner_columns[] = {
-	{ "address", NULL, MF_VALUE_ADDRESS, 0 },
-	{ "size", NULL, MF_VALUE_SIZE, 0 },
-	{ "pinned_bytes", NULL, MF_VALUE_SIZE, 0 },
-	{ "type", NULL, MF_VALUE_TEXT, 0 },
-};
-
-static void write_pinners(struct mf_report *report,
-			  const struct mf_arena *arena)
-{
-	static const struct mf_table table = {
-		.key = "pinners",
-		.columns = pinner_columns,
-		.column_count = MF_ARRAY_SIZE(pinner_columns),
-	};
-
-	mf_report_table_begin(report, &table);
-	for (size_t i = 0; i < arena->pinner_count; i++) {
-		const struct mf_pinner *pinner = &arena->pinners[i];
-
-		mf_report_row(report, (struct mf_value[]){
-					      mf_address(pinner->address),
-					      mf_size(pinner->size),
-					      mf_size(pinner->pinned_bytes),
-					      mf_none(),
-				      });
-	}
-	mf_report_table_end(report);
-}
-
 static const struct mf_column corrupt_columns[] = {
 	{ "address", NULL, MF_VALUE_ADDRESS, 0 },
 	{ "what", NULL, MF_VALUE_TEXT, 0 },
@@ -332,7 +404,8 @@ static void write_arena(struct mf_report *report, const struct mf_arena *arena)
 	write_heaps(report, arena);
 	write_bins(report, arena);
 	write_histogram(report, arena);
-	write_pinners(report, arena);
+	write_pinners(report, arena->pinners, arena->pinner_count);
+	write_top_pinners(report, arena);
 	write_corrupt(report, arena);
 	mf_report_row_close(report);
 }
