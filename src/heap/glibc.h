@@ -30,6 +30,7 @@ enum {
 	MF_GLIBC_NONCONTIGUOUS = 2, /* malloc_state.flags */
 	MF_GLIBC_ARENAS_MAX = 8192, /* glibc: 8 a processor */
 	MF_GLIBC_TCACHE_BINS_MAX = 76,
+	MF_GLIBC_STATE_MAX = 4096, /* bytes of a malloc_state, at most */
 };
 
 /** Bytes from a struct's start; MF_GLIBC_ABSENT: this version has no such field */

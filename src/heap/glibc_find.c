@@ -105,29 +105,42 @@ static bool bin_is_whole(struct mf_target *target, uint64_t head, uint64_t fd,
 	       mf_target_read_u64(target, bk + 16, &forth) && forth == head;
 }
 
-/* As main_arena's initialiser leaves it until the first malloc (to 2.41). */
-static bool is_pristine(struct mf_target *target, uint64_t main_arena,
-			const struct mf_glibc_layout *row)
+/* As main_arena's initialiser leaves it until the first malloc (to 2.41). Its
+ * own thread is counted from 2.23 on; without that all must be zero. */
+static bool is_unused(struct mf_target *target, uint64_t main_arena,
+		      const struct mf_glibc_layout *row)
 {
-	uint64_t attached, system;
+	uint8_t bytes[MF_GLIBC_STATE_MAX];
+	uint64_t attached;
 
-	return mf_target_read_u64(target, main_arena + row->attached_threads,
-				  &attached) &&
-	       mf_target_read_u64(target, main_arena + row->system_mem,
-				  &system) &&
-	       attached == 1 && system == 0;
+	if (row->size > sizeof(bytes) ||
+	    !mf_target_try_read(target, main_arena, bytes, row->size))
+		return false;
+	attached = mf_load(uint64_t, bytes + row->attached_threads);
+	memset(bytes + row->next, 0, sizeof(uint64_t));
+	memset(bytes + row->attached_threads, 0, sizeof(uint64_t));
+	for (uint32_t i = 0; i < row->size; i++)
+		if (bytes[i])
+			return false;
+	return attached <= 1;
 }
 
+enum bins {
+	NO_BINS,
+	UNUSED_BINS,
+	BINS,
+};
+
 /* 127 list heads, or none yet. */
-static bool has_bins(struct mf_target *target, uint64_t main_arena,
-		     const struct mf_glibc_layout *row)
+static enum bins look_at_bins(struct mf_target *target, uint64_t main_arena,
+			      const struct mf_glibc_layout *row)
 {
 	uint64_t bins = main_arena + row->bins;
 	uint8_t bytes[BINS_BYTES];
 	unsigned bad = 0, zero = 0;
 
 	if (!mf_target_try_read(target, bins, bytes, sizeof(bytes)))
-		return false;
+		return NO_BINS;
 	for (unsigned i = 0; i < MF_GLIBC_BINS; i++) {
 		uint64_t fd = mf_load(uint64_t, bytes + 16 * (size_t)i);
 		uint64_t bk = mf_load(uint64_t, bytes + 16 * (size_t)i + 8);
@@ -137,11 +150,13 @@ static bool has_bins(struct mf_target *target, uint64_t main_arena,
 		else if (!bin_is_whole(target, bins + 16 * (uint64_t)i - 16, fd,
 				       bk) &&
 			 ++bad > BAD_BINS_MAX)
-			return false;
+			return NO_BINS;
 	}
-	if (zero == MF_GLIBC_BINS)
-		return is_pristine(target, main_arena, row);
-	return !zero;
+	if (!zero)
+		return BINS;
+	return zero == MF_GLIBC_BINS && is_unused(target, main_arena, row)
+		       ? UNUSED_BINS
+		       : NO_BINS;
 }
 
 /*
@@ -156,16 +171,20 @@ choose_layout(struct mf_target *target, uint64_t main_arena,
 	const struct mf_target_info *info = mf_target_info(target);
 	size_t count;
 	const struct mf_glibc_layout *all = mf_glibc_layouts(&count);
-	uint64_t value;
+	uint64_t value, system = 0;
 
-	if (row != &all[2])
+	if (row != &all[2] ||
+	    !mf_target_read_u64(target, main_arena + row->attached_threads,
+				&value))
 		return row;
-	if (mf_target_read_u64(target, main_arena + row->attached_threads,
-			       &value) &&
-	    value >= info->page_size && value % MF_GRANULE == 0 &&
-	    value > info->thread_count)
+	/* Its first thread may have ended, but not before it allocated. */
+	mf_target_read_u64(target, main_arena + row->system_mem, &system);
+	if (!value && !system)
 		return &all[3];
-	return row;
+	return value >= info->page_size && value % MF_GRANULE == 0 &&
+			       value > info->thread_count
+		       ? &all[3]
+		       : row;
 }
 
 static bool may_be_next(const struct mf_glibc_scan *scan, uint64_t word,
@@ -190,10 +209,29 @@ static bool is_in_heap(struct mf_target *target, uint64_t arena)
 	       owner == arena;
 }
 
+/* An arena at MAIN ends the scan, unless it may as well be zeroed data. */
+static bool take_arena(struct mf_glibc_scan *scan, uint64_t main_arena,
+		       const struct mf_glibc_layout *row)
+{
+	struct mf_target *target = scan->context->target;
+	enum bins bins = look_at_bins(target, main_arena, row);
+
+	if (bins == NO_BINS || !ring_closes(target, main_arena, row))
+		return false;
+	row = choose_layout(target, main_arena, row);
+	if (bins == BINS) {
+		scan->main_arena = main_arena;
+		scan->layout = row;
+	} else if (!scan->unused_arena) {
+		scan->unused_arena = main_arena;
+		scan->unused_layout = row;
+	}
+	return bins == BINS;
+}
+
 static bool look_for_arena(struct mf_glibc_scan *scan, uint64_t address,
 			   uint64_t word)
 {
-	struct mf_target *target = scan->context->target;
 	size_t count;
 	const struct mf_glibc_layout *rows = mf_glibc_layouts(&count);
 
@@ -201,15 +239,11 @@ static bool look_for_arena(struct mf_glibc_scan *scan, uint64_t address,
 		uint64_t main_arena = address - rows[i].next;
 
 		if (address < rows[i].next ||
-		    !may_be_next(scan, word, main_arena))
+		    !may_be_next(scan, word, main_arena) ||
+		    is_in_heap(scan->context->target, main_arena))
 			continue;
-		if (is_in_heap(target, main_arena) ||
-		    !has_bins(target, main_arena, &rows[i]) ||
-		    !ring_closes(target, main_arena, &rows[i]))
-			continue;
-		scan->main_arena = main_arena;
-		scan->layout = choose_layout(target, main_arena, &rows[i]);
-		return true;
+		if (take_arena(scan, main_arena, &rows[i]))
+			return true;
 	}
 	return false;
 }
@@ -291,7 +325,10 @@ static bool look_into(struct mf_heap_context *context,
 		.look = look_for_arena,
 	};
 
-	mf_glibc_scan_module(&scan);
+	if (!mf_glibc_scan_module(&scan)) {
+		scan.main_arena = scan.unused_arena;
+		scan.layout = scan.unused_layout;
+	}
 	*ret = (struct found){
 		.module = module,
 		.symbols = mf_glibc_find_symbols(context, module,

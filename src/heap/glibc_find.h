@@ -17,6 +17,8 @@ struct mf_glibc_scan {
 	struct mf_glibc *glibc;
 	uint64_t main_arena; /* found; 0: not */
 	const struct mf_glibc_layout *layout;
+	uint64_t unused_arena; /* the first that looks like an unused one */
+	const struct mf_glibc_layout *unused_layout;
 	bool any_arena_test; /* it is not what it is unless tuned */
 	int best_score;
 };

@@ -75,6 +75,16 @@ static int score_mmaps(const uint8_t *bytes,
 	return score;
 }
 
+/* There is one at least, also where the cache is turned off. */
+static bool has_tcache_bins(const uint8_t *bytes,
+			    const struct mf_glibc_parameters_layout *row)
+{
+	uint64_t bins = field64(bytes, row->tcache_bins);
+
+	return bins && bins <= MF_GLIBC_TCACHE_BINS_MAX &&
+	       field64(bytes, row->tcache_count) <= UINT16_MAX;
+}
+
 static int score_parameters(const struct mf_glibc_scan *scan,
 			    const uint8_t *bytes,
 			    const struct mf_glibc_parameters_layout *row)
@@ -82,13 +92,8 @@ static int score_parameters(const struct mf_glibc_scan *scan,
 	int score = score_thresholds(bytes) + score_mmaps(bytes, row) +
 		    score_base(scan, field64(bytes, row->sbrk_base));
 
-	if (row->tcache_bins != MF_GLIBC_ABSENT) {
-		uint64_t bins = field64(bytes, row->tcache_bins);
-		uint64_t count = field64(bytes, row->tcache_count);
-
-		if (bins <= MF_GLIBC_TCACHE_BINS_MAX && count < 65536)
-			score += 1;
-	}
+	if (row->tcache_bins != MF_GLIBC_ABSENT)
+		score += has_tcache_bins(bytes, row) ? 1 : -2;
 	return score;
 }
 
