@@ -17,6 +17,10 @@ struct mf_session_options {
 	struct mf_target_options target;
 	struct mf_image_options image;
 	struct mf_heap_options heap;
+	/* how often to stop it again when arenas were caught in the middle of a
+	 * change; unset: a few times, while all pauses fit in max_pause_ns */
+	bool retries_set;
+	unsigned retries;
 	unsigned listing_index; /* which listing of a file that holds several */
 };
 

@@ -10,6 +10,7 @@
 enum {
 	LEAST_WIDTH = 40,
 	MOST_WIDTH = 1000,
+	MOST_RETRIES = 1000,
 };
 
 /* ---- reading values ------------------------------------------------------ */
@@ -93,6 +94,17 @@ static struct mf_error *set_max_pause(struct mf_settings *settings,
 	if (!mf_parse_time(value, &settings->session.target.max_pause_ns))
 		return bad_value("max-pause", value,
 				 "a time such as 50ms, 2s or 1m");
+	return NULL;
+}
+
+static struct mf_error *set_retry(struct mf_settings *settings,
+				  const char *value)
+{
+	uint64_t retries;
+
+	MF_TRY(read_number("retry", value, 0, MOST_RETRIES, &retries));
+	settings->session.retries = (unsigned)retries;
+	settings->session.retries_set = true;
 	return NULL;
 }
 
@@ -331,6 +343,11 @@ static const struct mf_option common[] = {
 	  .argument = "TIME",
 	  .summary = "let it run again after TIME at the latest (50ms)",
 	  .set = set_max_pause },
+	{ .name = "retry",
+	  .argument = "N",
+	  .summary =
+		  "hold it up to N times more if arenas were caught changing",
+	  .set = set_retry },
 	{ .name = "read-swapped",
 	  .summary = "read pages that are in swap too, which brings them in",
 	  .set = set_read_swapped },

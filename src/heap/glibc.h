@@ -95,6 +95,7 @@ struct mf_glibc_arena {
 	uint64_t address, top, last_remainder, next, next_free, system_mem,
 		max_system_mem, attached_threads;
 	uint32_t mutex, flags;
+	bool fastbins_drained; /* nothing was put there since they were emptied */
 	uint64_t fastbins[MF_GLIBC_FASTBINS];
 	uint64_t bins[MF_GLIBC_BINS][2]; /* fd, bk */
 	bool main, changed; /* changed: while it was being walked */
@@ -323,6 +324,13 @@ void mf_glibc_find_suspects(struct mf_glibc *glibc);
 
 /** After it: whether thread TID (0: any thread) was, perhaps, inside. */
 bool mf_glibc_was_inside(const struct mf_glibc *glibc, int tid);
+
+/**
+ * Whether ARENA's fast bins may have been just being emptied: chunks in nobody's
+ * list then, which look as if in use, and nothing contradicts that.
+ */
+bool mf_glibc_may_consolidate(const struct mf_glibc *glibc,
+			      const struct mf_glibc_arena *arena);
 
 /** Whether what is wrong with ARENA may be a change that was under way. */
 bool mf_glibc_is_caught(const struct mf_glibc *glibc,

@@ -82,7 +82,8 @@ static void publish_corruption(const struct mf_glibc *glibc,
 {
 	struct mf_corruption *rows;
 
-	info->in_flight = arena->corrupt_count || arena->changed;
+	info->in_flight = arena->corrupt_count || arena->changed ||
+			  mf_glibc_may_consolidate(glibc, arena);
 	info->consistency = glibc->ran ? MF_RACY : MF_EXACT;
 	if (info->in_flight && !mf_glibc_is_caught(glibc, arena)) {
 		info->in_flight = false;

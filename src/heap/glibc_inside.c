@@ -169,6 +169,38 @@ bool mf_glibc_was_inside(const struct mf_glibc *glibc, int tid)
 	return false;
 }
 
+/* Inner functions have a name only with debug information. */
+static bool is_in(const struct mf_glibc *glibc, const char *name,
+		  const struct mf_glibc_suspect *suspect)
+{
+	struct mf_symbol symbol;
+
+	if (judge(glibc, suspect->pc) == NAMELESS)
+		return is_guilty(glibc, suspect);
+	for (size_t i = 0; i <= suspect->return_count; i++) {
+		uint64_t address =
+			i ? suspect->returns[i - 1] - 1 : suspect->pc;
+
+		if (mf_image_symbol_at(glibc->context->image, address,
+				       &symbol) &&
+		    strcmp(symbol.raw_name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool mf_glibc_may_consolidate(const struct mf_glibc *glibc,
+			      const struct mf_glibc_arena *arena)
+{
+	if (!glibc->single || glibc->ran || !arena->fastbins_drained)
+		return false;
+	for (size_t i = 0; i < glibc->suspects.count; i++)
+		if (is_in(glibc, "malloc_consolidate",
+			  &glibc->suspects.items[i]))
+			return true;
+	return false;
+}
+
 bool mf_glibc_is_caught(const struct mf_glibc *glibc,
 			const struct mf_glibc_arena *arena)
 {

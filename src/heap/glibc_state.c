@@ -73,6 +73,8 @@ bool mf_glibc_read_arena(struct mf_glibc *glibc, uint64_t address,
 		.address = address,
 		.mutex = mf_load(uint32_t, bytes),
 		.flags = mf_load(uint32_t, bytes + 4),
+		.fastbins_drained =
+			layout->fastbins == 16 && !mf_load(uint32_t, bytes + 8),
 		.top = field(bytes, layout->top),
 		.last_remainder = field(bytes, layout->last_remainder),
 		.next = field(bytes, layout->next),

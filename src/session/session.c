@@ -14,9 +14,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/units.h"
+#include "base/vec.h"
 
 enum {
 	ATTEMPTS = 3,
+	RETRIES = 3, /* unless the options say how many */
 };
 
 struct mf_session {
@@ -158,11 +160,30 @@ struct mf_error *mf_session_image(struct mf_session *session,
 	return NULL;
 }
 
+/* The models of one moment, and what was noted while they were made. */
+struct moment {
+	struct mf_space *space;
+	struct mf_heap *heap;
+	struct mf_heap_doubt doubt;
+	bool exact; /* the target stood still all the time */
+	struct mf_target_mark end;
+	MF_VEC(struct mf_partial) notes;
+};
+
+static void moment_deinit(struct moment *moment)
+{
+	mf_heap_destroy(moment->heap);
+	mf_space_destroy(moment->space);
+	mf_vec_deinit(&moment->notes);
+	*moment = (struct moment){ 0 };
+}
+
 /*
  * What was not understood must not cost the rest: a heap that cannot be read is
  * a partial result, unless the process is gone.
  */
 static struct mf_error *do_without_heap(struct mf_session *session,
+					struct moment *moment,
 					struct mf_error *error)
 {
 	if (!error || error->code == MF_ERROR_NO_PROCESS)
@@ -171,82 +192,179 @@ static struct mf_error *do_without_heap(struct mf_session *session,
 			       error->why ? ": " : "",
 			       error->why ? error->why : "");
 	mf_error_destroy(error);
-	mf_heap_destroy(session->heap);
-	session->heap = NULL;
+	mf_heap_destroy(moment->heap);
+	moment->heap = NULL;
 	return NULL;
 }
 
 /* What is true of the target only at one moment. */
 static struct mf_error *read_models(struct mf_session *session,
-				    struct mf_space *space)
+				    struct moment *moment)
 {
-	MF_TRY(mf_space_read(space));
-	if (session->heap)
-		MF_TRY(do_without_heap(session,
-				       mf_heap_read(session->heap, space)));
-	return mf_space_settle(space);
+	MF_TRY(mf_space_read(moment->space));
+	if (moment->heap)
+		MF_TRY(do_without_heap(
+			session, moment,
+			mf_heap_read(moment->heap, moment->space)));
+	return mf_space_settle(moment->space);
 }
 
 static struct mf_error *hold_and_read(struct mf_session *session,
-				      struct mf_space *space)
+				      struct moment *moment)
 {
 	struct mf_error *error;
 
 	MF_TRY(mf_target_hold(session->target));
-	error = read_models(session, space);
+	error = read_models(session, moment);
 	mf_target_release(session->target);
 	return error;
 }
 
-static struct mf_error *prepare_heap(struct mf_session *session)
+static struct mf_error *prepare_heap(struct mf_session *session,
+				     struct moment *moment)
 {
 	if (!mf_target_can(session->target, MF_CAN_READ))
 		return NULL;
-	return do_without_heap(session,
+	return do_without_heap(session, moment,
 			       mf_heap_create(session->target, session->image,
 					      &session->options.heap,
-					      &session->heap));
+					      &moment->heap));
 }
 
 static struct mf_error *finish_heap(struct mf_session *session,
-				    const struct mf_space *space)
+				    struct moment *moment)
 {
-	if (!session->heap)
+	if (!moment->heap)
 		return NULL;
-	MF_TRY(do_without_heap(session, mf_heap_finish(session->heap)));
-	if (session->heap)
-		mf_heap_account(session->heap, space);
+	MF_TRY(do_without_heap(session, moment, mf_heap_finish(moment->heap)));
+	if (!moment->heap)
+		return NULL;
+	mf_heap_account(moment->heap, moment->space);
+	mf_heap_get_doubt(moment->heap, &moment->doubt);
 	return NULL;
 }
 
-static struct mf_error *build_with(struct mf_session *session,
-				   struct mf_space *space)
+/* All models, of one moment of the target. */
+static struct mf_error *look(struct mf_session *session, struct moment *moment)
 {
+	MF_TRY(mf_space_prepare(session->target, session->image,
+				&moment->space));
 	tell(STEP_HEAPS);
-	MF_TRY(prepare_heap(session));
+	MF_TRY(prepare_heap(session, moment));
 	tell(STEP_MEMORY);
-	MF_TRY(hold_and_read(session, space));
+	MF_TRY(hold_and_read(session, moment));
 	tell(STEP_FIGURES);
-	return finish_heap(session, space);
+	return finish_heap(session, moment);
+}
+
+/* ---- looking again --------------------------------------------------------- */
+
+/* What was noted from BEGIN on is MOMENT's own. */
+static void conclude(struct mf_session *session,
+		     const struct mf_target_mark *begin, struct moment *moment)
+{
+	size_t count;
+	const struct mf_partial *notes =
+		mf_target_partials(session->target, &count);
+
+	for (size_t i = begin->partials; i < count; i++)
+		mf_vec_push(&moment->notes, notes[i]);
+	mf_target_mark(session->target, &moment->end);
+	moment->exact = moment->end.held && !moment->end.racy;
+	mf_debug("session", "%zu arenas caught in a change, %zu more locked",
+		 moment->doubt.torn, moment->doubt.locked);
+}
+
+/* The target is told of as it was in MOMENT. */
+static void go_back(struct mf_session *session,
+		    const struct mf_target_mark *begin,
+		    const struct moment *moment)
+{
+	mf_target_rewind(session->target, begin);
+	for (size_t i = 0; i < moment->notes.count; i++)
+		mf_target_note_partial(session->target,
+				       moment->notes.items[i].what, "%s",
+				       moment->notes.items[i].why);
+	mf_target_rewind(session->target, &moment->end);
+}
+
+/* Unasked, the target is kept no longer in all than it may be at once. */
+static bool may_stop_again(const struct mf_session *session, unsigned retries)
+{
+	struct mf_impact impact;
+	double most_ms = (double)session->options.target.max_pause_ns / 1e6;
+
+	if (session->options.retries_set)
+		return retries < session->options.retries;
+	mf_target_get_impact(session->target, &impact);
+	return retries < RETRIES &&
+	       impact.pause_ms + impact.longest_pause_ms <= most_ms;
+}
+
+static bool is_better(const struct moment *moment, const struct moment *than)
+{
+	if (!moment->exact || !moment->heap)
+		return false;
+	if (moment->doubt.torn != than->doubt.torn)
+		return moment->doubt.torn < than->doubt.torn;
+	return moment->doubt.locked < than->doubt.locked;
+}
+
+/*
+ * Where arenas were caught in the middle of a change, another moment is likely
+ * to show them whole. Figures are all of one moment: that with the fewest such
+ * arenas.
+ */
+static void look_again(struct mf_session *session,
+		       const struct mf_target_mark *begin, struct moment *best)
+{
+	for (unsigned retries = 0; best->exact && best->doubt.torn &&
+				   may_stop_again(session, retries);
+	     retries++) {
+		struct moment next = { 0 };
+		struct mf_error *error;
+
+		mf_target_rewind(session->target, begin);
+		error = look(session, &next);
+		conclude(session, begin, &next);
+		if (!error && is_better(&next, best)) {
+			struct moment worse = *best;
+
+			*best = next;
+			next = worse;
+		} else {
+			go_back(session, begin, best);
+		}
+		moment_deinit(&next);
+		if (error) {
+			mf_error_destroy(error);
+			break;
+		}
+	}
 }
 
 static struct mf_error *build_once(struct mf_session *session)
 {
+	struct mf_target_mark begin;
+	struct moment moment = { 0 };
 	struct mf_image *image;
-	struct mf_space *space;
 	struct mf_error *error;
 
 	tell(STEP_SYMBOLS);
 	MF_TRY(mf_session_image(session, &image));
-	MF_TRY(mf_space_prepare(session->target, image, &space));
-	error = build_with(session, space);
+	mf_target_mark(session->target, &begin);
+	error = look(session, &moment);
 	if (error) {
-		mf_heap_destroy(session->heap);
-		session->heap = NULL;
-		mf_space_destroy(space);
+		moment_deinit(&moment);
 		return error;
 	}
-	session->space = space;
+	conclude(session, &begin, &moment);
+	look_again(session, &begin, &moment);
+	session->space = moment.space;
+	session->heap = moment.heap;
+	moment.space = NULL;
+	moment.heap = NULL;
+	moment_deinit(&moment);
 	tell(STEP_DONE);
 	return NULL;
 }
