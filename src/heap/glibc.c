@@ -23,6 +23,8 @@ static void forget_walk(struct mf_glibc *glibc)
 	glibc->segments.count = 0;
 	glibc->tcaches.count = 0;
 	mf_map_deinit(&glibc->tcache_index);
+	glibc->large.count = 0;
+	mf_map_deinit(&glibc->large_index);
 	glibc->lost_bytes = 0;
 	glibc->effort = 0;
 }
@@ -140,6 +142,7 @@ static struct mf_error *finish(struct mf_heap_context *context,
 	mf_glibc_sort_mmapped(glibc);
 	mf_glibc_resolve_lists(glibc);
 	mf_glibc_make_figures(glibc, &instance->info);
+	mf_glibc_publish_tcaches(glibc, &instance->info);
 	return NULL;
 }
 
@@ -152,6 +155,7 @@ static void close_instance(struct mf_allocator_instance *instance)
 	forget_walk(glibc);
 	mf_vec_deinit(&glibc->segments);
 	mf_vec_deinit(&glibc->tcaches);
+	mf_vec_deinit(&glibc->large);
 	mf_vec_deinit(&glibc->suspects);
 	mf_vec_deinit(&glibc->mmapped_chunks);
 	mf_vec_deinit(&glibc->mapped);

@@ -128,8 +128,25 @@ struct mf_glibc_tcache {
 	uint64_t address; /* of the struct */
 	uint64_t entries[MF_GLIBC_TCACHE_BINS_MAX];
 	uint16_t counts[MF_GLIBC_TCACHE_BINS_MAX];
-	int tid; /* 0: found in a heap, its thread is not known */
+	int tid;     /* 0: found in a heap, its thread is not known */
+	bool walked; /* the walk came by it, too */
+	bool broken; /* not even its table makes sense */
 	bool valid;
+	struct mf_amount amount, mmapped; /* once resolved */
+};
+
+/** What a pointer to a tcache_perthread_struct leads to. */
+enum mf_glibc_tcache_look {
+	MF_TCACHE_NONE, /* a chunk of another size, or no memory */
+	MF_TCACHE_BROKEN,
+	MF_TCACHE_EMPTY,
+	MF_TCACHE_FILLED,
+};
+
+/** A chunk in one of the later bins of a tcache (2.42), by its user address. */
+struct mf_glibc_large {
+	uint64_t next, size;
+	bool mmapped;
 };
 
 /** The shape of tcache_perthread_struct in this glibc. */
@@ -174,10 +191,12 @@ struct mf_glibc {
 	uint64_t tls_block; /* bytes beside the thread pointer; 0: use slots */
 	struct mf_glibc_parameters parameters;
 	struct mf_map arena_index;  /* arena's address -> index */
-	struct mf_map tcache_index; /* addresses of those in tcaches */
+	struct mf_map tcache_index; /* address -> index in tcaches */
 	MF_VEC(struct mf_glibc_arena) arenas;
 	MF_VEC(struct mf_glibc_segment) segments; /* by address, once walked */
 	MF_VEC(struct mf_glibc_tcache) tcaches;
+	struct mf_map large_index; /* user address -> index */
+	MF_VEC(struct mf_glibc_large) large;
 	struct mf_amount mmapped;
 	uint64_t mmapped_mapped; /* bytes of their mappings */
 	MF_VEC(struct mf_glibc_mapped) mapped;
@@ -286,7 +305,7 @@ struct mf_link *mf_glibc_link_at(struct mf_glibc *glibc, uint64_t chunk);
  */
 void mf_glibc_resolve_lists(struct mf_glibc *glibc);
 
-/** Reads every thread's tcache and arena through libc's TLS slots. */
+/** Reads every thread's tcache and arena through its TLS (glibc_threads.c). */
 void mf_glibc_read_thread_caches(struct mf_glibc *glibc);
 
 /**
@@ -299,6 +318,19 @@ void mf_glibc_consider_tcache(struct mf_glibc *glibc, uint64_t chunk,
 /** The shape that a tcache struct in a chunk of SIZE bytes has, or NULL. */
 const struct mf_glibc_tcache_shape *
 mf_glibc_tcache_shape(const struct mf_glibc *glibc, uint64_t size);
+
+/** Looks at what a thread's pointer leads to; RET in all cases. */
+enum mf_glibc_tcache_look mf_glibc_look_at_tcache(struct mf_glibc *glibc,
+						  uint64_t user, int tid,
+						  struct mf_glibc_tcache *ret);
+
+/** False when it is kept already. */
+bool mf_glibc_keep_tcache(struct mf_glibc *glibc,
+			  const struct mf_glibc_tcache *tcache);
+
+/** Once resolved: those of the threads, most bytes first. */
+void mf_glibc_publish_tcaches(struct mf_glibc *glibc,
+			      struct mf_allocator *info);
 
 /** Proves the candidates by their lists and marks their members. */
 void mf_glibc_resolve_tcaches(struct mf_glibc *glibc);

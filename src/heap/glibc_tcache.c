@@ -1,11 +1,12 @@
 /*
- * Thread caches: found through libc's TLS slots where the threads' registers
- * are known, and among the chunks of the heaps; believed when every one of
- * their lists holds only chunks of its size.
+ * Thread caches: candidates come from the threads' own storage and from among
+ * the chunks of the heaps; they are believed when every one of their lists
+ * holds only chunks of its size.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "heap/glibc.h"
 
 enum {
@@ -13,6 +14,10 @@ enum {
 	SMALL_BINS = 64, /* bins of one size each; later ones hold ranges */
 	LIST_MAX = 1 << 20,
 	STEPS_MAX = 64 << 20, /* along all lists; a lying heap has no more */
+	LARGE_LIST_MAX = 1 << 16, /* as long as tcache_count allows */
+	LARGES_MAX = 1 << 20,
+	TCACHE_BYTES = 0x310,
+	THREADS_NAMED = 5,
 };
 
 /* Sizes of the chunk that holds tcache_perthread_struct: 2.26-2.29,
@@ -30,7 +35,8 @@ static const struct {
 const struct mf_glibc_tcache_shape *
 mf_glibc_tcache_shape(const struct mf_glibc *glibc, uint64_t size)
 {
-	if (glibc->version && glibc->version < 226)
+	if (size < shapes[0].chunk_size ||
+	    (glibc->version && glibc->version < 226))
 		return NULL;
 	for (size_t i = 0; i < MF_ARRAY_SIZE(shapes); i++) {
 		if (size != shapes[i].chunk_size)
@@ -68,10 +74,11 @@ static uint16_t cached(const struct mf_glibc *glibc,
 }
 
 /* A list of a thread's own that is just being changed is still its own. */
-static bool parse(const struct mf_glibc *glibc,
-		  const struct mf_glibc_tcache_shape *shape,
-		  const uint8_t *user, struct mf_glibc_tcache *ret)
+static enum mf_glibc_tcache_look
+parse(const struct mf_glibc *glibc, const struct mf_glibc_tcache_shape *shape,
+      const uint8_t *user, struct mf_glibc_tcache *ret)
 {
+	uint64_t user_end = mf_target_info(glibc->target)->user_end;
 	unsigned odd = 0, odd_most = ret->tid ? 1 : 0;
 	bool any = false;
 
@@ -80,103 +87,104 @@ static bool parse(const struct mf_glibc *glibc,
 					 user + shape->entries + 8 * (size_t)i);
 		uint16_t count = cached(glibc, shape, count_at(shape, user, i));
 
-		if (entry % MF_GRANULE || entry >> 47)
-			return false;
+		if (entry % MF_GRANULE || entry >= user_end)
+			return MF_TCACHE_BROKEN;
 		odd += count != UINT16_MAX && !entry != !count &&
 		       i < SMALL_BINS;
 		if (odd > odd_most)
-			return false;
+			return MF_TCACHE_BROKEN;
 		ret->entries[i] = entry;
 		ret->counts[i] = count;
 		any |= entry != 0;
 	}
-	return any;
+	return any ? MF_TCACHE_FILLED : MF_TCACHE_EMPTY;
 }
 
-/* TID: of the thread whose slot led there; 0: none did. */
-static void consider(struct mf_glibc *glibc, uint64_t chunk,
-		     const uint8_t *user, uint64_t size, int tid)
+/*
+ * The later bins' chunks may have mappings of their own, which no walk meets:
+ * what is in them is noted while it can be read. Their glibc mangles links.
+ */
+static void note_large(struct mf_glibc *glibc,
+		       const struct mf_glibc_tcache *tcache)
 {
-	const struct mf_glibc_tcache_shape *shape =
-		mf_glibc_tcache_shape(glibc, size);
-	struct mf_glibc_tcache tcache = {
-		.address = chunk + MF_GLIBC_CHUNK_HEADER,
-		.tid = tid,
-	};
+	for (unsigned bin = SMALL_BINS; bin < MF_GLIBC_TCACHE_BINS_MAX; bin++) {
+		uint64_t user = tcache->entries[bin], word, link;
 
-	if (!shape || glibc->tcaches.count >= TCACHES_MAX ||
-	    !parse(glibc, shape, user, &tcache))
-		return;
-	if (mf_map_set(&glibc->tcache_index, tcache.address, 1))
-		mf_vec_push(&glibc->tcaches, tcache);
+		for (unsigned i = 0; user && i < LARGE_LIST_MAX; i++) {
+			if (user % MF_GRANULE || user < MF_GLIBC_CHUNK_HEADER ||
+			    mf_map_has(&glibc->large_index, user) ||
+			    glibc->large.count >= LARGES_MAX ||
+			    !mf_target_read_u64(glibc->target, user - 8,
+						&word) ||
+			    !mf_target_read_u64(glibc->target, user, &link))
+				break;
+			link ^= user >> 12;
+			mf_map_set(&glibc->large_index, user,
+				   glibc->large.count);
+			mf_vec_push(
+				&glibc->large,
+				(struct mf_glibc_large){
+					.next = link,
+					.size = word &
+						~(uint64_t)MF_GLIBC_CHUNK_FLAGS,
+					.mmapped = word & MF_GLIBC_IS_MMAPPED,
+				});
+			user = link;
+		}
+	}
+}
+
+enum mf_glibc_tcache_look mf_glibc_look_at_tcache(struct mf_glibc *glibc,
+						  uint64_t user, int tid,
+						  struct mf_glibc_tcache *ret)
+{
+	const struct mf_glibc_tcache_shape *shape;
+	uint8_t bytes[TCACHE_BYTES];
+	uint64_t word, size;
+
+	*ret = (struct mf_glibc_tcache){ .address = user, .tid = tid };
+	if (user % MF_GRANULE || user < MF_GLIBC_CHUNK_HEADER ||
+	    user >= mf_target_info(glibc->target)->user_end ||
+	    !mf_target_read_u64(glibc->target, user - MF_GLIBC_SIZE_FIELD,
+				&word))
+		return MF_TCACHE_NONE;
+	size = word & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS;
+	shape = mf_glibc_tcache_shape(glibc, size);
+	if (!shape || !mf_target_try_read(glibc->target, user, bytes,
+					  size - MF_GLIBC_SIZE_FIELD))
+		return MF_TCACHE_NONE;
+	return parse(glibc, shape, bytes, ret);
+}
+
+bool mf_glibc_keep_tcache(struct mf_glibc *glibc,
+			  const struct mf_glibc_tcache *tcache)
+{
+	if (glibc->tcaches.count >= TCACHES_MAX ||
+	    mf_map_has(&glibc->tcache_index, tcache->address))
+		return false;
+	mf_map_set(&glibc->tcache_index, tcache->address, glibc->tcaches.count);
+	mf_vec_push(&glibc->tcaches, *tcache);
+	note_large(glibc, tcache);
+	return true;
 }
 
 void mf_glibc_consider_tcache(struct mf_glibc *glibc, uint64_t chunk,
 			      const uint8_t *user, uint64_t size)
 {
-	consider(glibc, chunk, user, size, 0);
-}
+	const struct mf_glibc_tcache_shape *shape =
+		mf_glibc_tcache_shape(glibc, size);
+	struct mf_glibc_tcache tcache = {
+		.address = chunk + MF_GLIBC_CHUNK_HEADER,
+		.walked = true,
+	};
+	const uint64_t *known =
+		mf_map_get(&glibc->tcache_index, tcache.address);
 
-/* ---- through the threads ---------------------------------------------------- */
-
-static struct mf_glibc_arena *arena_at(struct mf_glibc *glibc, uint64_t address)
-{
-	const uint64_t *index = mf_map_get(&glibc->arena_index, address);
-
-	return index ? &glibc->arenas.items[*index] : NULL;
-}
-
-/* More than one slot may lead to a thread's arena. */
-static void attach(struct mf_glibc_arena *arena, int tid)
-{
-	size_t count = arena->threads.count;
-
-	if (!count || arena->threads.items[count - 1] != tid)
-		mf_vec_push(&arena->threads, tid);
-}
-
-/* Whether the chunk at USER - 16 could hold a tcache struct; reads it. */
-static void consider_pointer(struct mf_glibc *glibc, uint64_t user, int tid)
-{
-	uint8_t bytes[0x310];
-	uint64_t word, size;
-
-	if (user % MF_GRANULE || user < MF_GLIBC_CHUNK_HEADER || user >> 47 ||
-	    !mf_target_read_u64(glibc->target, user - 8, &word))
-		return;
-	size = word & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS;
-	if (!mf_glibc_tcache_shape(glibc, size) ||
-	    !mf_target_try_read(glibc->target, user, bytes,
-				size - MF_GLIBC_SIZE_FIELD))
-		return;
-	consider(glibc, user - MF_GLIBC_CHUNK_HEADER, bytes, size, tid);
-}
-
-void mf_glibc_read_thread_caches(struct mf_glibc *glibc)
-{
-	size_t count;
-	const struct mf_thread *threads =
-		mf_target_threads(glibc->target, &count);
-
-	for (size_t i = 0; i < count; i++) {
-		for (size_t slot = 0; slot < glibc->tls_slot_count; slot++) {
-			uint64_t offset, value;
-			struct mf_glibc_arena *arena;
-
-			if (!threads[i].tp ||
-			    !mf_target_read_u64(glibc->target,
-						glibc->tls_slots[slot],
-						&offset) ||
-			    !mf_target_read_u64(glibc->target,
-						threads[i].tp + offset, &value))
-				continue;
-			arena = arena_at(glibc, value);
-			if (arena)
-				attach(arena, threads[i].tid);
-			else
-				consider_pointer(glibc, value, threads[i].tid);
-		}
-	}
+	if (known)
+		glibc->tcaches.items[*known].walked = true;
+	else if (shape &&
+		 parse(glibc, shape, user, &tcache) == MF_TCACHE_FILLED)
+		mf_glibc_keep_tcache(glibc, &tcache);
 }
 
 /* ---- proof -------------------------------------------------------------------- */
@@ -186,9 +194,33 @@ struct proof {
 	uint64_t steps;
 };
 
-/* Goes along one list; MARK its members, or (NONE) only checks them. The number
- * of members, or -1 when it holds what it should not. */
-static int64_t follow(struct proof *proof, const struct mf_glibc_tcache *tcache,
+/* A chunk of a large bin that no segment has; NULL: it is none. */
+static const struct mf_glibc_large *large_at(const struct mf_glibc *glibc,
+					     unsigned bin, uint64_t user)
+{
+	const uint64_t *index =
+		bin < SMALL_BINS ? NULL : mf_map_get(&glibc->large_index, user);
+
+	return index ? &glibc->large.items[*index] : NULL;
+}
+
+static bool fits(const struct mf_link *link, unsigned bin,
+		 enum mf_link_mark mark)
+{
+	return !link->free && link->mark == MF_LINK_NONE &&
+	       (bin >= SMALL_BINS || link->granules == bin + 2) &&
+	       mark <= MF_LINK_TCACHE;
+}
+
+static void add(struct mf_amount *amount, uint64_t size)
+{
+	amount->count++;
+	amount->bytes += size;
+}
+
+/* Goes along one list; MARK its members and count them, or (NONE) only checks
+ * them. The number of members, or -1 when it holds what it should not. */
+static int64_t follow(struct proof *proof, struct mf_glibc_tcache *tcache,
 		      unsigned bin, enum mf_link_mark mark)
 {
 	struct mf_glibc *glibc = proof->glibc;
@@ -196,20 +228,24 @@ static int64_t follow(struct proof *proof, const struct mf_glibc_tcache *tcache,
 	int64_t count = 0;
 
 	while (user) {
+		const struct mf_glibc_large *large = large_at(glibc, bin, user);
+		bool mmapped = large && large->mmapped;
 		struct mf_link *link =
-			mf_glibc_link_at(glibc, user - MF_GLIBC_CHUNK_HEADER);
+			mmapped ? NULL
+				: mf_glibc_link_at(
+					  glibc, user - MF_GLIBC_CHUNK_HEADER);
 
-		if (!link || link->free ||
-		    (mark == MF_LINK_NONE && link->mark != MF_LINK_NONE) ||
-		    (bin < SMALL_BINS && link->granules != bin + 2) ||
+		if ((!mmapped && (!link || !fits(link, bin, mark))) ||
 		    ++count > LIST_MAX || ++proof->steps > STEPS_MAX)
 			return -1;
 		if (mark != MF_LINK_NONE) {
-			if (link->mark != MF_LINK_NONE)
-				return -1;
-			link->mark = mark;
+			if (link)
+				link->mark = mark;
+			add(mmapped ? &tcache->mmapped : &tcache->amount,
+			    large ? large->size
+				  : (uint64_t)link->granules * MF_GRANULE);
 		}
-		user = mf_link_next(link);
+		user = large ? large->next : mf_link_next(link);
 	}
 	return count;
 }
@@ -223,7 +259,7 @@ static bool is_between(const struct proof *proof,
 }
 
 /* *caught: one of its lists was being changed. */
-static bool is_proved(struct proof *proof, const struct mf_glibc_tcache *tcache,
+static bool is_proved(struct proof *proof, struct mf_glibc_tcache *tcache,
 		      bool *caught)
 {
 	*caught = false;
@@ -256,28 +292,112 @@ static void mark_caught(struct mf_glibc *glibc,
 	glibc->arenas.items[segment->arena].caught = true;
 }
 
+/* Refused ones, by their threads. */
+struct refused {
+	unsigned count;
+	MF_VEC(int) tids;
+};
+
+static void note_refused(struct mf_glibc *glibc, const struct refused *refused)
+{
+	MF_AUTO_BUFFER(text);
+
+	for (size_t i = 0; i < refused->tids.count; i++)
+		mf_buffer_printf(&text, "%s%d", i ? ", " : "",
+				 refused->tids.items[i]);
+	if (refused->count > refused->tids.count)
+		mf_buffer_printf(&text, " and %zu more",
+				 refused->count - refused->tids.count);
+	mf_target_note_partial(glibc->target, "glibc tcache",
+			       "the lists of thread%s %s do not hold together; "
+			       "their chunks count as in use",
+			       refused->count == 1 ? "" : "s",
+			       mf_buffer_text(&text));
+}
+
+/* The two ways to find one must lead to the same. */
+static void compare_ways(struct mf_glibc *glibc)
+{
+	if (glibc->ran || glibc->lost_bytes)
+		return;
+	mf_vec_foreach(tcache, &glibc->tcaches)
+		if (tcache->valid && tcache->tid && !tcache->walked)
+			mf_target_note_partial(
+				glibc->target, "glibc tcache",
+				"that of thread %d, at 0x%llx, is in no chunk "
+				"of the heaps that were walked",
+				tcache->tid,
+				(unsigned long long)tcache->address);
+}
+
+static void resolve(struct proof *proof, struct mf_glibc_tcache *tcache,
+		    struct refused *refused)
+{
+	struct mf_glibc *glibc = proof->glibc;
+	bool caught = false;
+
+	tcache->valid = !tcache->broken && is_proved(proof, tcache, &caught);
+	if (!tcache->valid && tcache->tid && !glibc->ran)
+		caught = mf_glibc_was_inside(glibc, tcache->tid);
+	if (caught)
+		mark_caught(glibc, tcache);
+	/* Of chunks that merely look like one nothing need be said. */
+	if (!tcache->valid && tcache->tid && !caught &&
+	    refused->count++ < THREADS_NAMED)
+		mf_vec_push(&refused->tids, tcache->tid);
+	for (unsigned i = 0; tcache->valid && i < MF_GLIBC_TCACHE_BINS_MAX; i++)
+		follow(proof, tcache, i, MF_LINK_TCACHE);
+}
+
 void mf_glibc_resolve_tcaches(struct mf_glibc *glibc)
 {
 	struct proof proof = { .glibc = glibc };
-	unsigned refused = 0;
+	struct refused refused = { 0 };
+
+	mf_vec_foreach(tcache, &glibc->tcaches)
+		resolve(&proof, tcache, &refused);
+	if (refused.count && !glibc->ran)
+		note_refused(glibc, &refused);
+	compare_ways(glibc);
+	mf_vec_deinit(&refused.tids);
+}
+
+/* ---- for the door ----------------------------------------------------------- */
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct mf_thread_cache *left = a, *right = b;
+	uint64_t left_bytes = left->amount.bytes + left->mmapped.bytes;
+	uint64_t right_bytes = right->amount.bytes + right->mmapped.bytes;
+
+	if (left_bytes != right_bytes)
+		return left_bytes < right_bytes ? 1 : -1;
+	return (left->tid > right->tid) - (left->tid < right->tid);
+}
+
+void mf_glibc_publish_tcaches(struct mf_glibc *glibc, struct mf_allocator *info)
+{
+	struct mf_thread_cache *to = mf_pool_alloc(
+		glibc->context->pool, (glibc->tcaches.count + 1) * sizeof(*to));
+	size_t count = 0;
 
 	mf_vec_foreach(tcache, &glibc->tcaches) {
-		bool caught;
+		const struct mf_glibc_segment *segment =
+			mf_glibc_segment_at(glibc, tcache->address);
 
-		tcache->valid = is_proved(&proof, tcache, &caught);
-		if (!tcache->valid && tcache->tid && !glibc->ran)
-			caught = mf_glibc_was_inside(glibc, tcache->tid);
-		if (caught)
-			mark_caught(glibc, tcache);
-		/* Of chunks that merely look like one nothing need be said. */
-		refused += !tcache->valid && tcache->tid && !caught;
-		for (unsigned i = 0;
-		     tcache->valid && i < MF_GLIBC_TCACHE_BINS_MAX; i++)
-			follow(&proof, tcache, i, MF_LINK_TCACHE);
+		/* Nobody's, and none: it only looked like one. */
+		if (!tcache->tid && !tcache->valid)
+			continue;
+		to[count++] = (struct mf_thread_cache){
+			.tid = tcache->tid,
+			.address = tcache->address,
+			.arena = segment ? &info->arenas[segment->arena] : NULL,
+			.valid = tcache->valid,
+			.amount = tcache->amount,
+			.mmapped = tcache->mmapped,
+		};
 	}
-	if (refused && !glibc->ran)
-		mf_target_note_partial(glibc->target, "glibc tcache",
-				       "the lists of %u threads do not hold "
-				       "together; their chunks count as in use",
-				       refused);
+	qsort(to, count, sizeof(*to), by_bytes);
+	info->tcaches = to;
+	info->tcache_count = count;
 }

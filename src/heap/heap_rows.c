@@ -425,6 +425,47 @@ static void write_parameters(struct mf_report *report,
 	write_object(report, "params", fields, count);
 }
 
+static const struct mf_column tcache_columns[] = {
+	{ "tid", NULL, MF_VALUE_ID, 0 },
+	{ "address", NULL, MF_VALUE_ADDRESS, 0 },
+	{ "arena", NULL, MF_VALUE_COUNT, 0 },
+	{ "valid", NULL, MF_VALUE_BOOL, 0 },
+	{ "count", NULL, MF_VALUE_COUNT, 0 },
+	{ "bytes", NULL, MF_VALUE_SIZE, 0 },
+	{ "mmapped_count", NULL, MF_VALUE_COUNT, 0 },
+	{ "mmapped_bytes", NULL, MF_VALUE_SIZE, 0 },
+};
+
+static void write_tcaches(struct mf_report *report,
+			  const struct mf_allocator *allocator)
+{
+	static const struct mf_table table = {
+		.key = "tcaches",
+		.columns = tcache_columns,
+		.column_count = MF_ARRAY_SIZE(tcache_columns),
+	};
+
+	mf_report_table_begin(report, &table);
+	for (size_t i = 0; i < allocator->tcache_count; i++) {
+		const struct mf_thread_cache *one = &allocator->tcaches[i];
+
+		mf_report_row(report,
+			      (struct mf_value[]){
+				      one->tid ? mf_id((uint64_t)one->tid)
+					       : mf_none(),
+				      mf_address(one->address),
+				      one->arena ? mf_count(one->arena->index)
+						 : mf_none(),
+				      mf_bool(one->valid),
+				      mf_count(one->amount.count),
+				      mf_size(one->amount.bytes),
+				      mf_count(one->mmapped.count),
+				      mf_size(one->mmapped.bytes),
+			      });
+	}
+	mf_report_table_end(report);
+}
+
 static void write_walked(struct mf_report *report,
 			 const struct mf_allocator *allocator)
 {
@@ -447,6 +488,7 @@ static void write_walked(struct mf_report *report,
 	write_figures(report, &allocator->figures, NULL);
 	write_object(report, NULL, consistency, MF_ARRAY_SIZE(consistency));
 	write_object(report, "mmapped", mmapped, MF_ARRAY_SIZE(mmapped));
+	write_tcaches(report, allocator);
 	mf_report_table_begin(report, &table);
 	for (size_t i = 0; i < allocator->arena_count; i++)
 		write_arena(report, &allocator->arenas[i]);
