@@ -279,12 +279,13 @@ static inline void forge_mmapped(struct forge *forge, uint64_t base,
 	forge_add(&forge->mmapped, size);
 	forge_set32(forge, forge_par(forge, par->n_mmaps),
 		    (uint32_t)forge->mmapped.count);
-	forge_set32(forge, forge_par(forge, par->max_n_mmaps),
-		    (uint32_t)forge->mmapped.count);
 	forge_set(forge, forge_par(forge, par->mmapped_mem),
 		  forge->mmapped.bytes);
+	/* there have been more */
+	forge_set32(forge, forge_par(forge, par->max_n_mmaps),
+		    (uint32_t)forge->mmapped.count + 2);
 	forge_set(forge, forge_par(forge, par->max_mmapped_mem),
-		  forge->mmapped.bytes);
+		  forge->mmapped.bytes + FORGE_GIVEN_BACK);
 	if (par->max_total_mem != FORGE_NONE)
 		forge_set(forge, forge_par(forge, par->max_total_mem),
 			  forge->mmapped.bytes);

@@ -135,7 +135,7 @@ static inline void expect_arena(const struct forge *forge,
 	assert_int_equal(arena->consistency, MF_EXACT);
 	assert_int_equal(arena->main, index == 0);
 	assert_int_equal(figures->system, truth->system);
-	assert_int_equal(figures->max_system, truth->system);
+	assert_int_equal(figures->max_system, truth->most);
 	expect_amount(&figures->in_use, &truth->in_use);
 	expect_amount(&figures->tcache, &truth->tcache);
 	expect_amount(&figures->fastbin, &truth->fastbin);

@@ -133,19 +133,20 @@ struct forge_par_2_44 {
 
 struct forge_par_offsets {
 	uint32_t arena_test, thp_mode, thp_pagesize, hp_pagesize, n_mmaps,
-		n_mmaps_max, max_n_mmaps, mmapped_mem, max_mmapped_mem,
-		max_total_mem, sbrk_base, tcache_bins, tcache_max_bytes,
-		tcache_count, tcache_unsorted_limit, size;
+		n_mmaps_max, max_n_mmaps, no_dyn_threshold, mmapped_mem,
+		max_mmapped_mem, max_total_mem, sbrk_base, tcache_bins,
+		tcache_max_bytes, tcache_count, tcache_unsorted_limit, size;
 };
 
-#define FORGE_PAR_COMMON(type)                                     \
-	.arena_test = offsetof(struct type, arena_test),           \
-	.n_mmaps = offsetof(struct type, n_mmaps),                 \
-	.n_mmaps_max = offsetof(struct type, n_mmaps_max),         \
-	.max_n_mmaps = offsetof(struct type, max_n_mmaps),         \
-	.mmapped_mem = offsetof(struct type, mmapped_mem),         \
-	.max_mmapped_mem = offsetof(struct type, max_mmapped_mem), \
-	.sbrk_base = offsetof(struct type, sbrk_base),             \
+#define FORGE_PAR_COMMON(type)                                       \
+	.arena_test = offsetof(struct type, arena_test),             \
+	.n_mmaps = offsetof(struct type, n_mmaps),                   \
+	.n_mmaps_max = offsetof(struct type, n_mmaps_max),           \
+	.max_n_mmaps = offsetof(struct type, max_n_mmaps),           \
+	.no_dyn_threshold = offsetof(struct type, no_dyn_threshold), \
+	.mmapped_mem = offsetof(struct type, mmapped_mem),           \
+	.max_mmapped_mem = offsetof(struct type, max_mmapped_mem),   \
+	.sbrk_base = offsetof(struct type, sbrk_base),               \
 	.size = sizeof(struct type)
 
 #define FORGE_PAR_TCACHE(type)                                       \

@@ -30,6 +30,7 @@ enum {
 	FORGE_ARENA_HEAP_SIZE = 0x21000,
 	FORGE_HEAP_MAX = 64 << 20,
 	FORGE_ARENAS = 4,
+	FORGE_GIVEN_BACK = 0x30000, /* of an arena's memory, earlier */
 	/* of 2.36, for those who forge that */
 	FORGE_BINS = 112,
 	FORGE_TOP = 96,
@@ -72,9 +73,9 @@ struct forge_record {
 
 /** What has been forged of an arena. */
 struct forge_truth {
-	uint64_t address; /* of its malloc_state */
-	uint64_t newest;  /* heap, of other than the main arena */
-	uint64_t system;
+	uint64_t address;      /* of its malloc_state */
+	uint64_t newest;       /* heap, of other than the main arena */
+	uint64_t system, most; /* now, and ever */
 	struct mf_amount in_use, tcache, fastbin, free, top;
 	struct mf_amount small, large, unsorted; /* free, by its bin */
 	uint64_t overhead;
@@ -240,7 +241,8 @@ static inline void forge_grow(struct forge *forge, unsigned arena,
 
 	truth->system += bytes;
 	forge_set(forge, truth->address + state->system_mem, truth->system);
-	forge_set(forge, truth->address + state->max_system_mem, truth->system);
+	truth->most = truth->system + FORGE_GIVEN_BACK;
+	forge_set(forge, truth->address + state->max_system_mem, truth->most);
 }
 
 /** A process with malloc's state and nothing allocated yet. */

@@ -3,116 +3,11 @@
  * symbols out of forged memory: arenas, heaps, fenceposts, lists, thread
  * caches and mmapped chunks, each figure to the byte.
  */
-#include <stdio.h>
-
-#include "forge_glibc_expect.h"
+#include "forge_glibc_worlds.h"
 
 enum {
 	HUGE_PAGE = 2 << 20,
-	NAME = 96,
-	THEMES = 8,
-	PAGES = 2,
 };
-
-/* What a test is made with. */
-struct world {
-	const struct forge_generation *generation;
-	uint32_t page;
-};
-
-static const uint32_t page_sizes[PAGES] = { 4096, 65536 };
-
-static bool has_fast(const struct world *world)
-{
-	return world->generation->state.fastbins != FORGE_NONE;
-}
-
-static bool has_tcache(const struct world *world)
-{
-	return world->generation->tcache.chunk_size != 0;
-}
-
-/* Free chunks have no free neighbours. */
-static void fill_free(struct forge *forge, struct forge_segment *segment)
-{
-	static const struct {
-		uint64_t size;
-		enum forge_state state;
-	} chunks[] = {
-		{ 0x20, FORGE_SMALL },	    { 0x90, FORGE_SMALL },
-		{ 0x90, FORGE_SMALL },	    { 0x3f0, FORGE_SMALL },
-		{ 0x400, FORGE_SMALL },	    { 0x430, FORGE_SMALL },
-		{ 0x430, FORGE_SMALL },	    { 0x410, FORGE_SMALL },
-		{ 0xc40, FORGE_SMALL },	    { 0x1000, FORGE_SMALL },
-		{ 0x2a40, FORGE_SMALL },    { 0x5000, FORGE_SMALL },
-		{ 0x110, FORGE_UNSORTED },  { 0x2300, FORGE_UNSORTED },
-		{ 0x3010, FORGE_UNSORTED },
-	};
-
-	for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
-		forge_append(forge, segment, chunks[i].size, chunks[i].state);
-		forge_append(forge, segment, 0x20 + 0x10 * i, FORGE_IN_USE);
-	}
-}
-
-static void fill_fast(struct forge *forge, struct forge_segment *segment)
-{
-	static const uint64_t sizes[] = { 0x20, 0x20, 0x40, 0x80, 0xb0, 0x20 };
-
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		forge_append(forge, segment, sizes[i], FORGE_FAST);
-		forge_append(forge, segment, 0x40, FORGE_IN_USE);
-	}
-	/* consolidated, these three are one */
-	forge_append(forge, segment, 0x1800, FORGE_SMALL);
-	forge_append(forge, segment, 0x40, FORGE_FAST);
-	forge_append(forge, segment, 0x11900, FORGE_UNSORTED);
-	forge_append(forge, segment, 0x50, FORGE_IN_USE);
-}
-
-/* As many of a size as it takes, and the largest that it takes. */
-static void fill_tcache(struct forge *forge, struct forge_segment *segment)
-{
-	for (unsigned i = 0; i < forge->generation->tcache_count; i++)
-		forge_append(forge, segment, 0x30, FORGE_TCACHE);
-	forge_append(forge, segment, 0x20, FORGE_TCACHE);
-	forge_append(forge, segment, 0x100, FORGE_TCACHE);
-	forge_append(forge, segment, 0x410, FORGE_TCACHE);
-	forge_append(forge, segment, 0x410, FORGE_TCACHE);
-}
-
-static void fill(const struct world *world, struct forge *forge,
-		 struct forge_segment *segment, bool caches)
-{
-	if (caches && has_tcache(world)) {
-		forge_tcache_in(forge, segment);
-		fill_tcache(forge, segment);
-	}
-	forge_append(forge, segment, 0x1230, FORGE_IN_USE);
-	fill_free(forge, segment);
-	if (has_fast(world))
-		fill_fast(forge, segment);
-}
-
-static void start(const struct world *world, struct forge *forge)
-{
-	forge_start(forge, world->generation, world->page);
-	forge_main(forge, FORGE_HEAP, FORGE_HEAP_SIZE, "[heap]");
-}
-
-static void expect_read(struct forge *forge, uint64_t top_unit)
-{
-	const struct mf_allocator *glibc = forge_read(forge, NULL);
-	const struct mf_allocator *all;
-	size_t count, copies = 0;
-
-	assert_non_null(glibc);
-	expect_forged(forge, glibc, top_unit);
-	all = mf_heap_allocators(forge->model, &count);
-	for (size_t i = 0; i < count; i++)
-		copies += strcmp(all[i].name, "glibc") == 0;
-	assert_int_equal(copies, 1);
-}
 
 /* ---- the main arena ----------------------------------------------------- */
 
@@ -122,7 +17,7 @@ static void test_main_arena(void **state)
 	struct forge forge;
 	uint64_t rest;
 
-	start(world, &forge);
+	start_world(world, &forge);
 	fill(world, &forge, &forge.main, true);
 	rest = forge_chunk(&forge, 0x410, FORGE_UNSORTED);
 	forge_set(&forge,
@@ -208,7 +103,7 @@ static void test_arenas(void **state)
 	const struct world *world = *state;
 	struct forge forge;
 
-	start(world, &forge);
+	start_world(world, &forge);
 	fill(world, &forge, &forge.main, true);
 	add_large_arena(world, &forge);
 	/* the other thread freed what the first had allocated */
@@ -236,7 +131,7 @@ static void test_threads_of_arenas(void **state)
 	for (unsigned threads = 0; threads < 3; threads++) {
 		struct forge forge;
 
-		start(world, &forge);
+		start_world(world, &forge);
 		forge_chunk(&forge, 0x100, FORGE_IN_USE);
 		forge_finish(&forge);
 		add_small_arena(world, &forge);
@@ -263,7 +158,7 @@ static void test_mmapped(void **state)
 	uint64_t at = FORGE_MMAP;
 	struct forge forge;
 
-	start(world, &forge);
+	start_world(world, &forge);
 	forge_chunk(&forge, 0x100, FORGE_IN_USE);
 	forge_finish(&forge);
 	/* neighbours that the kernel merged, and a page of somebody else's */
@@ -281,6 +176,54 @@ static void test_mmapped(void **state)
 	expect_read(&forge, world->page);
 	expect_class(&forge, at, MF_CLASS_MMAP_CHUNK);
 	expect_class(&forge, FORGE_MMAP + 3 * page, MF_CLASS_MMAP_CHUNK);
+	forge_deinit(&forge);
+}
+
+/* ---- parameters ------------------------------------------------------------ */
+
+/* Where this generation has the field; UINT64_MAX where it has none. */
+static uint64_t set_wide(struct forge *forge, uint32_t offset, uint64_t value)
+{
+	if (offset == FORGE_NONE)
+		return UINT64_MAX;
+	forge_set(forge, forge_par(forge, offset), value);
+	return value;
+}
+
+/* All that can be tuned, tuned; each to another value. */
+static void test_parameters(void **state)
+{
+	const struct world *world = *state;
+	const struct forge_par_offsets *par = &world->generation->par;
+	const struct mf_allocator *glibc;
+	uint64_t thp, hp, most;
+	struct forge forge;
+
+	start_world(world, &forge);
+	forge_chunk(&forge, 0x100, FORGE_IN_USE);
+	forge_finish(&forge);
+	forge_set(&forge, forge_par(&forge, 0), 0x600000);
+	forge_set(&forge, forge_par(&forge, 8), 0x50000);
+	forge_set(&forge, forge_par(&forge, 16), 0x300000);
+	forge_set(&forge, forge_par(&forge, par->arena_test), 8);
+	forge_set(&forge, forge_par(&forge, par->arena_test) + 8, 5);
+	forge_set32(&forge, forge_par(&forge, par->n_mmaps_max), 4711);
+	forge_set32(&forge, forge_par(&forge, par->no_dyn_threshold), 1);
+	thp = set_wide(&forge, par->thp_pagesize, HUGE_PAGE);
+	hp = set_wide(&forge, par->hp_pagesize, 2 * HUGE_PAGE);
+	most = set_wide(&forge, par->tcache_max_bytes, 900);
+	glibc = forge_read(&forge, NULL);
+	expect_forged(&forge, glibc, thp == UINT64_MAX ? world->page : thp);
+	assert_int_equal(forge_parameter(glibc, "trim_threshold"), 0x600000);
+	assert_int_equal(forge_parameter(glibc, "top_pad"), 0x50000);
+	assert_int_equal(forge_parameter(glibc, "mmap_threshold"), 0x300000);
+	assert_int_equal(forge_parameter(glibc, "mmap_threshold_dynamic"), 0);
+	assert_int_equal(forge_parameter(glibc, "arena_test"), 8);
+	assert_int_equal(forge_parameter(glibc, "arena_max"), 5);
+	assert_int_equal(forge_parameter(glibc, "n_mmaps_max"), 4711);
+	assert_int_equal(forge_parameter(glibc, "thp_pagesize"), thp);
+	assert_int_equal(forge_parameter(glibc, "hp_pagesize"), hp);
+	assert_int_equal(forge_parameter(glibc, "tcache_max_bytes"), most);
 	forge_deinit(&forge);
 }
 
@@ -363,7 +306,7 @@ static void test_decoys(void **state)
 	for (unsigned i = 0; i < FORGE_GENERATIONS; i++) {
 		struct forge forge;
 
-		start(world, &forge);
+		start_world(world, &forge);
 		fill(world, &forge, &forge.main, true);
 		forge_finish(&forge);
 		add_small_arena(world, &forge);
@@ -405,40 +348,18 @@ static void test_grows_by_huge_pages(void **state)
 	forge_deinit(&forge);
 }
 
-static const struct {
-	const char *name;
-	CMUnitTestFunction run;
-} themes[THEMES] = {
-	{ "main arena", test_main_arena },
-	{ "arenas and heaps", test_arenas },
-	{ "threads of arenas", test_threads_of_arenas },
-	{ "mmapped chunks", test_mmapped },
-	{ "unused", test_unused },
-	{ "decoys", test_decoys },
-	{ "huge pages", test_grows_by_huge_pages },
-};
-
 int main(void)
 {
-	static struct world worlds[FORGE_GENERATIONS * PAGES];
-	static char names[FORGE_GENERATIONS * PAGES * THEMES][NAME];
-	static struct CMUnitTest tests[FORGE_GENERATIONS * PAGES * THEMES];
-	size_t count = 0;
+	static const struct world_theme themes[WORLD_THEMES] = {
+		{ "main arena", test_main_arena },
+		{ "arenas and heaps", test_arenas },
+		{ "threads of arenas", test_threads_of_arenas },
+		{ "mmapped chunks", test_mmapped },
+		{ "parameters", test_parameters },
+		{ "unused", test_unused },
+		{ "decoys", test_decoys },
+		{ "huge pages", test_grows_by_huge_pages },
+	};
 
-	for (size_t i = 0; i < FORGE_GENERATIONS * PAGES; i++) {
-		worlds[i].generation = &forge_generations[i / PAGES];
-		worlds[i].page = page_sizes[i % PAGES];
-		for (size_t j = 0; j < THEMES && themes[j].run; j++) {
-			snprintf(names[count], NAME, "%s: %s, pages of %u",
-				 themes[j].name, worlds[i].generation->versions,
-				 worlds[i].page);
-			tests[count] = (struct CMUnitTest){
-				.name = names[count],
-				.test_func = themes[j].run,
-				.initial_state = &worlds[i],
-			};
-			count++;
-		}
-	}
-	return _cmocka_run_group_tests("layouts", tests, count, NULL, NULL);
+	return run_worlds(themes);
 }
