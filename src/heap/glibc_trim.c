@@ -150,15 +150,17 @@ static struct mf_glibc_release end_of_top(const struct mf_glibc *glibc,
 					  uint64_t unit, uint64_t pad)
 {
 	uint64_t size = top->end - top->start, end = page_down(glibc, top->end);
-	uint64_t extra;
+	uint64_t extra, start;
 
 	if (size <= MF_GLIBC_CHUNK_MIN + 1 ||
 	    size - MF_GLIBC_CHUNK_MIN - 1 <= pad)
 		return (struct mf_glibc_release){ end, end, end, false };
 	extra = size - MF_GLIBC_CHUNK_MIN - 1 - pad;
 	extra -= extra % unit;
+	start = page_up(glibc, top->end - extra);
+	start = MF_MIN(start, end);
 	return (struct mf_glibc_release){
-		.start = MF_MIN(page_up(glibc, top->end - extra), end),
+		.start = start,
 		.stop = end,
 		.end = end,
 	};
