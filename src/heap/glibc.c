@@ -142,6 +142,7 @@ static struct mf_error *finish(struct mf_heap_context *context,
 	mf_glibc_sort_mmapped(glibc);
 	mf_glibc_resolve_lists(glibc);
 	mf_glibc_make_figures(glibc, &instance->info);
+	mf_glibc_deduce_version(glibc, instance);
 	mf_glibc_publish_tcaches(glibc, &instance->info);
 	return NULL;
 }

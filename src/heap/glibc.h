@@ -128,6 +128,7 @@ struct mf_glibc_tcache {
 	uint64_t address; /* of the struct */
 	uint64_t entries[MF_GLIBC_TCACHE_BINS_MAX];
 	uint16_t counts[MF_GLIBC_TCACHE_BINS_MAX];
+	uint32_t chunk_size;
 	int tid;     /* 0: found in a heap, its thread is not known */
 	bool walked; /* the walk came by it, too */
 	bool broken; /* not even its table makes sense */
@@ -177,6 +178,8 @@ struct mf_glibc {
 	uint32_t page_size;
 	uint64_t heap_max;	   /* bytes of address space of a heap */
 	uint32_t heap_header_size; /* sizeof(heap_info) */
+	uint64_t user_end;	   /* of mf_target_info */
+	bool links_seen;	   /* what follows was seen, not deduced */
 	bool mangled_links;	   /* 2.32: links are xored with their place */
 	bool used;		   /* has ever allocated anything */
 	bool ran;		   /* while it was read */
@@ -211,6 +214,13 @@ struct mf_glibc {
 
 /** Adds an instance for every copy of ptmalloc in the process. */
 struct mf_error *mf_glibc_probe(struct mf_heap_context *context);
+
+/**
+ * Once walked: what INFO says of a version that is written nowhere, from the
+ * generations of all structures that were seen (glibc_version.c).
+ */
+void mf_glibc_deduce_version(const struct mf_glibc *glibc,
+			     struct mf_allocator_instance *instance);
 
 /** Reads mp_ anew (glibc_parameters.c). */
 void mf_glibc_read_parameters(struct mf_glibc *glibc);

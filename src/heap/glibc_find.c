@@ -462,6 +462,7 @@ static struct mf_glibc *add_instance(struct mf_heap_context *context,
 	glibc->module = found->module;
 	glibc->owner = owner;
 	glibc->page_size = mf_target_info(glibc->target)->page_size;
+	glibc->user_end = mf_target_info(glibc->target)->user_end;
 	glibc->layout = found->layout;
 	glibc->main_arena = found->main_arena;
 	glibc->used = found->used;

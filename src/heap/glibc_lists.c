@@ -8,8 +8,6 @@ enum {
 	VOTES = 64, /* list members looked at to learn if links are mangled */
 };
 
-static const uint64_t user_end = UINT64_C(1) << 47;
-
 /* ---- mangling ---------------------------------------------------------- */
 
 struct votes {
@@ -20,7 +18,7 @@ static bool is_chunk_of(struct mf_glibc *glibc, uint64_t chunk, uint64_t size)
 {
 	uint64_t word;
 
-	return chunk && chunk % MF_GRANULE == 0 && chunk < user_end &&
+	return chunk && chunk % MF_GRANULE == 0 && chunk < glibc->user_end &&
 	       mf_target_read_u64(glibc->target, chunk + 8, &word) &&
 	       (word & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS) == size;
 }
@@ -69,7 +67,8 @@ void mf_glibc_detect_mangling(struct mf_glibc *glibc)
 
 	vote_fastbins(glibc, &votes);
 	vote_tcaches(glibc, &votes);
-	if (votes.plain != votes.mangled)
+	glibc->links_seen = votes.plain != votes.mangled;
+	if (glibc->links_seen)
 		glibc->mangled_links = votes.mangled > votes.plain;
 	else if (glibc->version)
 		glibc->mangled_links = glibc->version >= 232;

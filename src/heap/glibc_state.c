@@ -9,13 +9,11 @@
 #include "heap/glibc.h"
 
 enum {
-	CORRUPT_KEPT = 32, /* rows kept of each arena */
-	STATE_BYTES = 4096,
+	CORRUPT_KEPT = 32,	   /* rows kept of each arena */
+	STATE_BYTES = 1 << 12,	   /* more than any malloc_state */
 	LOCK_MAX = 2,		   /* free, taken, waited for */
 	PID_MAX = 4 * 1024 * 1024, /* linux/threads.h, PID_MAX_LIMIT */
 };
-
-static const uint64_t user_space = UINT64_C(1) << 47;
 
 void mf_glibc_note_corruption(struct mf_glibc *glibc,
 			      struct mf_glibc_arena *arena, uint64_t address,
@@ -103,15 +101,42 @@ static void forget_state(struct mf_glibc *glibc)
 	mf_map_deinit(&glibc->arena_index);
 }
 
+/* How many arenas' newest heaps begin where heaps of MAX bytes would. */
+static unsigned count_heaps(struct mf_glibc *glibc, uint64_t max)
+{
+	unsigned count = 0;
+
+	mf_vec_foreach(arena, &glibc->arenas) {
+		uint64_t owner;
+
+		count += !arena->main &&
+			 mf_target_read_u64(glibc->target,
+					    arena->top & ~(max - 1), &owner) &&
+			 owner == arena->address;
+	}
+	return count;
+}
+
 /* Heaps are 64 MiB; with huge pages before 2.42 four of those. */
+static uint64_t find_heap_max(struct mf_glibc *glibc)
+{
+	uint64_t usual = (uint64_t)64 << 20;
+	uint64_t huge = glibc->parameters.hp_pagesize, other = 4 * huge;
+	unsigned by_usual, by_other;
+
+	if (huge == UINT64_MAX || !huge || huge > (uint64_t)1 << 30 ||
+	    huge & (huge - 1))
+		return usual;
+	by_usual = count_heaps(glibc, usual);
+	by_other = count_heaps(glibc, other);
+	if (by_usual != by_other)
+		return by_usual > by_other ? usual : other;
+	return glibc->version < 242 ? other : usual;
+}
+
 static void settle_heap_shape(struct mf_glibc *glibc)
 {
-	uint64_t huge = glibc->parameters.hp_pagesize;
-
-	glibc->heap_max = (uint64_t)64 << 20;
-	if (huge != UINT64_MAX && huge && huge <= (uint64_t)1 << 30 &&
-	    !(huge & (huge - 1)) && glibc->version < 242)
-		glibc->heap_max = 4 * huge;
+	glibc->heap_max = find_heap_max(glibc);
 	glibc->heap_header_size =
 		glibc->version && glibc->version < 235 ? 0x20 : 0x30;
 	mf_vec_foreach(arena, &glibc->arenas) {
@@ -189,7 +214,7 @@ static void check_figures(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 			(unsigned long long)arena->attached_threads);
 		arena->attached_threads = 0;
 	}
-	arena->max_system_mem = MF_MIN(arena->max_system_mem, user_space);
+	arena->max_system_mem = MF_MIN(arena->max_system_mem, glibc->user_end);
 	if (arena->system_mem <= mapped)
 		return;
 	mf_glibc_note_corruption(glibc, arena, arena->address,

@@ -78,7 +78,6 @@ static enum mf_glibc_tcache_look
 parse(const struct mf_glibc *glibc, const struct mf_glibc_tcache_shape *shape,
       const uint8_t *user, struct mf_glibc_tcache *ret)
 {
-	uint64_t user_end = mf_target_info(glibc->target)->user_end;
 	unsigned odd = 0, odd_most = ret->tid ? 1 : 0;
 	bool any = false;
 
@@ -87,7 +86,7 @@ parse(const struct mf_glibc *glibc, const struct mf_glibc_tcache_shape *shape,
 					 user + shape->entries + 8 * (size_t)i);
 		uint16_t count = cached(glibc, shape, count_at(shape, user, i));
 
-		if (entry % MF_GRANULE || entry >= user_end)
+		if (entry % MF_GRANULE || entry >= glibc->user_end)
 			return MF_TCACHE_BROKEN;
 		odd += count != UINT16_MAX && !entry != !count &&
 		       i < SMALL_BINS;
@@ -144,7 +143,7 @@ enum mf_glibc_tcache_look mf_glibc_look_at_tcache(struct mf_glibc *glibc,
 
 	*ret = (struct mf_glibc_tcache){ .address = user, .tid = tid };
 	if (user % MF_GRANULE || user < MF_GLIBC_CHUNK_HEADER ||
-	    user >= mf_target_info(glibc->target)->user_end ||
+	    user >= glibc->user_end ||
 	    !mf_target_read_u64(glibc->target, user - MF_GLIBC_SIZE_FIELD,
 				&word))
 		return MF_TCACHE_NONE;
@@ -153,6 +152,7 @@ enum mf_glibc_tcache_look mf_glibc_look_at_tcache(struct mf_glibc *glibc,
 	if (!shape || !mf_target_try_read(glibc->target, user, bytes,
 					  size - MF_GLIBC_SIZE_FIELD))
 		return MF_TCACHE_NONE;
+	ret->chunk_size = (uint32_t)size;
 	return parse(glibc, shape, bytes, ret);
 }
 
@@ -176,6 +176,7 @@ void mf_glibc_consider_tcache(struct mf_glibc *glibc, uint64_t chunk,
 	struct mf_glibc_tcache tcache = {
 		.address = chunk + MF_GLIBC_CHUNK_HEADER,
 		.walked = true,
+		.chunk_size = (uint32_t)size,
 	};
 	const uint64_t *known =
 		mf_map_get(&glibc->tcache_index, tcache.address);

@@ -13,8 +13,6 @@ enum {
 	CHUNK_FIELDS = 32,	/* prev_size, size, fd, bk */
 };
 
-static const uint64_t user_end = UINT64_C(1) << 47;
-
 /* A chunk whose state its successor will say. */
 struct pending {
 	uint64_t address, size, fd, bk;
@@ -26,7 +24,7 @@ struct walker {
 	struct mf_glibc_arena *arena;
 	struct mf_window *window;
 	struct pending pending; /* address 0: none */
-	uint64_t limit, link_size_max;
+	uint64_t limit, link_size_max, user_end;
 	bool keep_free_links;
 };
 
@@ -129,7 +127,7 @@ static void keep_link(struct walker *walker, const struct pending *chunk)
 					chunk->address + MF_GLIBC_CHUNK_HEADER,
 					chunk->fd);
 
-	if (next % MF_GRANULE == 0 && next < user_end)
+	if (next % MF_GRANULE == 0 && next < walker->user_end)
 		mf_link_table_add(&walker->segment->links, chunk->address, next,
 				  chunk->size, false);
 }
@@ -144,7 +142,7 @@ static void commit_free(struct walker *walker, const struct pending *chunk)
 	if (walker->keep_free_links)
 		mf_link_table_add(&walker->segment->links, chunk->address,
 				  chunk->fd % MF_GRANULE ||
-						  chunk->fd >= user_end
+						  chunk->fd >= walker->user_end
 					  ? 0
 					  : chunk->fd,
 				  chunk->size, true);
@@ -373,6 +371,7 @@ enum mf_glibc_stop mf_glibc_walk_chunks(struct mf_glibc *glibc,
 		.window = window,
 		.limit = window->limit,
 		.link_size_max = largest_linked(glibc),
+		.user_end = glibc->user_end,
 		/* An empty unsorted list points to its own head. */
 		.keep_free_links = arena->bins[0][0] !=
 				   arena->address + glibc->layout->bins - 16,
