@@ -313,6 +313,9 @@ bool mf_target_read_u64(struct mf_target *target, uint64_t address,
 bool mf_target_read_u32(struct mf_target *target, uint64_t address,
 			uint32_t *ret);
 
+/** Reading brings swapped pages in: what is resident changes by it. */
+bool mf_target_reads_swapped(const struct mf_target *target);
+
 /** Forgets cached pages, so that the next read sees a running process anew. */
 void mf_target_forget(struct mf_target *target);
 

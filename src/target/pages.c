@@ -210,12 +210,16 @@ static enum treatment treatment_of(const struct mf_target *target,
 	return ABSENT;
 }
 
-static void note_faults(struct mf_target *target, const uint8_t *flags,
-			size_t count)
+/* What is touched is in memory then. */
+static void bring_in(struct mf_target *target, uint8_t *flags, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		target->impact.pages_faulted_in +=
-			!!(flags[i] & MF_PAGE_SWAPPED);
+	for (size_t i = 0; i < count; i++) {
+		if (!(flags[i] & MF_PAGE_SWAPPED))
+			continue;
+		target->impact.pages_faulted_in++;
+		flags[i] = (flags[i] & (uint8_t)~MF_PAGE_SWAPPED) |
+			   MF_PAGE_PRESENT;
+	}
 }
 
 struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
@@ -243,8 +247,7 @@ struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
 				break;
 		if (treatment == TOUCH) {
 			if (target->options.read_swapped)
-				note_faults(target, flags + first,
-					    last - first);
+				bring_in(target, flags + first, last - first);
 			add_range(&batch, first, last);
 		} else if (treatment == ABSENT) {
 			fill_absent(&batch, first, last);

@@ -51,6 +51,11 @@ void mf_target_close(struct mf_target *target)
 	free(target);
 }
 
+bool mf_target_reads_swapped(const struct mf_target *target)
+{
+	return target->options.read_swapped;
+}
+
 const struct mf_target_info *mf_target_info(const struct mf_target *target)
 {
 	return &target->info;
