@@ -124,6 +124,8 @@ static struct mf_error *walk(struct mf_heap_context *context,
 		MF_TRY(claim(context, instance));
 	}
 	mf_glibc_find_mmapped(glibc, true);
+	if (mf_target_reads_swapped(glibc->target))
+		mf_glibc_refresh_residency(glibc);
 	glibc->ran = !mf_target_is_still(context->target);
 	mf_target_threads(context->target, &threads);
 	glibc->single = threads == 1;

@@ -262,6 +262,9 @@ struct mf_glibc_segment *mf_glibc_add_segment(struct mf_glibc *glibc,
 					      unsigned arena, uint64_t base,
 					      uint64_t end);
 
+/** Which pages are there, once the walk has brought in some. */
+void mf_glibc_refresh_residency(struct mf_glibc *glibc);
+
 /* ---- its chunks (glibc_walk.c) ----------------------------------------------- */
 
 enum mf_glibc_stop {

@@ -59,6 +59,14 @@ struct mf_glibc_segment *mf_glibc_add_segment(struct mf_glibc *glibc,
 	return segment;
 }
 
+void mf_glibc_refresh_residency(struct mf_glibc *glibc)
+{
+	mf_vec_foreach(segment, &glibc->segments)
+		mf_error_destroy(mf_target_residency(
+			glibc->target, segment->memory_start,
+			segment->page_count, segment->pages));
+}
+
 static bool is_sane(const struct mf_glibc *glibc, const struct heap_info *info,
 		    const struct mf_glibc_arena *arena)
 {
