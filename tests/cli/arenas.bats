@@ -13,7 +13,7 @@ setup() {
 
 teardown() {
 	dismiss
-	[ -z "${swapfile-}" ] || swapoff "$swapfile"
+	drop_swap
 }
 
 # Predicts, trims, compares; afterwards there must be nothing left to trim.
@@ -243,18 +243,6 @@ trims() { # NAME ARGUMENT...
 
 @test "malloc_trim gives back what was predicted: a grown threshold" {
 	trims mmapped trained
-}
-
-# Swap to work with: what there is, or a file of this test's own.
-need_swap() {
-	local file=$BATS_TEST_TMPDIR/swap
-	[ "$(wc -l </proc/swaps)" -le 1 ] || return 0
-	[ "$(id -u)" = 0 ] || skip "no swap, and only root can add some"
-	fallocate -l 256M "$file"
-	chmod 600 "$file"
-	mkswap "$file"
-	swapon "$file" || skip "no swap, and none could be added"
-	swapfile=$file
 }
 
 swapped() {

@@ -85,3 +85,19 @@ holds() { # FILTER
 		return 1
 	}
 }
+
+# Swap to work with: what there is, or a file of this test's own.
+need_swap() {
+	local file=$BATS_TEST_TMPDIR/swap
+	[ "$(wc -l </proc/swaps)" -le 1 ] || return 0
+	[ "$(id -u)" = 0 ] || skip "no swap, and only root can add some"
+	fallocate -l 256M "$file"
+	chmod 600 "$file"
+	mkswap "$file"
+	swapon "$file" || skip "no swap, and none could be added"
+	swapfile=$file
+}
+
+drop_swap() {
+	[ -z "${swapfile-}" ] || swapoff "$swapfile"
+}
