@@ -6,6 +6,7 @@
 
 enum {
 	VOTES = 64, /* list members looked at to learn if links are mangled */
+	FIRST_MANGLED = 232,
 };
 
 /* ---- mangling ---------------------------------------------------------- */
@@ -50,15 +51,53 @@ static void vote_fastbins(struct mf_glibc *glibc, struct votes *votes)
 				vote(glibc, arena->fastbins[i], 0, votes);
 }
 
-static void vote_tcaches(struct mf_glibc *glibc, struct votes *votes)
+static void vote_tcache(struct mf_glibc *glibc,
+			const struct mf_glibc_tcache *tcache,
+			struct votes *votes)
 {
-	mf_vec_foreach(tcache, &glibc->tcaches)
-		for (unsigned i = 0; i < MF_GLIBC_TCACHE_BINS_MAX; i++)
-			if (tcache->entries[i] &&
-			    votes->plain + votes->mangled < VOTES)
-				vote(glibc,
-				     tcache->entries[i] - MF_GLIBC_CHUNK_HEADER,
-				     MF_GLIBC_CHUNK_HEADER, votes);
+	for (unsigned i = 0; i < MF_GLIBC_TCACHE_BINS_MAX; i++)
+		if (tcache->entries[i] && votes->plain + votes->mangled < VOTES)
+			vote(glibc, tcache->entries[i] - MF_GLIBC_CHUNK_HEADER,
+			     MF_GLIBC_CHUNK_HEADER, votes);
+}
+
+static void vote_chunk(struct mf_glibc *glibc, uint64_t chunk,
+		       struct votes *votes)
+{
+	struct mf_glibc_tcache tcache;
+
+	if (mf_glibc_look_at_tcache(glibc, chunk + MF_GLIBC_CHUNK_HEADER, 0,
+				    &tcache) == MF_TCACHE_FILLED)
+		vote_tcache(glibc, &tcache, votes);
+}
+
+/* Before all else a thread's first malloc makes its cache: where no thread led
+ * to one, the first chunks are looked at (to 2.42; later ones all mangle). */
+static void vote_first_chunks(struct mf_glibc *glibc, struct votes *votes)
+{
+	uint64_t base = glibc->parameters.sbrk_base;
+
+	if (base != UINT64_MAX)
+		vote_chunk(glibc,
+			   (base + MF_GRANULE - 1) / MF_GRANULE * MF_GRANULE,
+			   votes);
+	mf_vec_foreach(segment, &glibc->segments)
+		if (votes->plain == votes->mangled)
+			vote_chunk(glibc, segment->start, votes);
+}
+
+/* No list tells: what goes with the structures that are there. */
+static bool must_mangle(const struct mf_glibc *glibc)
+{
+	const struct mf_glibc_parameters_layout *row = glibc->parameters_layout;
+
+	if (glibc->version)
+		return glibc->version >= FIRST_MANGLED;
+	if (glibc->layout->last && glibc->layout->last < FIRST_MANGLED)
+		return false;
+	return glibc->layout->first >= FIRST_MANGLED ||
+	       (row && row->first >= FIRST_MANGLED) ||
+	       glibc->heap_header_size == 0x30;
 }
 
 void mf_glibc_detect_mangling(struct mf_glibc *glibc)
@@ -66,14 +105,15 @@ void mf_glibc_detect_mangling(struct mf_glibc *glibc)
 	struct votes votes = { 0, 0 };
 
 	vote_fastbins(glibc, &votes);
-	vote_tcaches(glibc, &votes);
+	mf_vec_foreach(tcache, &glibc->tcaches)
+		vote_tcache(glibc, tcache, &votes);
+	if (votes.plain == votes.mangled)
+		vote_first_chunks(glibc, &votes);
 	glibc->links_seen = votes.plain != votes.mangled;
 	if (glibc->links_seen)
 		glibc->mangled_links = votes.mangled > votes.plain;
-	else if (glibc->version)
-		glibc->mangled_links = glibc->version >= 232;
 	else
-		glibc->mangled_links = glibc->heap_header_size == 0x30;
+		glibc->mangled_links = must_mangle(glibc);
 }
 
 /* ---- following lists ------------------------------------------------------ */

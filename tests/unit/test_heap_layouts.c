@@ -32,6 +32,24 @@ static void test_main_arena(void **state)
 	forge_deinit(&forge);
 }
 
+/* No fast bin and no other arena tells whether links are mangled. */
+static void test_tcache_alone(void **state)
+{
+	const struct world *world = *state;
+	struct forge forge;
+
+	if (!has_tcache(world))
+		return;
+	start_world(world, &forge);
+	forge_tcache(&forge);
+	fill_tcache(&forge, &forge.main);
+	forge_tcache(&forge);
+	fill_tcache(&forge, &forge.main);
+	forge_finish(&forge);
+	expect_read(&forge, world->page);
+	forge_deinit(&forge);
+}
+
 /* ---- several arenas ------------------------------------------------------- */
 
 /* An arena of one heap, which is its newest and has been made smaller. */
@@ -352,6 +370,7 @@ int main(void)
 {
 	static const struct world_theme themes[WORLD_THEMES] = {
 		{ "main arena", test_main_arena },
+		{ "tcache alone", test_tcache_alone },
 		{ "arenas and heaps", test_arenas },
 		{ "threads of arenas", test_threads_of_arenas },
 		{ "mmapped chunks", test_mmapped },
