@@ -22,6 +22,7 @@ static void forget_walk(struct mf_glibc *glibc)
 	}
 	glibc->segments.count = 0;
 	glibc->tcaches.count = 0;
+	glibc->anchors.count = 0;
 	mf_map_deinit(&glibc->tcache_index);
 	glibc->large.count = 0;
 	mf_map_deinit(&glibc->large_index);
@@ -130,6 +131,8 @@ static struct mf_error *walk(struct mf_heap_context *context,
 	mf_target_threads(context->target, &threads);
 	glibc->single = threads == 1;
 	mf_glibc_find_suspects(glibc);
+	mf_glibc_sort_segments(glibc);
+	mf_glibc_check_bins(glibc);
 	return NULL;
 }
 
@@ -140,7 +143,6 @@ static struct mf_error *finish(struct mf_heap_context *context,
 
 	if (context->options->no_walk)
 		return NULL;
-	mf_glibc_sort_segments(glibc);
 	mf_glibc_sort_mmapped(glibc);
 	mf_glibc_resolve_lists(glibc);
 	mf_glibc_make_figures(glibc, &instance->info);
@@ -162,9 +164,10 @@ static void close_instance(struct mf_allocator_instance *instance)
 	mf_vec_deinit(&glibc->suspects);
 	mf_vec_deinit(&glibc->mmapped_chunks);
 	mf_vec_deinit(&glibc->mapped);
+	mf_vec_deinit(&glibc->anchors);
 	mf_vec_foreach(arena, &glibc->arenas) {
 		mf_vec_deinit(&arena->threads);
-		mf_vec_deinit(&arena->corrupt);
+		mf_vec_deinit(&arena->damage);
 	}
 	mf_vec_deinit(&glibc->arenas);
 	mf_map_deinit(&glibc->arena_index);

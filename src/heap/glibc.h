@@ -12,6 +12,7 @@
 #include "base/vec.h"
 #include "heap/allocator.h"
 #include "heap/chunk_log.h"
+#include "heap/glibc_damage.h"
 #include "heap/window.h"
 
 extern const struct mf_allocator_ops mf_glibc_ops;
@@ -27,6 +28,7 @@ enum {
 	MF_GLIBC_CHUNK_FLAGS = 7,
 	MF_GLIBC_PREV_INUSE = 1,
 	MF_GLIBC_IS_MMAPPED = 2,
+	MF_GLIBC_NON_MAIN = 4,	    /* NON_MAIN_ARENA */
 	MF_GLIBC_NONCONTIGUOUS = 2, /* malloc_state.flags */
 	MF_GLIBC_ARENAS_MAX = 8192, /* glibc: 8 a processor */
 	MF_GLIBC_TCACHE_BINS_MAX = 76,
@@ -91,6 +93,11 @@ struct mf_glibc_segment {
 	size_t next; /* of the same arena, once sorted; SIZE_MAX: none */
 };
 
+/** Over free chunks and their links; equal when lists are whole. */
+struct mf_glibc_bin_sums {
+	uint64_t nodes, fds, bks;
+};
+
 struct mf_glibc_arena {
 	uint64_t address, top, last_remainder, next, next_free, system_mem,
 		max_system_mem, attached_threads;
@@ -101,13 +108,15 @@ struct mf_glibc_arena {
 	bool main, changed; /* changed: while it was being walked */
 	bool lies;	    /* its own figures cannot be */
 	bool caught;	    /* a thread's cache of it was being changed */
+	bool incomplete;    /* not all of its memory was found */
 	unsigned index;
 	uint64_t top_size;
-	/* Sums over nodes and links of all bins; equal when lists are whole. */
-	uint64_t node_sum, fd_sum, bk_sum;
+	uint32_t binmap[4];
+	/* Of the free chunks of each bin's sizes, and of large ones' rings. */
+	struct mf_glibc_bin_sums sums[MF_GLIBC_BINS], ring;
 	MF_VEC(int) threads;
-	MF_VEC(struct mf_corruption) corrupt;
-	uint64_t corrupt_count; /* of all, also those not kept */
+	MF_VEC(struct mf_glibc_damage) damage;
+	uint64_t damage_count; /* of all, also those not kept */
 	/* Once segments are sorted: the first of its own, and their number. */
 	size_t first_segment, segment_count;
 };
@@ -133,6 +142,7 @@ struct mf_glibc_tcache {
 	bool walked; /* the walk came by it, too */
 	bool broken; /* not even its table makes sense */
 	bool valid;
+	bool refused; /* though its thread was not changing it */
 	struct mf_amount amount, mmapped; /* once resolved */
 };
 
@@ -195,6 +205,7 @@ struct mf_glibc {
 	struct mf_glibc_parameters parameters;
 	struct mf_map arena_index;  /* arena's address -> index */
 	struct mf_map tcache_index; /* address -> index in tcaches */
+	MF_VEC(uint64_t) anchors;   /* ascending; chunks that lists know */
 	MF_VEC(struct mf_glibc_arena) arenas;
 	MF_VEC(struct mf_glibc_segment) segments; /* by address, once walked */
 	MF_VEC(struct mf_glibc_tcache) tcaches;
@@ -233,11 +244,6 @@ struct mf_error *mf_glibc_read_state(struct mf_glibc *glibc);
 /** Reads one arena's fields; false when they cannot be. */
 bool mf_glibc_read_arena(struct mf_glibc *glibc, uint64_t address,
 			 struct mf_glibc_arena *ret);
-
-/** Notes a contradiction at ADDRESS, one phrase; keeps the first few. */
-void mf_glibc_note_corruption(struct mf_glibc *glibc,
-			      struct mf_glibc_arena *arena, uint64_t address,
-			      const char *format, ...) MF_PRINTF(4, 5);
 
 /* ---- the break, by libc's own word (glibc_break.c) ------------------------- */
 

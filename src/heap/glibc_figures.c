@@ -76,13 +76,11 @@ static void publish_heaps(struct mf_glibc *glibc,
 }
 
 /* What is caught in the middle of a change is no damage. */
-static void publish_corruption(const struct mf_glibc *glibc,
-			       const struct mf_glibc_arena *arena,
+static void publish_corruption(struct mf_glibc *glibc,
+			       struct mf_glibc_arena *arena,
 			       struct mf_arena *info)
 {
-	struct mf_corruption *rows;
-
-	info->in_flight = arena->corrupt_count || arena->changed ||
+	info->in_flight = arena->damage_count || arena->changed ||
 			  mf_glibc_may_consolidate(glibc, arena);
 	info->consistency = glibc->ran ? MF_RACY : MF_EXACT;
 	if (info->in_flight && !mf_glibc_is_caught(glibc, arena)) {
@@ -91,14 +89,9 @@ static void publish_corruption(const struct mf_glibc *glibc,
 	} else if (info->in_flight || info->locked) {
 		info->consistency = MF_IN_FLIGHT;
 	}
-	if (info->consistency != MF_DAMAGED || !arena->corrupt.count)
+	if (info->consistency != MF_DAMAGED || !arena->damage.count)
 		return;
-	rows = mf_pool_alloc(glibc->context->pool,
-			     arena->corrupt.count * sizeof(*rows));
-	memcpy(rows, arena->corrupt.items,
-	       arena->corrupt.count * sizeof(*rows));
-	info->corrupt = rows;
-	info->corrupt_count = arena->corrupt.count;
+	mf_glibc_publish_damage(glibc, arena, info);
 }
 
 /* The figures add up to system_mem; what is missing was not read. */

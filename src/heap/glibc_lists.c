@@ -128,29 +128,36 @@ struct mf_link *mf_glibc_link_at(struct mf_glibc *glibc, uint64_t chunk)
 static void resolve_fastbin(struct mf_glibc *glibc,
 			    struct mf_glibc_arena *arena, unsigned bin)
 {
-	uint64_t chunk = arena->fastbins[bin];
-	uint64_t size = MF_GLIBC_CHUNK_MIN + (uint64_t)bin * MF_GRANULE;
+	const struct mf_glibc_list list = {
+		.size = MF_GLIBC_CHUNK_MIN + (uint64_t)bin * MF_GRANULE,
+	};
+	uint64_t chunk = arena->fastbins[bin], from = 0;
 
 	while (chunk) {
 		struct mf_link *link = mf_glibc_link_at(glibc, chunk);
 
 		if (!link || link->free ||
-		    link->granules != size / MF_GRANULE ||
+		    link->granules != list.size / MF_GRANULE ||
 		    link->mark != MF_LINK_NONE) {
-			mf_glibc_note_corruption(
-				glibc, arena, chunk,
-				link && link->mark != MF_LINK_NONE
-					? "in fast bin %u twice, or in a second "
-					  "list"
-					: "fast bin %u leads to what is no chunk "
-					  "of its size",
-				bin);
+			mf_glibc_blame_member(glibc, arena, &list, chunk, from);
 			arena->changed = true;
 			break;
 		}
 		link->mark = MF_LINK_FAST;
+		from = chunk;
 		chunk = mf_link_next(link);
 	}
+}
+
+/* Where the bins were proved, the culprit is named already. */
+static void blame_unsorted(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
+			   uint64_t chunk)
+{
+	if (!arena->damage_count)
+		mf_glibc_note_damage(glibc, arena, MF_DAMAGE_BIN_ENTRY, chunk,
+				     "the unsorted list leads to what is no "
+				     "free chunk");
+	arena->changed = true;
 }
 
 /* The list ends at its own head, which lies outside of all segments (or, in
@@ -165,36 +172,12 @@ static void resolve_unsorted(struct mf_glibc *glibc,
 		struct mf_link *link = mf_glibc_link_at(glibc, chunk);
 
 		if (!link || !link->free || link->mark != MF_LINK_NONE) {
-			mf_glibc_note_corruption(
-				glibc, arena, chunk,
-				"the unsorted list leads to what "
-				"is no free chunk");
-			arena->changed = true;
+			blame_unsorted(glibc, arena, chunk);
 			return;
 		}
 		link->mark = MF_LINK_UNSORTED;
 		chunk = mf_link_next(link);
 	}
-}
-
-/* The links of all bins, summed up, are the nodes of all bins. */
-static void check_sums(struct mf_glibc *glibc, struct mf_glibc_arena *arena)
-{
-	uint64_t nodes = arena->node_sum, fds = arena->fd_sum,
-		 bks = arena->bk_sum;
-
-	for (unsigned i = 0; i < MF_GLIBC_BINS; i++) {
-		nodes += mf_hash64(arena->address + glibc->layout->bins +
-				   16 * (uint64_t)i - 16);
-		fds += mf_hash64(arena->bins[i][0]);
-		bks += mf_hash64(arena->bins[i][1]);
-	}
-	if (fds == nodes && bks == nodes)
-		return;
-	mf_glibc_note_corruption(glibc, arena, arena->address,
-				 "the bins' links and the free chunks do not "
-				 "agree");
-	arena->changed = true;
 }
 
 /* Fast bins lead to chunks, tcaches to their user addresses. A link to what the
@@ -232,7 +215,6 @@ void mf_glibc_resolve_lists(struct mf_glibc *glibc)
 		for (unsigned i = 0; i < MF_GLIBC_FASTBINS; i++)
 			resolve_fastbin(glibc, arena, i);
 		resolve_unsorted(glibc, arena);
-		check_sums(glibc, arena);
 	}
 	mf_glibc_resolve_tcaches(glibc);
 	if (!glibc->ran || !glibc->mangled_links)

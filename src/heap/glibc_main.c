@@ -182,9 +182,9 @@ static void check_top(struct mf_glibc *glibc)
 		if (segment->arena == 0 && segment->has_top)
 			return;
 	if (!glibc->lost_bytes)
-		mf_glibc_note_corruption(glibc, arena, arena->top,
-					 "its top is not at the end of its "
-					 "chunks");
+		mf_glibc_note_damage(glibc, arena, MF_DAMAGE_TOP, arena->top,
+				     "its top is not at the end of its "
+				     "chunks");
 }
 
 struct mf_error *mf_glibc_walk_main(struct mf_glibc *glibc,
@@ -201,9 +201,11 @@ struct mf_error *mf_glibc_walk_main(struct mf_glibc *glibc,
 	/* An arena that is all of sbrk has no other regions to look for. */
 	if (arena->flags & MF_GLIBC_NONCONTIGUOUS)
 		mf_glibc_find_regions(glibc, window, &found);
-	if (found != arena->system_mem)
+	if (found != arena->system_mem) {
 		glibc->arenas.items[0].changed = true;
-	else
+		glibc->arenas.items[0].incomplete = true;
+	} else {
 		check_top(glibc);
+	}
 	return NULL;
 }

@@ -158,17 +158,18 @@ static void find_heaps_of(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 					sizeof(info)) ||
 		    !is_sane(glibc, &info, arena) ||
 		    !mf_map_set(seen, heap, 1)) {
-			mf_glibc_note_corruption(
-				glibc, arena, heap,
-				"no heap_info of this arena here");
+			mf_glibc_note_damage(glibc, arena, MF_DAMAGE_HEAP_INFO,
+					     heap,
+					     "no heap_info of this arena here");
 			break;
 		}
 		total += info.size;
 		if (total > arena->system_mem &&
 		    total > arena->max_system_mem) {
-			mf_glibc_note_corruption(glibc, arena, heap,
-						 "heaps are larger than the "
-						 "arena's system_mem");
+			mf_glibc_note_damage(glibc, arena, MF_DAMAGE_SYSTEM_MEM,
+					     heap,
+					     "heaps are larger than the "
+					     "arena's system_mem");
 			break;
 		}
 		if (!add_heap(glibc, arena, heap, &info))

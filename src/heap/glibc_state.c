@@ -2,39 +2,16 @@
  * Reads glibc's own state: the arenas of the ring and the parameters, field by
  * field as the layout says.
  */
-#include <stdarg.h>
 #include <string.h>
 
-#include "base/buffer.h"
 #include "heap/glibc.h"
 
 enum {
-	CORRUPT_KEPT = 32,	   /* rows kept of each arena */
 	STATE_BYTES = 1 << 12,	   /* more than any malloc_state */
+	BINMAP = 2032,		   /* from the bins: right behind them */
 	LOCK_MAX = 2,		   /* free, taken, waited for */
 	PID_MAX = 4 * 1024 * 1024, /* linux/threads.h, PID_MAX_LIMIT */
 };
-
-void mf_glibc_note_corruption(struct mf_glibc *glibc,
-			      struct mf_glibc_arena *arena, uint64_t address,
-			      const char *format, ...)
-{
-	MF_AUTO_BUFFER(text);
-	va_list arguments;
-
-	arena->corrupt_count++;
-	if (arena->corrupt.count >= CORRUPT_KEPT)
-		return;
-	va_start(arguments, format);
-	mf_buffer_vprintf(&text, format, arguments);
-	va_end(arguments);
-	mf_vec_push(&arena->corrupt,
-		    (struct mf_corruption){
-			    .address = address,
-			    .what = mf_pool_strdup(glibc->context->pool,
-						   mf_buffer_text(&text)),
-		    });
-}
 
 static uint64_t field(const uint8_t *bytes, uint32_t offset)
 {
@@ -82,6 +59,7 @@ bool mf_glibc_read_arena(struct mf_glibc *glibc, uint64_t address,
 		.max_system_mem = field(bytes, layout->max_system_mem),
 		.main = address == glibc->main_arena,
 	};
+	memcpy(ret->binmap, bytes + layout->bins + BINMAP, sizeof(ret->binmap));
 	read_lists(ret, bytes, layout);
 	if (ret->system_mem &&
 	    mf_target_read_u64(glibc->target, ret->top + 8, &header))
@@ -95,7 +73,7 @@ static void forget_state(struct mf_glibc *glibc)
 {
 	mf_vec_foreach(arena, &glibc->arenas) {
 		mf_vec_deinit(&arena->threads);
-		mf_vec_deinit(&arena->corrupt);
+		mf_vec_deinit(&arena->damage);
 	}
 	glibc->arenas.count = 0;
 	mf_map_deinit(&glibc->arena_index);
@@ -161,8 +139,8 @@ static void note_break(struct mf_glibc *glibc, uint64_t address)
 				       : "the arena ring breaks at 0x%llx",
 			       (unsigned long long)address);
 	if (count && (again || !mf_target_mapping_at(glibc->target, address)))
-		mf_glibc_note_corruption(
-			glibc, &glibc->arenas.items[count - 1],
+		mf_glibc_note_damage(
+			glibc, &glibc->arenas.items[count - 1], MF_DAMAGE_ARENA,
 			glibc->arenas.items[count - 1].address,
 			again ? "the next arena, 0x%llx, is in the ring already"
 			      : "the next arena, 0x%llx, is nowhere",
@@ -205,11 +183,12 @@ static void check_figures(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 			  uint64_t mapped)
 {
 	if (arena->mutex > LOCK_MAX)
-		mf_glibc_note_corruption(glibc, arena, arena->address,
-					 "its lock is 0x%x", arena->mutex);
+		mf_glibc_note_damage(glibc, arena, MF_DAMAGE_ARENA,
+				     arena->address, "its lock is 0x%x",
+				     arena->mutex);
 	if (arena->attached_threads > PID_MAX) {
-		mf_glibc_note_corruption(
-			glibc, arena, arena->address,
+		mf_glibc_note_damage(
+			glibc, arena, MF_DAMAGE_ARENA, arena->address,
 			"attached_threads is %llu",
 			(unsigned long long)arena->attached_threads);
 		arena->attached_threads = 0;
@@ -217,9 +196,9 @@ static void check_figures(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 	arena->max_system_mem = MF_MIN(arena->max_system_mem, glibc->user_end);
 	if (arena->system_mem <= mapped)
 		return;
-	mf_glibc_note_corruption(glibc, arena, arena->address,
-				 "system_mem is %llu: so much is not mapped",
-				 (unsigned long long)arena->system_mem);
+	mf_glibc_note_damage(glibc, arena, MF_DAMAGE_SYSTEM_MEM, arena->address,
+			     "system_mem is %llu: so much is not mapped",
+			     (unsigned long long)arena->system_mem);
 	arena->system_mem = mapped;
 	arena->max_system_mem = mapped;
 	arena->lies = true;

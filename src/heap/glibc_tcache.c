@@ -251,6 +251,13 @@ static int64_t follow(struct proof *proof, struct mf_glibc_tcache *tcache,
 	return count;
 }
 
+static bool is_count_right(const struct mf_glibc_tcache *tcache, unsigned bin,
+			   int64_t count)
+{
+	return bin >= SMALL_BINS || tcache->counts[bin] == UINT16_MAX ||
+	       count == tcache->counts[bin];
+}
+
 /* A thread that was stopped between moving a list's head and counting it. */
 static bool is_between(const struct proof *proof,
 		       const struct mf_glibc_tcache *tcache, int64_t off)
@@ -269,8 +276,7 @@ static bool is_proved(struct proof *proof, struct mf_glibc_tcache *tcache,
 
 		if (count < 0)
 			return false;
-		if (i >= SMALL_BINS || tcache->counts[i] == UINT16_MAX ||
-		    count == tcache->counts[i])
+		if (is_count_right(tcache, i, count))
 			continue;
 		if (*caught ||
 		    !is_between(proof, tcache, count - tcache->counts[i]))
@@ -280,17 +286,77 @@ static bool is_proved(struct proof *proof, struct mf_glibc_tcache *tcache,
 	return true;
 }
 
-/* Its chunks are of the arena that its thread uses, nearly always. */
-static void mark_caught(struct mf_glibc *glibc,
-			const struct mf_glibc_tcache *tcache)
+/* The arena whose memory the tcache's own chunk is: that which its thread uses,
+ * nearly always. */
+static struct mf_glibc_arena *arena_of(struct mf_glibc *glibc,
+				       const struct mf_glibc_tcache *tcache)
 {
 	const struct mf_glibc_segment *segment =
 		mf_glibc_segment_at(glibc, tcache->address);
 
-	if (!segment)
+	return segment ? &glibc->arenas.items[segment->arena] : NULL;
+}
+
+static void mark_caught(struct mf_glibc *glibc,
+			const struct mf_glibc_tcache *tcache)
+{
+	struct mf_glibc_arena *arena = arena_of(glibc, tcache);
+
+	if (!arena)
 		return;
-	glibc->arenas.items[segment->arena].changed = true;
-	glibc->arenas.items[segment->arena].caught = true;
+	arena->changed = true;
+	arena->caught = true;
+}
+
+/* ---- what does not hold together ------------------------------------------ */
+
+/* Marks the members of a list up to where it breaks, and says why there. */
+static void mark_broken(struct proof *proof, struct mf_glibc_arena *arena,
+			struct mf_glibc_tcache *tcache, unsigned bin)
+{
+	const struct mf_glibc_list list = {
+		.tcache = true,
+		.size = MF_GLIBC_CHUNK_MIN + (uint64_t)bin * MF_GRANULE,
+	};
+	uint64_t user = tcache->entries[bin], from = 0;
+
+	while (user && ++proof->steps <= STEPS_MAX) {
+		uint64_t chunk = user - MF_GLIBC_CHUNK_HEADER;
+		struct mf_link *link = mf_glibc_link_at(proof->glibc, chunk);
+
+		if (!link || !fits(link, bin, MF_LINK_TCACHE)) {
+			mf_glibc_blame_member(proof->glibc, arena, &list, chunk,
+					      from);
+			return;
+		}
+		link->mark = MF_LINK_TCACHE;
+		add(&tcache->amount, list.size);
+		from = chunk;
+		user = mf_link_next(link);
+	}
+}
+
+/* A thread's tcache that was refused: list by list. */
+static void resolve_broken(struct proof *proof, struct mf_glibc_arena *arena,
+			   struct mf_glibc_tcache *tcache)
+{
+	for (unsigned i = 0; i < SMALL_BINS; i++) {
+		int64_t count = follow(proof, tcache, i, MF_LINK_NONE);
+
+		if (count < 0) {
+			mark_broken(proof, arena, tcache, i);
+			continue;
+		}
+		follow(proof, tcache, i, MF_LINK_TCACHE);
+		if (!is_count_right(tcache, i, count))
+			mf_glibc_note_damage(
+				proof->glibc, arena, MF_DAMAGE_TCACHE_COUNT,
+				tcache->address - MF_GLIBC_CHUNK_HEADER,
+				"thread %d's tcache counts %u chunks of %u "
+				"bytes, but its list has %lld",
+				tcache->tid, tcache->counts[i],
+				(i + 2) * MF_GRANULE, (long long)count);
+	}
 }
 
 /* Refused ones, by their threads. */
@@ -311,7 +377,7 @@ static void note_refused(struct mf_glibc *glibc, const struct refused *refused)
 				 refused->count - refused->tids.count);
 	mf_target_note_partial(glibc->target, "glibc tcache",
 			       "the lists of thread%s %s do not hold together; "
-			       "their chunks count as in use",
+			       "what is behind a break counts as in use",
 			       refused->count == 1 ? "" : "s",
 			       mf_buffer_text(&text));
 }
@@ -346,6 +412,7 @@ static void resolve(struct proof *proof, struct mf_glibc_tcache *tcache,
 	if (!tcache->valid && tcache->tid && !caught &&
 	    refused->count++ < THREADS_NAMED)
 		mf_vec_push(&refused->tids, tcache->tid);
+	tcache->refused = !tcache->valid && tcache->tid && !caught;
 	for (unsigned i = 0; tcache->valid && i < MF_GLIBC_TCACHE_BINS_MAX; i++)
 		follow(proof, tcache, i, MF_LINK_TCACHE);
 }
@@ -357,6 +424,12 @@ void mf_glibc_resolve_tcaches(struct mf_glibc *glibc)
 
 	mf_vec_foreach(tcache, &glibc->tcaches)
 		resolve(&proof, tcache, &refused);
+	mf_vec_foreach(tcache, &glibc->tcaches) {
+		struct mf_glibc_arena *arena = arena_of(glibc, tcache);
+
+		if (tcache->refused && !tcache->broken && arena && !glibc->ran)
+			resolve_broken(&proof, arena, tcache);
+	}
 	if (refused.count && !glibc->ran)
 		note_refused(glibc, &refused);
 	compare_ways(glibc);

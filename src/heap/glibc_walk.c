@@ -11,11 +11,13 @@ enum {
 	EFFORT_REFILL = 32768,	/* reading a window costs as many headers */
 	LINK_SIZE_MAX = 0x410,	/* of default tcaches; fast bins: 0xb0 */
 	CHUNK_FIELDS = 32,	/* prev_size, size, fd, bk */
+	LARGE_MIN = 1024,	/* from here on fd_nextsize, bk_nextsize too */
+	ANCHORS_TRIED = 16,
 };
 
 /* A chunk whose state its successor will say. */
 struct pending {
-	uint64_t address, size, fd, bk;
+	uint64_t address, size, fd, bk, fd_nextsize, bk_nextsize;
 };
 
 struct walker {
@@ -25,7 +27,10 @@ struct walker {
 	struct mf_window *window;
 	struct pending pending; /* address 0: none */
 	uint64_t limit, link_size_max, user_end;
+	uint64_t free_end;	/* of the last free chunk */
+	unsigned foreign_flags; /* that no chunk of this arena has */
 	bool keep_free_links;
+	bool still;
 };
 
 /* ---- chunk headers ----------------------------------------------------- */
@@ -132,13 +137,31 @@ static void keep_link(struct walker *walker, const struct pending *chunk)
 				  chunk->size, false);
 }
 
+static void sum_up(struct mf_glibc_arena *arena, const struct pending *chunk)
+{
+	struct mf_glibc_bin_sums *sums =
+		&arena->sums[mf_glibc_bin_index(chunk->size)];
+	uint64_t hash = mf_hash64(chunk->address);
+
+	sums->nodes += hash;
+	sums->fds += mf_hash64(chunk->fd);
+	sums->bks += mf_hash64(chunk->bk);
+	if (!chunk->fd_nextsize)
+		return;
+	arena->ring.nodes += hash;
+	arena->ring.fds += mf_hash64(chunk->fd_nextsize);
+	arena->ring.bks += mf_hash64(chunk->bk_nextsize);
+}
+
 static void commit_free(struct walker *walker, const struct pending *chunk)
 {
-	struct mf_glibc_arena *arena = walker->arena;
-
-	arena->node_sum += mf_hash64(chunk->address);
-	arena->fd_sum += mf_hash64(chunk->fd);
-	arena->bk_sum += mf_hash64(chunk->bk);
+	if (MF_UNLIKELY(walker->free_end == chunk->address))
+		mf_glibc_note_damage(walker->glibc, walker->arena,
+				     MF_DAMAGE_NEIGHBOURS, chunk->address,
+				     "free, and so is the chunk before it: "
+				     "malloc would have merged them");
+	walker->free_end = chunk->address + chunk->size;
+	sum_up(walker->arena, chunk);
 	if (walker->keep_free_links)
 		mf_link_table_add(&walker->segment->links, chunk->address,
 				  chunk->fd % MF_GRANULE ||
@@ -147,6 +170,55 @@ static void commit_free(struct walker *walker, const struct pending *chunk)
 					  : chunk->fd,
 				  chunk->size, true);
 	mf_chunk_log_add(&walker->segment->log, chunk->size, MF_CHUNK_FREE);
+}
+
+static bool leads_to(struct mf_glibc *glibc, uint64_t place, uint64_t chunk)
+{
+	uint64_t link;
+
+	return mf_target_read_u64(glibc->target, place, &link) && link == chunk;
+}
+
+/* In a bin: its neighbours there know it. */
+static bool is_listed(struct mf_glibc *glibc, const struct pending *chunk)
+{
+	return leads_to(glibc, chunk->fd + 24, chunk->address) &&
+	       leads_to(glibc, chunk->bk + 16, chunk->address);
+}
+
+/*
+ * HEADER says that CHUNK, before it, is free, but not of which size: one of
+ * both is wrong. False: CHUNK is not free at all.
+ */
+static bool settle_footer(struct walker *walker, const struct pending *chunk,
+			  const struct header *header)
+{
+	struct mf_glibc *glibc = walker->glibc;
+	unsigned long long size = chunk->size, other = header->previous_size;
+
+	if (walker->still && !is_listed(glibc, chunk)) {
+		mf_glibc_note_damage(glibc, walker->arena, MF_DAMAGE_PREV_INUSE,
+				     header->address,
+				     "PREV_INUSE is clear, but the chunk of "
+				     "%llu bytes before it is in no bin",
+				     size);
+		return false;
+	}
+	mf_glibc_note_damage(glibc, walker->arena, MF_DAMAGE_PREV_SIZE,
+			     header->address,
+			     "prev_size is %llu (0x%llx), but the free chunk "
+			     "before it has %llu",
+			     other, other, size);
+	return true;
+}
+
+static void note_flags(struct walker *walker, const struct header *header)
+{
+	mf_glibc_note_damage(
+		walker->glibc, walker->arena, MF_DAMAGE_FLAGS, header->address,
+		"size field 0x%llx: NON_MAIN_ARENA in the main "
+		"arena",
+		(unsigned long long)(header->size | header->flags));
 }
 
 /* The pending chunk, now that its successor's HEADER is known (NULL: it is
@@ -163,20 +235,28 @@ static void commit(struct walker *walker, const struct header *header)
 				 MF_CHUNK_UNREAD);
 		return;
 	}
-	if (!(header->flags & MF_GLIBC_PREV_INUSE)) {
-		if (header->previous_size != chunk.size)
-			mf_glibc_note_corruption(
-				walker->glibc, walker->arena, chunk.address,
-				"free chunk of %llu bytes, but its successor "
-				"says %llu",
-				(unsigned long long)chunk.size,
-				(unsigned long long)header->previous_size);
+	if (!(header->flags & MF_GLIBC_PREV_INUSE) &&
+	    (header->previous_size == chunk.size ||
+	     settle_footer(walker, &chunk, header))) {
 		commit_free(walker, &chunk);
 		return;
 	}
 	if (chunk.size <= walker->link_size_max)
 		keep_link(walker, &chunk);
 	mf_chunk_log_add(&walker->segment->log, chunk.size, MF_CHUNK_IN_USE);
+}
+
+/* Large chunks of each size are linked once more; 0 in all others. */
+static void read_ring(struct walker *walker)
+{
+	struct pending *chunk = &walker->pending;
+	const uint8_t *bytes =
+		mf_window_at(walker->window, chunk->address + CHUNK_FIELDS, 16);
+
+	if (!bytes)
+		return;
+	chunk->fd_nextsize = mf_load(uint64_t, bytes);
+	chunk->bk_nextsize = mf_load(uint64_t, bytes + 8);
 }
 
 static void hold(struct walker *walker, const struct header *header)
@@ -190,6 +270,10 @@ static void hold(struct walker *walker, const struct header *header)
 		.fd = header->fd,
 		.bk = header->bk,
 	};
+	if (header->size >= LARGE_MIN)
+		read_ring(walker);
+	if (MF_UNLIKELY(header->flags & walker->foreign_flags))
+		note_flags(walker, header);
 	if (shape) {
 		const uint8_t *user = mf_window_at(
 			walker->window, header->address + MF_GLIBC_CHUNK_HEADER,
@@ -232,6 +316,11 @@ static bool follow_chain(struct mf_glibc *glibc,
 			*end = address + header.size;
 			return true;
 		}
+		/* One that is sought may end in a top that is damaged too. */
+		if (address == arena->top && count && enough) {
+			*end = limit;
+			return true;
+		}
 		fence = count ? fence_size(glibc, arena, window, &header) : 0;
 		if (fence) {
 			*end = address + fence;
@@ -258,52 +347,237 @@ bool mf_glibc_is_chain(struct mf_glibc *glibc,
 	return found;
 }
 
+/* A chain that begins at ADDRESS comes by ANCHOR, if it gets so far. */
+static bool passes(struct walker *walker, uint64_t address, uint64_t anchor)
+{
+	struct header header;
+
+	for (unsigned i = 0; i <= RESYNC_CHUNKS && address < anchor; i++) {
+		if (!has_effort_left(walker->glibc) ||
+		    !read_header(walker->window, address, &header) ||
+		    !is_sane(&header, walker->limit))
+			return false;
+		address += header.size;
+	}
+	return address <= anchor;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const uint64_t *left = a, *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
+static void add_anchors(struct mf_glibc *glibc,
+			const struct mf_glibc_arena *arena)
+{
+	mf_vec_push(&glibc->anchors, arena->top);
+	for (unsigned i = 0; i < MF_GLIBC_FASTBINS; i++)
+		mf_vec_push(&glibc->anchors, arena->fastbins[i]);
+	for (unsigned i = 0; i < MF_GLIBC_BINS; i++) {
+		mf_vec_push(&glibc->anchors, arena->bins[i][0]);
+		mf_vec_push(&glibc->anchors, arena->bins[i][1]);
+	}
+}
+
+/* Where lists and tops say that chunks are, gathered at the first damage. */
+static void gather_anchors(struct mf_glibc *glibc)
+{
+	if (glibc->anchors.count)
+		return;
+	mf_vec_foreach(arena, &glibc->arenas)
+		add_anchors(glibc, arena);
+	mf_vec_foreach(tcache, &glibc->tcaches)
+		for (unsigned i = 0; i < MF_GLIBC_TCACHE_BINS_MAX; i++)
+			if (tcache->entries[i])
+				mf_vec_push(&glibc->anchors,
+					    tcache->entries[i] -
+						    MF_GLIBC_CHUNK_HEADER);
+	mf_vec_sort(&glibc->anchors, by_address);
+}
+
+static size_t first_anchor(const struct mf_glibc *glibc, uint64_t from)
+{
+	size_t low = 0, high = glibc->anchors.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (glibc->anchors.items[middle] < from)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The first chunk that a list knows in [FROM, END) and that begins a chain. */
+static uint64_t find_anchor(struct walker *walker, uint64_t from, uint64_t end)
+{
+	struct mf_glibc *glibc = walker->glibc;
+	uint64_t spent = glibc->effort;
+	uint64_t found = 0, chain_end;
+
+	gather_anchors(glibc);
+	for (size_t i = first_anchor(glibc, from), tried = 0;
+	     !found && tried < ANCHORS_TRIED && i < glibc->anchors.count; i++) {
+		uint64_t at = glibc->anchors.items[i];
+
+		if (at >= end)
+			break;
+		if (at % MF_GRANULE || (i && at == glibc->anchors.items[i - 1]))
+			continue;
+		tried++;
+		/* So few are looked at whatever was spent before. */
+		glibc->effort = 0;
+		if (mf_glibc_is_chain(glibc, walker->arena, walker->window, at,
+				      RESYNC_CHUNKS, &chain_end))
+			found = at;
+	}
+	glibc->effort += spent;
+	return found;
+}
+
 /* The next address at which a chain of chunks begins; 0: none. */
 static uint64_t resynchronise(struct walker *walker, uint64_t from)
 {
-	uint64_t end;
+	uint64_t anchor = find_anchor(walker, from, walker->limit), end;
 
 	for (uint64_t at = from; at < walker->limit; at += MF_GRANULE) {
-		if (!has_effort_left(walker->glibc))
-			return 0;
+		if (at == anchor || !has_effort_left(walker->glibc))
+			return anchor;
 		if (!mf_window_at(walker->window, at, MF_GLIBC_CHUNK_HEADER)) {
 			uint32_t page = walker->glibc->page_size;
 
 			/* the loop adds one granule */
-			at = (at | (page - 1)) + 1 - MF_GRANULE;
+			at = (at | (page - 1)) + 1;
+			if (anchor && at > anchor)
+				return anchor;
+			at -= MF_GRANULE;
 			continue;
 		}
 		if (mf_glibc_is_chain(walker->glibc, walker->arena,
-				      walker->window, at, RESYNC_CHUNKS, &end))
+				      walker->window, at, RESYNC_CHUNKS,
+				      &end) &&
+		    (!anchor || passes(walker, at, anchor)))
 			return at;
 	}
-	return 0;
+	return anchor;
+}
+
+/* A chunk that a list knows lies inside of the pending one: that one's size is
+ * what is wrong. */
+static bool step_back(struct walker *walker, uint64_t *address)
+{
+	struct pending *chunk = &walker->pending;
+	uint64_t inside = 0;
+
+	if (chunk->address)
+		inside = find_anchor(
+			walker, chunk->address + MF_GLIBC_CHUNK_MIN, *address);
+	if (!inside)
+		return false;
+	mf_glibc_note_damage(
+		walker->glibc, walker->arena, MF_DAMAGE_SIZE, chunk->address,
+		"its size, %llu, leads over the chunk at 0x%llx "
+		"to none",
+		(unsigned long long)chunk->size, (unsigned long long)inside);
+	chunk->size = inside - chunk->address;
+	*address = inside;
+	return true;
+}
+
+static struct mf_glibc_damage *note_header(struct walker *walker,
+					   const struct header *header)
+{
+	unsigned long long word = header->size | header->flags;
+
+	if (!walker->arena->main &&
+	    walker->limit - header->address <= (uint64_t)2 * MF_GRANULE)
+		return mf_glibc_note_damage(walker->glibc, walker->arena,
+					    MF_DAMAGE_FENCE, header->address,
+					    "0x%llx where the heap should end "
+					    "with fenceposts",
+					    word);
+	return mf_glibc_note_damage(walker->glibc, walker->arena,
+				    MF_DAMAGE_SIZE, header->address,
+				    "size field 0x%llx makes no sense", word);
 }
 
 /* Goes over what cannot be read or makes no sense; false: to the end. */
 static bool skip_damage(struct walker *walker, uint64_t *address,
 			const struct header *header)
 {
-	uint64_t next;
+	struct mf_glibc_damage *damage = NULL;
+	uint64_t next, lost;
 
+	if (header && step_back(walker, address))
+		return true;
+	commit(walker,
+	       header && header->flags & MF_GLIBC_PREV_INUSE ? header : NULL);
+	next = resynchronise(walker, *address + MF_GRANULE);
+	lost = (next ? next : walker->limit) - *address;
+	walker->glibc->lost_bytes += lost;
 	if (header)
-		mf_glibc_note_corruption(
-			walker->glibc, walker->arena, *address,
-			"size field 0x%llx makes no sense",
-			(unsigned long long)(header->size | header->flags));
+		damage = note_header(walker, header);
 	else
 		mf_target_note_partial(walker->glibc->target, "glibc chunks",
 				       "some are in swapped or unreadable "
 				       "pages and were not read");
-	commit(walker,
-	       header && header->flags & MF_GLIBC_PREV_INUSE ? header : NULL);
-	next = resynchronise(walker, *address + MF_GRANULE);
-	walker->glibc->lost_bytes += (next ? next : walker->limit) - *address;
-	mf_chunk_log_add(&walker->segment->log,
-			 (next ? next : walker->limit) - *address,
-			 MF_CHUNK_UNREAD);
+	if (damage)
+		damage->lost = lost;
+	mf_chunk_log_add(&walker->segment->log, lost, MF_CHUNK_UNREAD);
 	*address = next ? next : walker->limit;
 	return next != 0;
+}
+
+/* ---- the top ----------------------------------------------------------- */
+
+/* Where the arena's own figures say that top ends; 0: they do not. */
+static uint64_t end_of_top(const struct walker *walker)
+{
+	const struct mf_glibc_segment *segment = walker->segment;
+	const struct mf_glibc_arena *arena = walker->arena;
+	uint64_t end = segment->base + arena->system_mem;
+
+	if (!arena->main)
+		return segment->end;
+	if (arena->flags & MF_GLIBC_NONCONTIGUOUS || arena->lies)
+		return 0;
+	return end % walker->glibc->page_size ? 0 : end;
+}
+
+/* Takes the top, by its own size or, where that is damaged, up to where its
+ * memory ends. */
+static enum mf_glibc_stop take_top(struct walker *walker, uint64_t *address,
+				   const struct header *header)
+{
+	unsigned long long word = header->size | header->flags;
+	bool sane = is_sane(header, walker->limit);
+	uint64_t end = end_of_top(walker), size = header->size;
+
+	commit(walker,
+	       sane || header->flags & MF_GLIBC_PREV_INUSE ? header : NULL);
+	if (end <= *address || end > walker->limit)
+		end = sane ? *address + size : walker->limit;
+	if (walker->free_end == *address)
+		mf_glibc_note_damage(walker->glibc, walker->arena,
+				     MF_DAMAGE_BEFORE_TOP, *address,
+				     "the chunk before top is free: malloc "
+				     "would have merged them");
+	if (!sane || *address + size != end) {
+		mf_glibc_note_damage(walker->glibc, walker->arena,
+				     MF_DAMAGE_TOP_SIZE, *address,
+				     "size field of top 0x%llx: its memory "
+				     "ends after %llu bytes",
+				     word,
+				     (unsigned long long)(end - *address));
+		size = walker->still || !sane ? end - *address : size;
+	}
+	mf_chunk_log_add(&walker->segment->log, size, MF_CHUNK_TOP);
+	*address += size;
+	return MF_GLIBC_STOP_TOP;
 }
 
 /* ---- the walk ------------------------------------------------------------------ */
@@ -331,14 +605,10 @@ static enum mf_glibc_stop walk(struct walker *walker, uint64_t *address)
 				return MF_GLIBC_STOP_LOST;
 			continue;
 		}
+		if (MF_UNLIKELY(*address == walker->arena->top))
+			return take_top(walker, address, &header);
 		if (MF_LIKELY(is_sane(&header, walker->limit))) {
 			commit(walker, &header);
-			if (*address == walker->arena->top) {
-				mf_chunk_log_add(&walker->segment->log,
-						 header.size, MF_CHUNK_TOP);
-				*address += header.size;
-				return MF_GLIBC_STOP_TOP;
-			}
 			hold(walker, &header);
 			*address += header.size;
 			continue;
@@ -372,6 +642,8 @@ enum mf_glibc_stop mf_glibc_walk_chunks(struct mf_glibc *glibc,
 		.limit = window->limit,
 		.link_size_max = largest_linked(glibc),
 		.user_end = glibc->user_end,
+		.foreign_flags = arena->main ? MF_GLIBC_NON_MAIN : 0,
+		.still = mf_target_is_still(glibc->target),
 		/* An empty unsorted list points to its own head. */
 		.keep_free_links = arena->bins[0][0] !=
 				   arena->address + glibc->layout->bins - 16,
@@ -388,19 +660,37 @@ enum mf_glibc_stop mf_glibc_walk_chunks(struct mf_glibc *glibc,
 	return stop;
 }
 
+static void walk_heap(struct mf_glibc *glibc, struct mf_glibc_segment *segment,
+		      struct mf_window *window)
+{
+	struct mf_glibc_arena *arena = &glibc->arenas.items[segment->arena];
+	enum mf_glibc_stop stop;
+	uint64_t end;
+
+	mf_window_restrict(window, segment->end);
+	stop = mf_glibc_walk_chunks(glibc, segment, window, segment->start,
+				    &end);
+	if (end < segment->end)
+		mf_chunk_log_add(&segment->log, segment->end - end,
+				 MF_CHUNK_OVERHEAD);
+	if (stop == MF_GLIBC_STOP_LOST)
+		return;
+	if (segment->has_top && stop != MF_GLIBC_STOP_TOP)
+		mf_glibc_note_damage(glibc, arena, MF_DAMAGE_TOP, arena->top,
+				     "its top is not at the end of its chunks");
+	else if (!segment->has_top && stop == MF_GLIBC_STOP_END)
+		mf_glibc_note_damage(glibc, arena, MF_DAMAGE_FENCE, end,
+				     "the heap's last chunk reaches its end: "
+				     "no fenceposts");
+}
+
 struct mf_error *mf_glibc_walk_heaps(struct mf_glibc *glibc,
 				     struct mf_window *window)
 {
 	for (size_t i = 0; i < glibc->segments.count; i++) {
 		struct mf_glibc_segment *segment = &glibc->segments.items[i];
-		uint64_t end;
 
-		mf_window_restrict(window, segment->end);
-		mf_glibc_walk_chunks(glibc, segment, window, segment->start,
-				     &end);
-		if (end < segment->end)
-			mf_chunk_log_add(&segment->log, segment->end - end,
-					 MF_CHUNK_OVERHEAD);
+		walk_heap(glibc, segment, window);
 		if (window->error)
 			break;
 	}

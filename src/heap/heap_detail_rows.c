@@ -2,6 +2,7 @@
  * What is inside of arenas, as people read it: damage, what pins memory, and
  * for the curious the heaps, chunk sizes and bins of the worst one.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -137,39 +138,68 @@ static void write_ranges(const struct mf_heap_writer *writer)
 	mf_report_table_end(writer->report);
 }
 
-static const struct mf_column corrupt_columns[] = {
-	{ "arena", "arena", MF_VALUE_TEXT, 0 },
-	{ "address", "address", MF_VALUE_ADDRESS, 0 },
-	{ "what", "what is wrong", MF_VALUE_TEXT, MF_SHOW_FILL },
-};
+static void write_neighbour(const struct mf_heap_writer *writer,
+			    const char *name, const struct mf_neighbour *chunk)
+{
+	char size[MF_UNIT_TEXT];
+	mf_auto_free char *state = NULL;
+
+	if (!chunk->state)
+		return;
+	state = mf_strdup(chunk->state);
+	for (char *at = state; *at; at++)
+		if (*at == '_')
+			*at = ' ';
+	mf_report_line(writer->report, "    %-8s 0x%012" PRIx64 " %10s  %s",
+		       name, chunk->address,
+		       mf_report_size(writer->report, size, chunk->size),
+		       state);
+}
+
+static void write_damage(const struct mf_heap_writer *writer,
+			 const struct mf_arena *arena,
+			 const struct mf_corruption *one)
+{
+	char number[MF_UNIT_TEXT], size[MF_UNIT_TEXT];
+	const char *name = mf_arena_name(number, arena);
+
+	mf_report_line(writer->report, "  0x%012" PRIx64 " in %s%s: %s",
+		       one->address, arena->main ? "the main arena" : "arena ",
+		       arena->main ? "" : name, one->what);
+	write_neighbour(writer, "before", &one->previous);
+	write_neighbour(writer, "chunk", &one->chunk);
+	write_neighbour(writer, "after", &one->next);
+	if (one->text)
+		mf_report_line(writer->report, "    %-8s \"%s\"", "text",
+			       one->text);
+	if (one->lost)
+		mf_report_line(writer->report, "    %-8s %s could not be read",
+			       "lost",
+			       mf_report_size(writer->report, size, one->lost));
+	if (one->cause)
+		mf_report_line(writer->report, "    %-8s %s", "usually",
+			       one->cause);
+}
 
 static void write_corrupt(const struct mf_heap_writer *writer)
 {
-	static const struct mf_table table = {
-		.key = "corrupt_rows",
-		.title = "DAMAGE",
-		.columns = corrupt_columns,
-		.column_count = MF_ARRAY_SIZE(corrupt_columns),
-		.top = CORRUPTIONS,
-		.show = MF_SHOW_TEXT_ONLY,
-	};
+	size_t shown = 0, all = 0;
 
-	mf_report_table_begin(writer->report, &table);
 	for (size_t i = 0; i < writer->worst.count; i++) {
 		const struct mf_arena *arena = writer->worst.items[i];
-		char number[MF_UNIT_TEXT];
-		const char *name = mf_arena_name(number, arena);
 
-		for (size_t j = 0; j < arena->corrupt_count; j++)
-			mf_report_row(
-				writer->report,
-				(struct mf_value[]){
-					mf_text(name),
-					mf_address(arena->corrupt[j].address),
-					mf_text(arena->corrupt[j].what),
-				});
+		for (size_t j = 0; j < arena->corrupt_count; j++) {
+			if (!all++)
+				mf_report_heading(writer->report, "DAMAGE");
+			if (shown == CORRUPTIONS)
+				continue;
+			shown++;
+			write_damage(writer, arena, &arena->corrupt[j]);
+		}
 	}
-	mf_report_table_end(writer->report);
+	if (all > shown)
+		mf_report_line(writer->report, "  and %zu more: --json",
+			       all - shown);
 }
 
 /* ---- verbose ------------------------------------------------------------------- */

@@ -352,7 +352,25 @@ static void write_histogram(struct mf_report *report,
 static const struct mf_column corrupt_columns[] = {
 	{ "address", NULL, MF_VALUE_ADDRESS, 0 },
 	{ "what", NULL, MF_VALUE_TEXT, 0 },
+	{ "kind", NULL, MF_VALUE_TEXT, 0 },
+	{ "cause", NULL, MF_VALUE_TEXT, 0 },
+	{ "text", NULL, MF_VALUE_TEXT, 0 },
+	{ "lost", NULL, MF_VALUE_SIZE, 0 },
 };
+
+static void write_neighbour(struct mf_report *report, const char *key,
+			    const struct mf_neighbour *chunk)
+{
+	const struct mf_field fields[] = {
+		{ .key = "address", .value = mf_address(chunk->address) },
+		{ .key = "size", .value = mf_size(chunk->size) },
+		{ .key = "state", .value = mf_text(chunk->state) },
+	};
+
+	if (chunk->state)
+		mf_report_fields(report, key, NULL, fields,
+				 MF_ARRAY_SIZE(fields));
+}
 
 static void write_corrupt(struct mf_report *report,
 			  const struct mf_arena *arena)
@@ -364,12 +382,22 @@ static void write_corrupt(struct mf_report *report,
 	};
 
 	mf_report_table_begin(report, &table);
-	for (size_t i = 0; i < arena->corrupt_count; i++)
-		mf_report_row(report,
-			      (struct mf_value[]){
-				      mf_address(arena->corrupt[i].address),
-				      mf_text(arena->corrupt[i].what),
-			      });
+	for (size_t i = 0; i < arena->corrupt_count; i++) {
+		const struct mf_corruption *one = &arena->corrupt[i];
+
+		mf_report_row_open(report, (struct mf_value[]){
+						   mf_address(one->address),
+						   mf_text(one->what),
+						   mf_text(one->kind),
+						   mf_text(one->cause),
+						   mf_text(one->text),
+						   mf_size(one->lost),
+					   });
+		write_neighbour(report, "chunk", &one->chunk);
+		write_neighbour(report, "previous", &one->previous);
+		write_neighbour(report, "next", &one->next);
+		mf_report_row_close(report);
+	}
 	mf_report_table_end(report);
 }
 

@@ -1,0 +1,336 @@
+/*
+ * Damage as it is told: what each kind of it is called, what usually does it,
+ * which chunks are beside it, and the text that stands where a header or a link
+ * should.
+ */
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "heap/glibc.h"
+
+enum {
+	KEPT = 32,	/* notes of each arena */
+	HEADER_RUN = 9, /* a text over prev_size that reached the size */
+	LINK_RUN = 4,
+};
+
+/* What stands at the place: where text would show what was written there. */
+enum place {
+	PLACE_HEADER, /* of a chunk, at the address */
+	PLACE_LINK,   /* in a free chunk, mangled */
+	PLACE_FIELDS, /* in a free chunk of a bin */
+	PLACE_NONE,
+};
+
+static const struct {
+	const char *code, *cause;
+	enum place place;
+} kinds[MF_DAMAGE_KINDS] = {
+	[MF_DAMAGE_SIZE] = { "size",
+			     "overflow: the chunk before it was written past "
+			     "its end",
+			     PLACE_HEADER },
+	[MF_DAMAGE_TOP_SIZE] = { "top-size",
+				 "overflow: the last chunk before top was "
+				 "written past its end",
+				 PLACE_HEADER },
+	[MF_DAMAGE_FENCE] = { "fence",
+			      "overflow: the last chunk of the heap was "
+			      "written past its end",
+			      PLACE_HEADER },
+	[MF_DAMAGE_HEAP_INFO] = { "heap-info",
+				  "a write through a stray pointer, or an "
+				  "overflow of the memory mapped before it",
+				  PLACE_HEADER },
+	[MF_DAMAGE_PREV_INUSE] = { "prev-inuse",
+				   "overflow by a byte or few, such as a "
+				   "string's closing zero, of the chunk "
+				   "before it",
+				   PLACE_HEADER },
+	[MF_DAMAGE_PREV_SIZE] = { "prev-size",
+				  "use after free: the free chunk before it "
+				  "was written to its end",
+				  PLACE_HEADER },
+	[MF_DAMAGE_FLAGS] = { "flags",
+			      "overflow by a byte or few of the chunk before "
+			      "it",
+			      PLACE_HEADER },
+	[MF_DAMAGE_DOUBLE_FREE] = { "double-free", "double free", PLACE_NONE },
+	[MF_DAMAGE_TCACHE_LINK] = { "tcache-link",
+				    "use after free: written through a stale "
+				    "pointer after free()",
+				    PLACE_LINK },
+	[MF_DAMAGE_FAST_LINK] = { "fast-link",
+				  "use after free: written through a stale "
+				  "pointer after free()",
+				  PLACE_LINK },
+	[MF_DAMAGE_FD] = { "fd",
+			   "use after free: written through a stale pointer "
+			   "after free()",
+			   PLACE_FIELDS },
+	[MF_DAMAGE_BK] = { "bk",
+			   "use after free: written through a stale pointer "
+			   "after free()",
+			   PLACE_FIELDS },
+	[MF_DAMAGE_SKIP_LIST] = { "skip-list",
+				  "use after free: written through a stale "
+				  "pointer after free()",
+				  PLACE_FIELDS },
+	[MF_DAMAGE_TCACHE_ENTRY] = { "tcache-entry",
+				     "free() of a pointer that malloc did not "
+				     "give, or a size field that an overflow "
+				     "changed",
+				     PLACE_NONE },
+	[MF_DAMAGE_FAST_ENTRY] = { "fast-entry",
+				   "free() of a pointer that malloc did not "
+				   "give, or a size field that an overflow "
+				   "changed",
+				   PLACE_NONE },
+	[MF_DAMAGE_BIN_ENTRY] = { "bin-entry",
+				  "an overflow set PREV_INUSE or the size, or "
+				  "a link was written after free()",
+				  PLACE_NONE },
+	[MF_DAMAGE_WRONG_BIN] = { "wrong-bin",
+				  "overflow: the size changed while the chunk "
+				  "was free",
+				  PLACE_NONE },
+	[MF_DAMAGE_UNLISTED] = { "unlisted",
+				 "an overflow cleared PREV_INUSE of the next "
+				 "header, or a list was cut",
+				 PLACE_NONE },
+	[MF_DAMAGE_NEIGHBOURS] = { "free-neighbours",
+				   "an overflow changed a header's size or "
+				   "PREV_INUSE",
+				   PLACE_NONE },
+	[MF_DAMAGE_BEFORE_TOP] = { "free-before-top",
+				   "an overflow cleared PREV_INUSE of top",
+				   PLACE_NONE },
+	[MF_DAMAGE_TCACHE_COUNT] = { "tcache-count",
+				     "a list cut or grown by a write after "
+				     "free(), or an overflow into the "
+				     "tcache's own chunk",
+				     PLACE_NONE },
+	[MF_DAMAGE_BINMAP] = { "binmap",
+			       "a write through a stray pointer into "
+			       "malloc's own state",
+			       PLACE_NONE },
+	[MF_DAMAGE_BINS] = { "bins",
+			     "use after free, or an overflow over a free "
+			     "chunk",
+			     PLACE_NONE },
+	[MF_DAMAGE_TOP] = { "top",
+			    "a write through a stray pointer into malloc's "
+			    "own state",
+			    PLACE_NONE },
+	[MF_DAMAGE_SYSTEM_MEM] = { "system-mem",
+				   "a write through a stray pointer into "
+				   "malloc's own state",
+				   PLACE_NONE },
+	[MF_DAMAGE_ARENA] = { "arena",
+			      "a write through a stray pointer into malloc's "
+			      "own state",
+			      PLACE_NONE },
+};
+
+/* ---- notes ------------------------------------------------------------- */
+
+struct mf_glibc_damage *mf_glibc_note_damage(struct mf_glibc *glibc,
+					     struct mf_glibc_arena *arena,
+					     enum mf_damage kind,
+					     uint64_t address,
+					     const char *format, ...)
+{
+	MF_AUTO_BUFFER(text);
+	struct mf_glibc_damage *damage;
+	va_list arguments;
+
+	if (arena->damage.count >= KEPT) {
+		arena->damage_count++;
+		return NULL;
+	}
+	va_start(arguments, format);
+	mf_buffer_vprintf(&text, format, arguments);
+	va_end(arguments);
+	mf_vec_foreach(known, &arena->damage)
+		if (known->kind == kind && known->address == address &&
+		    strcmp(known->what, mf_buffer_text(&text)) == 0)
+			return NULL;
+	arena->damage_count++;
+	damage = mf_vec_add(&arena->damage);
+	damage->kind = kind;
+	damage->address = address;
+	damage->what =
+		mf_pool_strdup(glibc->context->pool, mf_buffer_text(&text));
+	damage->bytes_known =
+		kinds[kind].place != PLACE_NONE &&
+		mf_target_try_read(glibc->target, address, damage->bytes,
+				   sizeof(damage->bytes));
+	return damage;
+}
+
+/* ---- what is beside it ---------------------------------------------------- */
+
+static const char *state_of(enum mf_chunk_state state,
+			    const struct mf_link *link)
+{
+	static const char *const states[MF_CHUNK_STATES] = {
+		[MF_CHUNK_IN_USE] = "in_use", [MF_CHUNK_FREE] = "free",
+		[MF_CHUNK_TOP] = "top",	      [MF_CHUNK_OVERHEAD] = "overhead",
+		[MF_CHUNK_UNREAD] = "unread",
+	};
+
+	if (link && link->mark == MF_LINK_FAST)
+		return "fastbin";
+	if (link && link->mark == MF_LINK_TCACHE)
+		return "tcache";
+	return states[state];
+}
+
+bool mf_glibc_locate(struct mf_glibc *glibc, uint64_t address,
+		     struct mf_corruption *ret)
+{
+	const struct mf_glibc_segment *segment =
+		mf_glibc_segment_at(glibc, address);
+	struct mf_neighbour before = { 0 };
+	enum mf_chunk_state state;
+	uint64_t at, size;
+	size_t offset = 0;
+
+	if (!segment || address < segment->start)
+		return false;
+	at = segment->start;
+	while (mf_chunk_log_next(&segment->log, &offset, &size, &state)) {
+		struct mf_neighbour one = {
+			at,
+			size,
+			state_of(state,
+				 mf_link_table_find(&segment->links, at)),
+		};
+
+		at += size;
+		if (one.address > address) {
+			ret->next = one;
+			break;
+		}
+		if (at > address) {
+			ret->previous = before;
+			ret->chunk = one;
+		}
+		before = one;
+	}
+	return ret->chunk.state != NULL;
+}
+
+/* ---- what was written there -------------------------------------------------- */
+
+static size_t text_run(const uint8_t *bytes, size_t size)
+{
+	size_t run = 0;
+
+	while (run < size &&
+	       (isprint(bytes[run]) || (bytes[run] && isspace(bytes[run]))))
+		run++;
+	return run;
+}
+
+/* A text from FROM on, of at least so many bytes; NULL: there is none. */
+static const char *text_from(struct mf_glibc *glibc,
+			     const struct mf_glibc_damage *damage, size_t from,
+			     size_t least)
+{
+	size_t run = text_run(damage->bytes + from, MF_DAMAGE_BYTES - from);
+
+	return run < least ? NULL
+			   : mf_pool_strndup(glibc->context->pool,
+					     (const char *)damage->bytes + from,
+					     run);
+}
+
+static const char *find_text(struct mf_glibc *glibc,
+			     const struct mf_glibc_damage *damage)
+{
+	const char *text = NULL;
+	uint64_t link;
+
+	if (!damage->bytes_known)
+		return NULL;
+	switch (kinds[damage->kind].place) {
+	case PLACE_HEADER:
+		text = text_from(glibc, damage, 0, HEADER_RUN);
+		return text ? text
+			    : text_from(glibc, damage, MF_GLIBC_SIZE_FIELD,
+					LINK_RUN);
+	case PLACE_LINK:
+		/* It was read again after the release: is it still wrong? */
+		link = mf_glibc_reveal(
+			glibc, damage->address + MF_GLIBC_CHUNK_HEADER,
+			mf_load(uint64_t,
+				damage->bytes + MF_GLIBC_CHUNK_HEADER));
+		if (link % MF_GRANULE == 0 && link < glibc->user_end)
+			return NULL;
+		return text_from(glibc, damage, MF_GLIBC_CHUNK_HEADER,
+				 LINK_RUN);
+	case PLACE_FIELDS:
+		return text_from(glibc, damage, MF_GLIBC_CHUNK_HEADER,
+				 LINK_RUN);
+	case PLACE_NONE:
+		break;
+	}
+	return NULL;
+}
+
+/* A chunk that nobody has cannot overflow: then a stale pointer did it. */
+static const char *cause_of(const struct mf_glibc_damage *damage,
+			    const struct mf_corruption *place)
+{
+	const char *before = place->previous.state;
+
+	if (damage->kind == MF_DAMAGE_SIZE && before &&
+	    (strcmp(before, "tcache") == 0 || strcmp(before, "free") == 0 ||
+	     strcmp(before, "fastbin") == 0))
+		return "use after free: the chunk before it, which is free, "
+		       "was written past its end";
+	return kinds[damage->kind].cause;
+}
+
+/* ---- telling it -------------------------------------------------------------- */
+
+static int by_kind(const void *a, const void *b)
+{
+	const struct mf_glibc_damage *left = a, *right = b;
+
+	if (left->kind != right->kind)
+		return (left->kind > right->kind) - (left->kind < right->kind);
+	return (left->address > right->address) -
+	       (left->address < right->address);
+}
+
+void mf_glibc_publish_damage(struct mf_glibc *glibc,
+			     struct mf_glibc_arena *arena,
+			     struct mf_arena *info)
+{
+	size_t count = arena->damage.count;
+	struct mf_corruption *rows =
+		mf_pool_alloc(glibc->context->pool, count * sizeof(*rows));
+
+	mf_vec_sort(&arena->damage, by_kind);
+	for (size_t i = 0; i < count; i++) {
+		const struct mf_glibc_damage *damage = &arena->damage.items[i];
+		struct mf_corruption row = {
+			.address = damage->address,
+			.what = damage->what,
+			.kind = kinds[damage->kind].code,
+			.text = find_text(glibc, damage),
+			.lost = damage->lost,
+		};
+
+		mf_glibc_locate(glibc, damage->address, &row);
+		row.cause = cause_of(damage, &row);
+		rows[i] = row;
+	}
+	info->corrupt = rows;
+	info->corrupt_count = count;
+}
