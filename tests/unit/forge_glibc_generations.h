@@ -209,7 +209,8 @@ _Static_assert(sizeof(struct forge_heap_info_2_35) == 0x30, "2.35-2.44");
 
 struct forge_generation {
 	const char *versions;
-	unsigned first; /* of them: 217 is 2.17 */
+	const char *said; /* the versions that its structures leave over */
+	unsigned first;	  /* of them: 217 is 2.17 */
 	struct forge_state_offsets state;
 	struct forge_par_offsets par;
 	struct forge_tcache_shape tcache; /* chunk_size 0: there is none */
@@ -338,36 +339,36 @@ struct forge_generation {
 
 /* clang-format off */
 static const struct forge_generation forge_generations[] = {
-	{ "2.17-2.22", 217, FORGE_STATE_2_17, FORGE_PAR_2_17, { 0 },
+	{ "2.17-2.22", "2.17-2.22", 217, FORGE_STATE_2_17, FORGE_PAR_2_17, { 0 },
 	  0x20, FORGE_NO_KEY, false, 0, 0 },
 	/* A distribution brought attached_threads to its 2.17. */
-	{ "2.17 with attached_threads, 2.23", 223, FORGE_STATE_2_23,
+	{ "2.17 with attached_threads, 2.23", "2.23", 223, FORGE_STATE_2_23,
 	  FORGE_PAR_2_17, { 0 }, 0x20, FORGE_NO_KEY, false, 0, 0 },
-	{ "2.24-2.25", 224, FORGE_STATE_2_23, FORGE_PAR_2_24, { 0 },
+	{ "2.24-2.25", "2.24-2.25", 224, FORGE_STATE_2_23, FORGE_PAR_2_24, { 0 },
 	  0x20, FORGE_NO_KEY, false, 0, 0 },
-	{ "2.26", 226, FORGE_STATE_2_23, FORGE_PAR_2_26, FORGE_TCACHE_2_26,
+	{ "2.26", "2.26", 226, FORGE_STATE_2_23, FORGE_PAR_2_26, FORGE_TCACHE_2_26,
 	  0x20, FORGE_NO_KEY, false, 0, 7 },
-	{ "2.27-2.28", 227, FORGE_STATE_2_27, FORGE_PAR_2_26, FORGE_TCACHE_2_26,
+	{ "2.27-2.28", "2.27-2.29", 227, FORGE_STATE_2_27, FORGE_PAR_2_26, FORGE_TCACHE_2_26,
 	  0x20, FORGE_NO_KEY, false, 0, 7 },
-	{ "2.29", 229, FORGE_STATE_2_27, FORGE_PAR_2_26, FORGE_TCACHE_2_26,
+	{ "2.29", "2.27-2.29", 229, FORGE_STATE_2_27, FORGE_PAR_2_26, FORGE_TCACHE_2_26,
 	  0x20, FORGE_KEY_IS_TCACHE, false, 0, 7 },
-	{ "2.30-2.31", 230, FORGE_STATE_2_27, FORGE_PAR_2_26, FORGE_TCACHE_2_30,
+	{ "2.30-2.31", "2.30-2.31", 230, FORGE_STATE_2_27, FORGE_PAR_2_26, FORGE_TCACHE_2_30,
 	  0x20, FORGE_KEY_IS_TCACHE, false, 0, 7 },
-	{ "2.32-2.33", 232, FORGE_STATE_2_27, FORGE_PAR_2_26, FORGE_TCACHE_2_30,
+	{ "2.32-2.33", "2.32-2.34", 232, FORGE_STATE_2_27, FORGE_PAR_2_26, FORGE_TCACHE_2_30,
 	  0x20, FORGE_KEY_IS_TCACHE, true, 0, 7 },
-	{ "2.34", 234, FORGE_STATE_2_27, FORGE_PAR_2_26, FORGE_TCACHE_2_30,
+	{ "2.34", "2.32-2.34", 234, FORGE_STATE_2_27, FORGE_PAR_2_26, FORGE_TCACHE_2_30,
 	  0x20, FORGE_KEY_IS_RANDOM, true, 0, 7 },
-	{ "2.35-2.41", 235, FORGE_STATE_2_27, FORGE_PAR_2_35, FORGE_TCACHE_2_30,
+	{ "2.35-2.41", "2.35-2.41", 235, FORGE_STATE_2_27, FORGE_PAR_2_35, FORGE_TCACHE_2_30,
 	  0x30, FORGE_KEY_IS_RANDOM, true, 0, 7 },
-	{ "2.35-2.38 without tunables", 235, FORGE_STATE_2_27, FORGE_PAR_2_26,
+	{ "2.35-2.38 without tunables", "", 235, FORGE_STATE_2_27, FORGE_PAR_2_26,
 	  FORGE_TCACHE_2_30, 0x30, FORGE_KEY_IS_RANDOM, true, 0, 7 },
-	{ "2.42", 242, FORGE_STATE_2_27, FORGE_PAR_2_35,
+	{ "2.42", "2.42", 242, FORGE_STATE_2_27, FORGE_PAR_2_35,
 	  FORGE_TCACHE_2_42(0x300), 0x30, FORGE_KEY_IS_RANDOM, true, 0, 7 },
-	{ "2.43", 243, FORGE_STATE_2_43, FORGE_PAR_2_43,
+	{ "2.43", "2.43", 243, FORGE_STATE_2_43, FORGE_PAR_2_43,
 	  FORGE_TCACHE_2_42(0x310), 0x30, FORGE_KEY_IS_RANDOM, true, 16, 16 },
-	{ "2.43 with a smaller tcache", 243, FORGE_STATE_2_43, FORGE_PAR_2_43,
+	{ "2.43 with a smaller tcache", "2.43-2.44", 243, FORGE_STATE_2_43, FORGE_PAR_2_43,
 	  FORGE_TCACHE_2_42(0x300), 0x30, FORGE_KEY_IS_RANDOM, true, 16, 16 },
-	{ "2.44", 244, FORGE_STATE_2_43, FORGE_PAR_2_44,
+	{ "2.44", "2.43-2.44", 244, FORGE_STATE_2_43, FORGE_PAR_2_44,
 	  FORGE_TCACHE_2_42(0x300), 0x30, FORGE_KEY_IS_RANDOM, true, 16, 16 },
 };
 /* clang-format on */

@@ -102,7 +102,8 @@ static inline void start_world(const struct world *world, struct forge *forge)
 	forge_main(forge, FORGE_HEAP, FORGE_HEAP_SIZE, "[heap]");
 }
 
-static inline void expect_read(struct forge *forge, uint64_t top_unit)
+static inline const struct mf_allocator *expect_read(struct forge *forge,
+						     uint64_t top_unit)
 {
 	const struct mf_allocator *glibc = forge_read(forge, NULL);
 	const struct mf_allocator *all;
@@ -114,6 +115,7 @@ static inline void expect_read(struct forge *forge, uint64_t top_unit)
 	for (size_t i = 0; i < count; i++)
 		copies += strcmp(all[i].name, "glibc") == 0;
 	assert_int_equal(copies, 1);
+	return glibc;
 }
 
 /** What is tested in every world; NAME NULL: no more. */

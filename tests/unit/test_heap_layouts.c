@@ -119,6 +119,7 @@ static void expect_class(const struct forge *forge, uint64_t address,
 static void test_arenas(void **state)
 {
 	const struct world *world = *state;
+	const struct mf_allocator *glibc;
 	struct forge forge;
 
 	start_world(world, &forge);
@@ -129,7 +130,8 @@ static void test_arenas(void **state)
 		forge_chunk(&forge, 0x200, FORGE_TCACHE);
 	add_small_arena(world, &forge);
 	forge_finish(&forge);
-	expect_read(&forge, world->page);
+	glibc = expect_read(&forge, world->page);
+	assert_string_equal(glibc->version, world->generation->said);
 	expect_class(&forge, forge_arena_heap(0), MF_CLASS_ARENA);
 	expect_class(&forge, forge_arena_heap(5) + 0x4ffff, MF_CLASS_ARENA);
 	expect_class(&forge, forge_arena_heap(5) + 0x50000,
