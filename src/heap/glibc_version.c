@@ -40,6 +40,22 @@ static void narrow_by_tcaches(struct span *span, const struct mf_glibc *glibc)
 	}
 }
 
+/* 2.35 moved the fields of malloc_par, but not where it was built without
+ * tunables, which could be until 2.38. */
+static void narrow_by_parameters(struct span *span,
+				 const struct mf_glibc_parameters_layout *row)
+{
+	enum {
+		MOVED = 235,
+		TUNABLES_ALWAYS = 239
+	};
+
+	if (row)
+		narrow(span, row->first,
+		       row->last == MOVED - 1 ? TUNABLES_ALWAYS - 1
+					      : row->last);
+}
+
 /* sizeof(heap_info) has grown in 2.35. */
 static void narrow_by_heaps(struct span *span, const struct mf_glibc *glibc)
 {
@@ -68,9 +84,7 @@ void mf_glibc_deduce_version(const struct mf_glibc *glibc,
 
 	if (*instance->info.version)
 		return;
-	if (glibc->parameters_layout)
-		narrow(&span, glibc->parameters_layout->first,
-		       glibc->parameters_layout->last);
+	narrow_by_parameters(&span, glibc->parameters_layout);
 	narrow_by_tcaches(&span, glibc);
 	narrow_by_heaps(&span, glibc);
 	narrow_by_links(&span, glibc);

@@ -360,7 +360,7 @@ static const struct forge_generation forge_generations[] = {
 	  0x20, FORGE_KEY_IS_RANDOM, true, 0, 7 },
 	{ "2.35-2.41", "2.35-2.41", 235, FORGE_STATE_2_27, FORGE_PAR_2_35, FORGE_TCACHE_2_30,
 	  0x30, FORGE_KEY_IS_RANDOM, true, 0, 7 },
-	{ "2.35-2.38 without tunables", "", 235, FORGE_STATE_2_27, FORGE_PAR_2_26,
+	{ "2.35-2.38 without tunables", "2.35-2.38", 235, FORGE_STATE_2_27, FORGE_PAR_2_26,
 	  FORGE_TCACHE_2_30, 0x30, FORGE_KEY_IS_RANDOM, true, 0, 7 },
 	{ "2.42", "2.42", 242, FORGE_STATE_2_27, FORGE_PAR_2_35,
 	  FORGE_TCACHE_2_42(0x300), 0x30, FORGE_KEY_IS_RANDOM, true, 0, 7 },
