@@ -1,6 +1,6 @@
 /*
- * What is inside of arenas, as people read it: damage, what pins memory, and
- * for the curious the heaps, chunk sizes and bins of the worst one.
+ * What is inside of arenas, as people read it: damage, what malloc_trim makes
+ * of them, and for the curious the heaps, chunk sizes and bins of the worst one.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,9 +11,7 @@
 #include "heap/heap_rows.h"
 
 enum {
-	PINNERS = 5,
 	CORRUPTIONS = 10,
-	RANGES = 20,
 	HEAPS = 20,
 	BINS = 20,
 };
@@ -26,117 +24,7 @@ const char *mf_arena_name(char *text, const struct mf_arena *arena)
 	return text;
 }
 
-/* ---- what pins and what is damaged ------------------------------------------- */
-
-struct pin {
-	const struct mf_arena *arena;
-	const struct mf_pinner *pinner;
-};
-
-static int by_pinned(const void *a, const void *b)
-{
-	const struct pin *left = a, *right = b;
-	uint64_t left_bytes = left->pinner->pinned_bytes;
-	uint64_t right_bytes = right->pinner->pinned_bytes;
-
-	return (left_bytes < right_bytes) - (left_bytes > right_bytes);
-}
-
-static const struct mf_column pinner_columns[] = {
-	{ "address", "chunks from", MF_VALUE_ADDRESS, 0 },
-	{ "size", "in use", MF_VALUE_SIZE, 0 },
-	{ "pinned_bytes", "free kept", MF_VALUE_SIZE, 0 },
-	{ "arena", "in arena", MF_VALUE_TEXT, 0 },
-};
-
-static void write_pins(const struct mf_heap_writer *writer,
-		       const struct pin *pins, size_t count)
-{
-	static const struct mf_table table = {
-		.key = "pinner_rows",
-		.title = "WHAT PINS FREE MEMORY",
-		.columns = pinner_columns,
-		.column_count = MF_ARRAY_SIZE(pinner_columns),
-		.top = PINNERS,
-		.show = MF_SHOW_TEXT_ONLY,
-	};
-
-	mf_report_table_begin(writer->report, &table);
-	for (size_t i = 0; i < count; i++) {
-		char name[MF_UNIT_TEXT];
-
-		mf_report_row(
-			writer->report,
-			(struct mf_value[]){
-				mf_address(pins[i].pinner->address),
-				mf_size(pins[i].pinner->size),
-				mf_size(pins[i].pinner->pinned_bytes),
-				mf_text(mf_arena_name(name, pins[i].arena)),
-			});
-	}
-	mf_report_table_end(writer->report);
-}
-
-static void write_pinners(const struct mf_heap_writer *writer)
-{
-	mf_auto_free struct pin *pins = NULL;
-	size_t total = 0, count = 0;
-
-	for (size_t i = 0; i < writer->worst.count; i++)
-		total += writer->worst.items[i]->pinner_count;
-	pins = mf_new_array(total ? total : 1, struct pin);
-	for (size_t i = 0; i < writer->worst.count; i++)
-		for (size_t j = 0; j < writer->worst.items[i]->pinner_count;
-		     j++)
-			pins[count++] = (struct pin){
-				writer->worst.items[i],
-				&writer->worst.items[i]->pinners[j],
-			};
-	qsort(pins, count, sizeof(*pins), by_pinned);
-	write_pins(writer, pins, count);
-}
-
-static const struct mf_column range_columns[] = {
-	{ "start", "start", MF_VALUE_ADDRESS, 0 },
-	{ "end", "end", MF_VALUE_ADDRESS, 0 },
-	{ "size", "size", MF_VALUE_SIZE, 0 },
-	{ "arena", "in arena", MF_VALUE_TEXT, 0 },
-};
-
-/* Only when they were asked for. */
-static void write_ranges(const struct mf_heap_writer *writer)
-{
-	static const struct mf_table table = {
-		.key = "range_rows",
-		.title = "WHAT malloc_trim(0) WOULD GIVE BACK",
-		.columns = range_columns,
-		.column_count = MF_ARRAY_SIZE(range_columns),
-		.top = RANGES,
-		.show = MF_SHOW_TEXT_ONLY,
-	};
-
-	mf_report_table_begin(writer->report, &table);
-	for (size_t i = 0; i < writer->worst.count; i++) {
-		const struct mf_arena *arena = writer->worst.items[i];
-		char number[MF_UNIT_TEXT];
-		const char *name = mf_arena_name(number, arena);
-
-		for (size_t j = 0; j < arena->trim_range_count; j++) {
-			const struct mf_trim_range *range =
-				&arena->trim_ranges[j];
-
-			mf_report_row(
-				writer->report,
-				(struct mf_value[]){
-					mf_address(range->start),
-					mf_address(range->end),
-					mf_size(range->end - range->start),
-					mf_text(name),
-				});
-		}
-	}
-	mf_report_table_end(writer->report);
-}
+/* ---- what is damaged ---------------------------------------------------------- */
 
 static void write_neighbour(const struct mf_heap_writer *writer,
 			    const char *name, const struct mf_neighbour *chunk)
@@ -346,8 +234,7 @@ static void write_parameters(const struct mf_heap_writer *writer)
 void mf_heap_write_detail(const struct mf_heap_writer *writer)
 {
 	write_corrupt(writer);
-	write_pinners(writer);
-	write_ranges(writer);
+	mf_heap_write_trim(writer);
 	if (writer->rows->detail < MF_HEAP_VERBOSE || !writer->worst.count)
 		return;
 	write_heaps(writer, writer->worst.items[0]);

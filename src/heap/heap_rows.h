@@ -27,6 +27,9 @@ const char *mf_bin_kind_name(enum mf_bin_kind kind);
 /** Damage and what pins memory; and, when verbose, the worst arena's inside. */
 void mf_heap_write_detail(const struct mf_heap_writer *writer);
 
+/** Where unused memory is, what malloc_trim makes of it, and who pins it. */
+void mf_heap_write_trim(const struct mf_heap_writer *writer);
+
 /** What people call ARENA: "main", or its number in TEXT (MF_UNIT_TEXT bytes). */
 const char *mf_arena_name(char *text, const struct mf_arena *arena);
 

@@ -12,6 +12,10 @@
 #include "base/vec.h"
 #include "heap/heap_rows.h"
 
+enum {
+	LITTLE = 50, /* a smaller part than one in so many is not named */
+};
+
 static double share_of(uint64_t part, uint64_t whole)
 {
 	return whole ? (double)part / (double)whole : 0;
@@ -58,6 +62,37 @@ static void add_identity(struct mf_buffer *text,
 	add_part(text, writer, figures->unread, "not read");
 }
 
+/* The larger reasons; the table has all. */
+static void add_retained(struct mf_buffer *text,
+			 const struct mf_heap_writer *writer)
+{
+	const struct mf_arena_figures *figures = &writer->allocator->figures;
+	const struct mf_retained *retained = &figures->retained;
+	const struct {
+		uint64_t bytes;
+		const char *what;
+	} reasons[] = {
+		{ retained->pinned, "pinned" },
+		{ retained->main_top + retained->tops, "in tops" },
+		{ retained->tcache, "in tcaches" },
+		{ retained->locked + retained->hugetlb, "locked" },
+		{ retained->skipped, "in corrupt arenas" },
+	};
+	const char *before = "; what stays: ";
+
+	for (size_t i = 0; i < MF_ARRAY_SIZE(reasons); i++) {
+		char size[MF_UNIT_TEXT];
+
+		if (reasons[i].bytes <= figures->unused.resident / LITTLE)
+			continue;
+		mf_buffer_printf(
+			text, "%s%s %s", before,
+			mf_report_size(writer->report, size, reasons[i].bytes),
+			reasons[i].what);
+		before = ", ";
+	}
+}
+
 static void add_outlook(struct mf_buffer *text,
 			const struct mf_heap_writer *writer)
 {
@@ -70,19 +105,18 @@ static void add_outlook(struct mf_buffer *text,
 				 ? mf_report_size(writer->report, size,
 						  figures->trimmable_bytes)
 				 : "nothing");
-	if (figures->pinned_bytes)
-		mf_buffer_printf(text, "; %s of free is pinned",
+	mf_buffer_printf(
+		text, " of %s that is unused in RAM",
+		mf_report_size(writer->report, size, figures->unused.resident));
+	add_retained(text, writer);
+	if (figures->unused.absent)
+		mf_buffer_printf(text, "; %s more is not in RAM",
 				 mf_report_size(writer->report, size,
-						figures->pinned_bytes));
-	if (figures->free.already_returned)
-		mf_buffer_printf(
-			text, "; %s of free was given back before",
-			mf_report_size(writer->report, size,
-				       figures->free.already_returned));
-	if (figures->free.swapped)
-		mf_buffer_printf(text, "; %s of free is in swap",
+						figures->unused.absent));
+	if (figures->unused.swapped)
+		mf_buffer_printf(text, "; %s more is in swap",
 				 mf_report_size(writer->report, size,
-						figures->free.swapped));
+						figures->unused.swapped));
 	if (allocator->mmapped.count) {
 		mf_format_count(count, allocator->mmapped.count);
 		mf_buffer_printf(text, "; %s large block%s mapped apart: %s",
