@@ -170,7 +170,7 @@ static inline void forge_finish(struct forge *forge)
 /* ---- further arenas ---------------------------------------------------------- */
 
 /** A heap of SIZE bytes at BASE, of which COMMITTED can be used, for ARENA,
- * whose newest it is; the rest of its 64 MiB is reserved. */
+ * whose newest it is; the rest of its heap_max is reserved. */
 static inline struct forge_segment forge_heap(struct forge *forge,
 					      unsigned arena, uint64_t base,
 					      uint64_t size, uint64_t committed)
@@ -181,7 +181,7 @@ static inline struct forge_segment forge_heap(struct forge *forge,
 	forge_map(forge, base, committed, "");
 	mf_vec_push(&forge->memory,
 		    (struct forge_memory){ .base = base + committed,
-					   .size = FORGE_HEAP_MAX - committed,
+					   .size = forge->heap_max - committed,
 					   .path = "" });
 	forge_set(forge, base, truth->address);
 	forge_set(forge, base + 8, truth->newest);

@@ -90,6 +90,7 @@ struct forge {
 	uint64_t tcache; /* user address of the one that caches */
 	const struct forge_generation *generation;
 	uint32_t page;
+	uint64_t heap_max; /* address space of a heap */
 	MF_VEC(struct forge_memory) memory;
 	MF_VEC(struct forge_record) records;
 	struct forge_truth truth[FORGE_ARENAS];
@@ -250,7 +251,9 @@ static inline void forge_start(struct forge *forge,
 			       const struct forge_generation *generation,
 			       uint32_t page)
 {
-	*forge = (struct forge){ .generation = generation, .page = page };
+	*forge = (struct forge){ .generation = generation,
+				 .page = page,
+				 .heap_max = FORGE_HEAP_MAX };
 	forge_map(forge, FORGE_DATA, FORGE_DATA_SIZE, "/lib/libc.so.6");
 	forge_parameters(forge);
 	forge_state_init(forge, forge_main_arena(), true);

@@ -368,6 +368,36 @@ static void test_grows_by_huge_pages(void **state)
 	forge_deinit(&forge);
 }
 
+/* With glibc.malloc.hugetlb=2 heaps had four huge pages of room until 2.41. */
+static void test_heaps_of_huge_pages(void **state)
+{
+	const struct world *world = *state;
+	const struct forge_par_offsets *par = &world->generation->par;
+	const unsigned first = world->generation->first;
+	struct forge_segment segment;
+	struct forge forge;
+	uint64_t base;
+
+	if (par->hp_pagesize == FORGE_NONE)
+		return;
+	start_world(world, &forge);
+	forge.heap_max = first < 242 ? 4 * HUGE_PAGE : FORGE_HEAP_MAX;
+	base = FORGE_ARENA + 3 * forge.heap_max;
+	forge_set(&forge, forge_par(&forge, par->hp_pagesize), HUGE_PAGE);
+	fill(world, &forge, &forge.main, true);
+	forge_finish(&forge);
+	segment = forge_new_arena(&forge, base, HUGE_PAGE);
+	fill(world, &forge, &segment, true);
+	forge_append(&forge, &segment, segment.end - segment.next - 0x20,
+		     FORGE_IN_USE);
+	forge_fence_heap(&forge, &segment, false);
+	segment = forge_more(&forge, segment.arena, base + forge.heap_max,
+			     2 * HUGE_PAGE, 2 * HUGE_PAGE);
+	forge_top(&forge, &segment);
+	expect_read(&forge, world->page);
+	forge_deinit(&forge);
+}
+
 int main(void)
 {
 	static const struct world_theme themes[WORLD_THEMES] = {
@@ -380,6 +410,7 @@ int main(void)
 		{ "unused", test_unused },
 		{ "decoys", test_decoys },
 		{ "huge pages", test_grows_by_huge_pages },
+		{ "heaps of huge pages", test_heaps_of_huge_pages },
 	};
 
 	return run_worlds(themes);
