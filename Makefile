@@ -65,6 +65,13 @@ UNITS	:= $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
 FIXTURES := $(patsubst fixtures/programs/%.c,$(O)/fixtures/%,\
 	$(wildcard fixtures/programs/*.c))
 
+# Some of them with libc inside, where there is one to link; then stripped, too.
+ifneq ($(findstring /,$(shell $(CC) -print-file-name=libc.a)),)
+FIXTURES += $(addprefix $(O)/fixtures/,static-bins static-arenas \
+	static-mainheap static-cached static-namespaces static-pie-bins \
+	stripped-bins)
+endif
+
 .PHONY: all
 all: $(PROGRAM)
 
@@ -95,10 +102,24 @@ $(O)/tests/%: tests/unit/%.c $(LIBRARY) $(FLAGS)
 		$(LIBRARY) $(LIBS) -lcmocka
 
 # Victims are never sanitized or optimised: what they allocate is what is seen.
+FIXTURE	= $(CC) -std=gnu17 -D_GNU_SOURCE -O0 -g -Wall -Wextra \
+	  $(if $(WERROR),-Werror) -pthread -MMD -MP -MF $@.d
 $(O)/fixtures/%: fixtures/programs/%.c
 	@mkdir -p $(@D)
-	$(call say,FIXTURE,$@) $(CC) -std=gnu17 -D_GNU_SOURCE -O0 -g -Wall \
-		-Wextra $(if $(WERROR),-Werror) -pthread -MMD -MP -MF $@.d -o $@ $<
+	$(call say,FIXTURE,$@) $(FIXTURE) -o $@ $<
+
+# The linker warns of dlopen, which is what the program is about.
+$(O)/fixtures/static-%: fixtures/programs/%.c
+	@mkdir -p $(@D)
+	$(call say,FIXTURE,$@) $(FIXTURE) -static -o $@ $< 2>$@.said || \
+		{ cat $@.said; false; }
+
+$(O)/fixtures/static-pie-%: fixtures/programs/%.c
+	@mkdir -p $(@D)
+	$(call say,FIXTURE,$@) $(FIXTURE) -static-pie -o $@ $<
+
+$(O)/fixtures/stripped-%: $(O)/fixtures/static-%
+	$(call say,FIXTURE,$@) strip -o $@ $<
 
 # What is made from the command table: the man page and the completions.
 GENERATED := $(O)/$(NAME).1 $(O)/$(NAME).bash $(O)/_$(NAME)

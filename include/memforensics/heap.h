@@ -219,6 +219,8 @@ struct mf_allocator {
 	uint64_t mmapped_mapped; /* bytes of their mappings: glibc 2.43 counts
 				     some bytes of resized ones twice */
 	uint64_t mmapped_resident;
+	uint64_t resident_hugetlb; /* of both residents: in huge pages that
+				      were reserved, which RSS does not count */
 	const struct mf_arena *arenas;
 	size_t arena_count;
 	const struct mf_thread_cache *tcaches; /* most bytes first */

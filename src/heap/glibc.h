@@ -129,7 +129,7 @@ struct mf_glibc_chunk {
 
 /** A mapping that malloc made for one chunk, which is OFFSET bytes inside. */
 struct mf_glibc_mapped {
-	uint64_t base, size, offset;
+	uint64_t base, size, offset, resident;
 };
 
 /** A tcache_perthread_struct, as found; its lists are not yet proved. */
@@ -420,6 +420,12 @@ bool mf_glibc_each_chunk(const struct mf_allocator_instance *instance,
 
 /** Puts mmapped chunks in address order, once all are there. */
 void mf_glibc_sort_mmapped(struct mf_glibc *glibc);
+
+/** The end of what belongs to memory that ends at END, of a page at least. */
+uint64_t mf_glibc_claim_end(const struct mf_glibc *glibc, uint64_t end);
+
+/** Bytes of all of it in huge pages that RSS does not count. */
+uint64_t mf_glibc_hugetlb_resident(struct mf_glibc *glibc);
 
 /* ---- figures (glibc_figures.c) ------------------------------------------------- */
 

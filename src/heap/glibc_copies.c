@@ -53,7 +53,7 @@ void mf_glibc_copies_add(struct mf_glibc_copies *copies, uint64_t base,
 	copies->count++;
 	copies->bytes += size;
 	mf_vec_push(&copies->found,
-		    (struct mf_glibc_mapped){ base, size, offset });
+		    (struct mf_glibc_mapped){ base, size, offset, 0 });
 }
 
 bool mf_glibc_copies_gather(struct mf_glibc_copies *ret, struct mf_glibc *first,
@@ -162,7 +162,7 @@ static uint64_t *sum_up(const struct mf_glibc_copies *copies)
 
 /* ---- sharing --------------------------------------------------------------- */
 
-static void give(struct mf_glibc *copy, const struct mf_glibc_mapped *mapped)
+static void give(struct mf_glibc *copy, struct mf_glibc_mapped *mapped)
 {
 	struct mf_page_counts pages = { 0 };
 	struct mf_error *error =
@@ -173,7 +173,8 @@ static void give(struct mf_glibc *copy, const struct mf_glibc_mapped *mapped)
 	copy->mmapped.count++;
 	copy->mmapped.bytes += mapped->size;
 	copy->mmapped_mapped += mapped->size;
-	copy->mmapped_resident += pages.present * copy->page_size;
+	mapped->resident = pages.present * copy->page_size;
+	copy->mmapped_resident += mapped->resident;
 	mf_vec_push(&copy->mapped, *mapped);
 	mf_vec_push(&copy->mmapped_chunks,
 		    (struct mf_glibc_chunk){
@@ -184,7 +185,8 @@ static void give(struct mf_glibc *copy, const struct mf_glibc_mapped *mapped)
 	mf_space_claim(copy->context->space,
 		       &(struct mf_claim){
 			       .start = mapped->base,
-			       .end = mapped->base + mapped->size,
+			       .end = mf_glibc_claim_end(
+				       copy, mapped->base + mapped->size),
 			       .class = MF_CLASS_MMAP_CHUNK,
 			       .certainty = MF_BY_STRUCTURE,
 			       .label = "mmapped chunk",

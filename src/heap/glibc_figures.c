@@ -271,6 +271,7 @@ void mf_glibc_make_figures(struct mf_glibc *glibc, struct mf_allocator *info)
 	info->mmapped = glibc->mmapped;
 	info->mmapped_mapped = glibc->mmapped_mapped;
 	info->mmapped_resident = glibc->mmapped_resident;
+	info->resident_hugetlb = mf_glibc_hugetlb_resident(glibc);
 	publish_parameters(glibc, info);
 	note_cut_ranges(glibc, &ranges);
 	mf_vec_deinit(&ranges.items);

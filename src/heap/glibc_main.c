@@ -130,7 +130,8 @@ void mf_glibc_claim_main(struct mf_glibc *glibc,
 	mf_space_claim(glibc->context->space,
 		       &(struct mf_claim){
 			       .start = segment->memory_start,
-			       .end = round_up(segment->end, page),
+			       .end = mf_glibc_claim_end(
+				       glibc, round_up(segment->end, page)),
 			       .class = class,
 			       .certainty = MF_BY_STRUCTURE,
 			       .label = MF_GLIBC_MAIN_LABEL,

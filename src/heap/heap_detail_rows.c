@@ -14,6 +14,7 @@ enum {
 	CORRUPTIONS = 10,
 	HEAPS = 20,
 	BINS = 20,
+	TCACHES = 10,
 };
 
 const char *mf_arena_name(char *text, const struct mf_arena *arena)
@@ -213,6 +214,52 @@ static void write_bins(const struct mf_heap_writer *writer,
 	mf_report_table_end(writer->report);
 }
 
+static const struct mf_column tcache_columns[] = {
+	{ "tid", "thread", MF_VALUE_ID, 0 },
+	{ "arena", "arena", MF_VALUE_TEXT, 0 },
+	{ "count", "chunks", MF_VALUE_COUNT, 0 },
+	{ "bytes", "bytes", MF_VALUE_SIZE, 0 },
+	{ "state", "", MF_VALUE_TEXT, MF_SHOW_FILL },
+};
+
+/* Those of threads that do not keep anything are left out. */
+static void write_tcaches(const struct mf_heap_writer *writer)
+{
+	static const struct mf_table table = {
+		.key = "tcache_rows",
+		.title = "THREAD CACHES",
+		.columns = tcache_columns,
+		.column_count = MF_ARRAY_SIZE(tcache_columns),
+		.top = TCACHES,
+		.show = MF_SHOW_TEXT_ONLY,
+	};
+	const struct mf_allocator *allocator = writer->allocator;
+
+	mf_report_table_begin(writer->report, &table);
+	for (size_t i = 0; i < allocator->tcache_count; i++) {
+		const struct mf_thread_cache *one = &allocator->tcaches[i];
+		char name[MF_UNIT_TEXT];
+
+		if (one->valid && !one->amount.count && !one->mmapped.count)
+			continue;
+		mf_report_row(
+			writer->report,
+			(struct mf_value[]){
+				one->tid ? mf_id((uint64_t)one->tid)
+					 : mf_none(),
+				mf_text(one->arena ? mf_arena_name(name,
+								   one->arena)
+						   : "-"),
+				mf_count(one->amount.count +
+					 one->mmapped.count),
+				mf_size(one->amount.bytes + one->mmapped.bytes),
+				mf_text(one->valid ? ""
+						   : "damaged: counted in use"),
+			});
+	}
+	mf_report_table_end(writer->report);
+}
+
 static void write_parameters(const struct mf_heap_writer *writer)
 {
 	const struct mf_allocator *allocator = writer->allocator;
@@ -240,5 +287,6 @@ void mf_heap_write_detail(const struct mf_heap_writer *writer)
 	write_heaps(writer, writer->worst.items[0]);
 	write_sizes(writer, writer->worst.items[0]);
 	write_bins(writer, writer->worst.items[0]);
+	write_tcaches(writer);
 	write_parameters(writer);
 }

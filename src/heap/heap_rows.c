@@ -502,9 +502,11 @@ static void write_walked(struct mf_report *report,
 		.columns = arena_columns,
 		.column_count = MF_ARRAY_SIZE(arena_columns),
 	};
-	const struct mf_field consistency[] = {
+	const struct mf_field more[] = {
 		{ "consistency", NULL,
 		  mf_text(mf_consistency_name(allocator->consistency)), 0 },
+		{ "resident_hugetlb", NULL,
+		  mf_size(allocator->resident_hugetlb), 0 },
 	};
 	const struct mf_field mmapped[] = {
 		{ "count", NULL, mf_count(allocator->mmapped.count), 0 },
@@ -514,7 +516,7 @@ static void write_walked(struct mf_report *report,
 	};
 
 	write_figures(report, &allocator->figures, NULL);
-	write_object(report, NULL, consistency, MF_ARRAY_SIZE(consistency));
+	write_object(report, NULL, more, MF_ARRAY_SIZE(more));
 	write_object(report, "mmapped", mmapped, MF_ARRAY_SIZE(mmapped));
 	write_tcaches(report, allocator);
 	mf_report_table_begin(report, &table);
