@@ -231,11 +231,37 @@ static bool may_be_torn(const struct mf_facts *facts,
 	return facts->racy || arena->in_flight;
 }
 
+static void tell_neighbour(struct mf_judge *judge, const char *where,
+			   const char *size, const struct mf_neighbour *chunk)
+{
+	if (!chunk->state)
+		return;
+	mf_judge_evidence(judge, where, mf_address(chunk->address));
+	mf_judge_evidence(judge, size, mf_size(chunk->size));
+}
+
+/* What did it, and which chunk it probably came from. */
+static void tell_damage(struct mf_judge *judge, const struct mf_corruption *row)
+{
+	if (row->kind)
+		mf_judge_evidence(judge, "kind",
+				  mf_text(mf_judge_text(judge, row->kind)));
+	if (row->cause)
+		mf_judge_evidence(judge, "cause",
+				  mf_text(mf_judge_text(judge, row->cause)));
+	if (row->text)
+		mf_judge_evidence(judge, "text",
+				  mf_text(mf_judge_text(judge, row->text)));
+	tell_neighbour(judge, "previous", "previous_size", &row->previous);
+	tell_neighbour(judge, "next", "next_size", &row->next);
+}
+
 static void judge_corruption(struct mf_judge *judge,
 			     const struct mf_facts *facts)
 {
 	const struct mf_allocator *glibc = mf_facts_glibc(facts);
 	const struct mf_arena *first = NULL;
+	const struct mf_corruption *row;
 	size_t places = 0, arenas = 0;
 
 	for (size_t i = 0; i < glibc->arena_count; i++) {
@@ -249,22 +275,24 @@ static void judge_corruption(struct mf_judge *judge,
 	}
 	if (!first)
 		return;
+	row = &first->corrupt[0];
 	mf_judge_find(judge, MF_SEVERITY_CRITICAL, first->figures.system,
-		      "heap corruption at 0x%" PRIx64 ": %s%s",
-		      first->corrupt[0].address, first->corrupt[0].what,
-		      places > 1 ? ", and more" : "");
+		      "heap corruption at 0x%" PRIx64 ": %s%s", row->address,
+		      row->what, places > 1 ? ", and more" : "");
 	mf_judge_evidence(judge, "places", mf_count(places));
 	mf_judge_evidence(judge, "arenas", mf_count(arenas));
 	mf_judge_evidence(judge, "arena", mf_id(first->index));
-	mf_judge_evidence(judge, "address",
-			  mf_address(first->corrupt[0].address));
-	mf_judge_evidence(
-		judge, "what",
-		mf_text(mf_judge_text(judge, first->corrupt[0].what)));
+	mf_judge_evidence(judge, "address", mf_address(row->address));
+	mf_judge_evidence(judge, "what",
+			  mf_text(mf_judge_text(judge, row->what)));
+	tell_damage(judge, row);
 	mf_judge_advise(judge,
 			"memforensics arenas %s --json | "
 			"jq '.allocators[].arenas[]?.corrupt'",
 			mf_judge_pid(judge));
+	mf_judge_advise(judge,
+			"valgrind PROGRAM, or built with -fsanitize=address   "
+			"# stops at the write itself");
 	mf_judge_advise_environment(judge,
 				    "LD_PRELOAD=libc_malloc_debug.so.0 "
 				    "GLIBC_TUNABLES=glibc.malloc.check=3",

@@ -383,6 +383,9 @@ static void diagnose(struct checker *checker, const struct suspects *suspects)
 	for (unsigned i = 1; i <= LAST; i++)
 		if (suspects->bins[i])
 			check_list(checker, i);
+	/* A chunk of a suspect bin's sizes may not have been sorted yet. */
+	if (checker->arena->damage_count == before && !suspects->bins[1])
+		check_list(checker, 1);
 	while (checker->arena->damage_count == before && !checker->unknown &&
 	       (segment = mf_glibc_segment_numbered(checker->glibc, next))) {
 		find_unlisted(checker, suspects, segment);

@@ -14,7 +14,7 @@
 enum {
 	KEPT = 32,	/* notes of each arena */
 	HEADER_RUN = 9, /* a text over prev_size that reached the size */
-	LINK_RUN = 4,
+	SHORT_RUN = 4,
 };
 
 /* What stands at the place: where text would show what was written there. */
@@ -259,10 +259,16 @@ static const char *find_text(struct mf_glibc *glibc,
 		return NULL;
 	switch (kinds[damage->kind].place) {
 	case PLACE_HEADER:
-		text = text_from(glibc, damage, 0, HEADER_RUN);
+		/* What is wrong with a size must have come so far. */
+		text = text_from(glibc, damage, 0,
+				 damage->kind == MF_DAMAGE_PREV_SIZE ||
+						 damage->kind ==
+							 MF_DAMAGE_PREV_INUSE
+					 ? SHORT_RUN
+					 : HEADER_RUN);
 		return text ? text
 			    : text_from(glibc, damage, MF_GLIBC_SIZE_FIELD,
-					LINK_RUN);
+					SHORT_RUN);
 	case PLACE_LINK:
 		/* It was read again after the release: is it still wrong? */
 		link = mf_glibc_reveal(
@@ -272,10 +278,10 @@ static const char *find_text(struct mf_glibc *glibc,
 		if (link % MF_GRANULE == 0 && link < glibc->user_end)
 			return NULL;
 		return text_from(glibc, damage, MF_GLIBC_CHUNK_HEADER,
-				 LINK_RUN);
+				 SHORT_RUN);
 	case PLACE_FIELDS:
 		return text_from(glibc, damage, MF_GLIBC_CHUNK_HEADER,
-				 LINK_RUN);
+				 SHORT_RUN);
 	case PLACE_NONE:
 		break;
 	}
@@ -308,29 +314,50 @@ static int by_kind(const void *a, const void *b)
 	       (left->address < right->address);
 }
 
+/* Links in what the walk could not make out are not news: its first header
+ * is. */
+static bool follows_from_another(const struct mf_glibc_damage *damage,
+				 const struct mf_corruption *row)
+{
+	return damage->kind > MF_DAMAGE_FLAGS && row->chunk.state &&
+	       strcmp(row->chunk.state, "unread") == 0;
+}
+
+static struct mf_corruption tell(struct mf_glibc *glibc,
+				 const struct mf_glibc_damage *damage)
+{
+	struct mf_corruption row = {
+		.address = damage->address,
+		.what = damage->what,
+		.kind = kinds[damage->kind].code,
+		.text = find_text(glibc, damage),
+		.lost = damage->lost,
+	};
+
+	mf_glibc_locate(glibc, damage->address, &row);
+	row.cause = cause_of(damage, &row);
+	/* Only its link is not to be read: so the walk took it. */
+	if (row.chunk.state && damage->kind == MF_DAMAGE_TCACHE_LINK)
+		row.chunk.state = "tcache";
+	if (row.chunk.state && damage->kind == MF_DAMAGE_FAST_LINK)
+		row.chunk.state = "fastbin";
+	return row;
+}
+
 void mf_glibc_publish_damage(struct mf_glibc *glibc,
 			     struct mf_glibc_arena *arena,
 			     struct mf_arena *info)
 {
-	size_t count = arena->damage.count;
 	struct mf_corruption *rows =
-		mf_pool_alloc(glibc->context->pool, count * sizeof(*rows));
+		mf_pool_alloc(glibc->context->pool,
+			      (arena->damage.count + 1) * sizeof(*rows));
 
 	mf_vec_sort(&arena->damage, by_kind);
-	for (size_t i = 0; i < count; i++) {
-		const struct mf_glibc_damage *damage = &arena->damage.items[i];
-		struct mf_corruption row = {
-			.address = damage->address,
-			.what = damage->what,
-			.kind = kinds[damage->kind].code,
-			.text = find_text(glibc, damage),
-			.lost = damage->lost,
-		};
+	mf_vec_foreach(damage, &arena->damage) {
+		struct mf_corruption row = tell(glibc, damage);
 
-		mf_glibc_locate(glibc, damage->address, &row);
-		row.cause = cause_of(damage, &row);
-		rows[i] = row;
+		if (!follows_from_another(damage, &row))
+			rows[info->corrupt_count++] = row;
 	}
 	info->corrupt = rows;
-	info->corrupt_count = count;
 }

@@ -211,14 +211,26 @@ expect_finding(struct forged *forged, const char *code, const char *title)
 	return finding;
 }
 
-static inline uint64_t evidence_of(const struct mf_finding *finding,
-				   const char *key)
+static inline const struct mf_value *
+evidence_value_of(const struct mf_finding *finding, const char *key)
 {
 	for (size_t i = 0; i < finding->evidence_count; i++)
 		if (!strcmp(finding->evidence[i].key, key))
-			return finding->evidence[i].value.number;
+			return &finding->evidence[i].value;
 	fail_msg("no evidence %s", key);
-	return 0;
+	return NULL;
+}
+
+static inline uint64_t evidence_of(const struct mf_finding *finding,
+				   const char *key)
+{
+	return evidence_value_of(finding, key)->number;
+}
+
+static inline const char *evidence_text_of(const struct mf_finding *finding,
+					   const char *key)
+{
+	return evidence_value_of(finding, key)->text;
 }
 
 static inline int setup_forged(void **state)

@@ -314,6 +314,9 @@ static void corruption_is_critical_when_it_held_still(void **state)
 	static const struct mf_corruption broken = {
 		.address = 0x7f0000001010,
 		.what = "size 0x41414141 leaves the heap",
+		.kind = "size",
+		.cause = "overflow: the chunk before it",
+		.previous = { 0x7f0000001000, 0x10, "in_use" },
 	};
 	struct forged *forged = *state;
 	const struct mf_finding *finding;
@@ -324,6 +327,10 @@ static void corruption_is_critical_when_it_held_still(void **state)
 		forged, "heap-corruption",
 		"heap corruption at 0x7f0000001010: size 0x41414141 leaves the heap");
 	assert_int_equal(finding->severity, MF_SEVERITY_CRITICAL);
+	assert_string_equal(evidence_text_of(finding, "cause"), broken.cause);
+	assert_string_equal(evidence_text_of(finding, "kind"), "size");
+	assert_int_equal(evidence_of(finding, "previous"),
+			 broken.previous.address);
 	forged->facts.racy = true;
 	expect_finding(forged, "heap-corruption", NULL);
 	forged->facts.racy = false;
