@@ -336,8 +336,9 @@ const struct mf_partial *mf_target_partials(const struct mf_target *target,
 /** An empty forged target: 4096-byte pages, all abilities, no threads. */
 struct mf_target *mf_target_create_forged(void);
 
-/** Before any mapping is added. */
+/** Before any mapping is added: not as on x86-64. */
 void mf_target_forge_page_size(struct mf_target *target, uint32_t page_size);
+void mf_target_forge_user_end(struct mf_target *target, uint64_t user_end);
 
 /**
  * Adds a mapping whose bytes are BYTES (not copied; NULL: absent pages). PAGES

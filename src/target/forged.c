@@ -132,6 +132,12 @@ void mf_target_forge_page_size(struct mf_target *target, uint32_t page_size)
 	target->info.page_size = page_size;
 }
 
+void mf_target_forge_user_end(struct mf_target *target, uint64_t user_end)
+{
+	assert(target->info.kind == MF_TARGET_FORGED);
+	target->info.user_end = user_end;
+}
+
 static int compare_mappings(const void *left, const void *right)
 {
 	const struct mf_mapping *a = left, *b = right;

@@ -315,6 +315,8 @@ static inline void forge_open(struct forge *forge)
 {
 	forge->target = mf_target_create_forged();
 	mf_target_forge_page_size(forge->target, forge->page);
+	if (forge->user_end)
+		mf_target_forge_user_end(forge->target, forge->user_end);
 	mf_target_forge_mapping(
 		forge->target,
 		&(struct mf_mapping){ .start = FORGE_DATA - forge->page,

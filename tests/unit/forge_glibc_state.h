@@ -91,6 +91,7 @@ struct forge {
 	const struct forge_generation *generation;
 	uint32_t page;
 	uint64_t heap_max; /* address space of a heap */
+	uint64_t user_end; /* 0: as on x86-64 */
 	MF_VEC(struct forge_memory) memory;
 	MF_VEC(struct forge_record) records;
 	struct forge_truth truth[FORGE_ARENAS];

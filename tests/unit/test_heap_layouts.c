@@ -336,6 +336,40 @@ static void test_decoys(void **state)
 	}
 }
 
+/* ---- another machine -------------------------------------------------------- */
+
+/* aarch64 has addresses of 48 bits, and uses the highest. */
+static void test_high_addresses(void **state)
+{
+	const struct world *world = *state;
+	const uint64_t brk_base = UINT64_C(0xaaaae5a10000);
+	const uint64_t heaps = UINT64_C(0xffff90000000);
+	const uint64_t mmapped = UINT64_C(0xfffff7000000);
+	struct forge_segment segment;
+	struct forge forge;
+
+	forge_start(&forge, world->generation, world->page);
+	forge.user_end = UINT64_C(1) << 48;
+	forge_main(&forge, brk_base, FORGE_HEAP_SIZE, "[heap]");
+	fill(world, &forge, &forge.main, true);
+	segment = forge_new_arena(&forge, heaps, 0x40000);
+	fill(world, &forge, &segment, true);
+	forge_append(&forge, &segment, segment.end - segment.next - 0x20,
+		     FORGE_UNSORTED);
+	forge_fence_heap(&forge, &segment, false);
+	segment = forge_more(&forge, segment.arena, heaps + 2 * FORGE_HEAP_MAX,
+			     0x20000, 0x30000);
+	forge_top(&forge, &segment);
+	/* one thread's cache holds chunks of both */
+	if (has_tcache(world))
+		forge_chunk(&forge, 0x200, FORGE_TCACHE);
+	forge_finish(&forge);
+	forge_map(&forge, mmapped, 0x90000, "");
+	forge_mmapped(&forge, mmapped, 0x90000, 0x1000 - 16);
+	expect_read(&forge, world->page);
+	forge_deinit(&forge);
+}
+
 /* ---- huge pages ------------------------------------------------------------------ */
 
 /* aarch64, 2.43 and later: heaps and the break grow by 2 MiB. */
@@ -409,6 +443,7 @@ int main(void)
 		{ "parameters", test_parameters },
 		{ "unused", test_unused },
 		{ "decoys", test_decoys },
+		{ "high addresses", test_high_addresses },
 		{ "huge pages", test_grows_by_huge_pages },
 		{ "heaps of huge pages", test_heaps_of_huge_pages },
 	};
