@@ -135,8 +135,23 @@ void mf_judge_advise_environment(struct mf_judge *judge, const char *setting,
 			effect);
 }
 
+static bool is_damaged(const struct mf_facts *facts)
+{
+	const struct mf_allocator *glibc = mf_facts_glibc(facts);
+
+	for (size_t i = 0; glibc && i < glibc->arena_count; i++)
+		if (glibc->arenas[i].corrupt_count)
+			return true;
+	return false;
+}
+
 void mf_judge_advise_trim(struct mf_judge *judge, const struct mf_facts *facts)
 {
+	if (is_damaged(facts)) {
+		mf_judge_advise(judge, "do not trim it: malloc may abort at "
+				       "the damage; restart it");
+		return;
+	}
 	if (mf_facts_has(facts, "hotspot")) {
 		mf_judge_advise(judge, "jcmd %s System.trim_native_heap",
 				mf_judge_pid(judge));
@@ -157,7 +172,7 @@ void mf_judge_advise_trim(struct mf_judge *judge, const struct mf_facts *facts)
 /* ---- running -------------------------------------------------------------- */
 
 static const struct mf_rules *const themes[] = {
-	&mf_glibc_rules,   &mf_arena_rules,  &mf_stack_rules,
+	&mf_glibc_rules,   &mf_arena_rules,  &mf_holder_rules,	&mf_stack_rules,
 	&mf_mapping_rules, &mf_kernel_rules, &mf_runtime_rules,
 };
 

@@ -88,7 +88,7 @@ static void judge_spread(struct mf_judge *judge, const struct mf_facts *facts)
 static void judge_orphans(struct mf_judge *judge, const struct mf_facts *facts)
 {
 	const struct mf_allocator *glibc = mf_facts_glibc(facts);
-	uint64_t resident = 0, in_use = 0;
+	uint64_t resident = 0, in_use = 0, unused = 0, trimmable = 0;
 	size_t count = 0;
 
 	for (size_t i = 0; i < glibc->arena_count; i++) {
@@ -100,6 +100,8 @@ static void judge_orphans(struct mf_judge *judge, const struct mf_facts *facts)
 		count++;
 		resident += arena->figures.resident;
 		in_use += arena->figures.in_use.bytes;
+		unused += arena->figures.unused.resident;
+		trimmable += arena->figures.trimmable_bytes;
 	}
 	if (!count)
 		return;
@@ -114,6 +116,8 @@ static void judge_orphans(struct mf_judge *judge, const struct mf_facts *facts)
 	mf_judge_evidence(judge, "arenas", mf_count(count));
 	mf_judge_evidence(judge, "resident", mf_size(resident));
 	mf_judge_evidence(judge, "in_use", mf_size(in_use));
+	mf_judge_evidence(judge, "unused_resident", mf_size(unused));
+	mf_judge_evidence(judge, "trimmable", mf_size(trimmable));
 	mf_judge_advise_environment(judge, "MALLOC_ARENA_MAX=2",
 				    "threads that come and go share arenas");
 }
@@ -190,6 +194,8 @@ static void judge_threshold(struct mf_judge *judge,
 	mf_judge_evidence(judge, "free", mf_size(glibc->figures.free.bytes));
 	mf_judge_advise_environment(judge, "MALLOC_MMAP_THRESHOLD_=131072",
 				    "large blocks go back when freed");
+	mf_judge_advise(judge, "mallopt(M_MMAP_THRESHOLD, 131072);   "
+			       "/* the same, at the program's start */");
 }
 
 /* ---- live data --------------------------------------------------------------------- */
