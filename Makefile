@@ -111,12 +111,12 @@ $(O)/fixtures/%: fixtures/programs/%.c
 # The linker warns of dlopen, which is what the program is about.
 $(O)/fixtures/static-%: fixtures/programs/%.c
 	@mkdir -p $(@D)
-	$(call say,FIXTURE,$@) $(FIXTURE) -static -o $@ $< 2>$@.said || \
+	$(call say,FIXTURE,$@) $(FIXTURE) -static -DFX_STATIC -o $@ $< 2>$@.said || \
 		{ cat $@.said; false; }
 
 $(O)/fixtures/static-pie-%: fixtures/programs/%.c
 	@mkdir -p $(@D)
-	$(call say,FIXTURE,$@) $(FIXTURE) -static-pie -o $@ $<
+	$(call say,FIXTURE,$@) $(FIXTURE) -static-pie -DFX_STATIC -o $@ $<
 
 $(O)/fixtures/stripped-%: $(O)/fixtures/static-%
 	$(call say,FIXTURE,$@) strip -o $@ $<

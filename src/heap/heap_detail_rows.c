@@ -253,8 +253,7 @@ static void write_tcaches(const struct mf_heap_writer *writer)
 				mf_count(one->amount.count +
 					 one->mmapped.count),
 				mf_size(one->amount.bytes + one->mmapped.bytes),
-				mf_text(one->valid ? ""
-						   : "damaged: counted in use"),
+				mf_text(one->valid ? "" : "damaged"),
 			});
 	}
 	mf_report_table_end(writer->report);
