@@ -364,8 +364,10 @@ static inline void forge_deinit(struct forge *forge)
 	mf_space_destroy(forge->space);
 	mf_image_destroy(forge->image);
 	mf_target_close(forge->target);
-	mf_vec_foreach(memory, &forge->memory)
+	mf_vec_foreach(memory, &forge->memory) {
 		free(memory->bytes);
+		free(memory->own_pages);
+	}
 	mf_vec_deinit(&forge->memory);
 	mf_vec_deinit(&forge->records);
 }

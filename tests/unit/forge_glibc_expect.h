@@ -26,7 +26,7 @@ static inline uint64_t forge_pages_between(const struct forge *forge,
 
 	for (uint64_t at = forge_round_up(start, forge->page);
 	     at + forge->page <= end; at += forge->page)
-		pages++;
+		pages += forge_is_resident(forge, at);
 	return pages;
 }
 
@@ -58,8 +58,9 @@ static inline uint64_t forge_trimmable(const struct forge *forge,
 					? 0
 					: end - start - FORGE_TOP_STAYS;
 			if (!arena && top_unit)
-				pages += extra / top_unit * top_unit /
-					 forge->page;
+				pages += forge_pages_between(
+					forge,
+					end - extra / top_unit * top_unit, end);
 			start = end = 0;
 			continue;
 		}
@@ -71,6 +72,27 @@ static inline uint64_t forge_trimmable(const struct forge *forge,
 	}
 	return pages +
 	       forge_pages_between(forge, start + FORGE_FREE_HEADER, end);
+}
+
+/* Bytes in RAM of ARENA's chunks in bins. */
+static inline uint64_t forge_free_resident(const struct forge *forge,
+					   unsigned arena)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < forge->records.count; i++) {
+		const struct forge_record *record = &forge->records.items[i];
+		uint64_t at = record->address, end = at + record->size, next;
+
+		if (record->arena != arena || (record->state != FORGE_SMALL &&
+					       record->state != FORGE_UNSORTED))
+			continue;
+		for (; at < end; at = next) {
+			next = MF_MIN(forge_round_up(at + 1, forge->page), end);
+			bytes += forge_is_resident(forge, at) ? next - at : 0;
+		}
+	}
+	return bytes;
 }
 
 static inline void expect_amount(const struct mf_amount *got,
@@ -142,6 +164,10 @@ static inline void expect_arena(const struct forge *forge,
 	expect_amount(&figures->top, &truth->top);
 	assert_int_equal(figures->free.count, truth->free.count);
 	assert_int_equal(figures->free.bytes, truth->free.bytes);
+	assert_int_equal(figures->free.resident,
+			 forge_free_resident(forge, index));
+	assert_int_equal(figures->free.already_returned,
+			 truth->free.bytes - figures->free.resident);
 	assert_int_equal(figures->overhead, truth->overhead);
 	expect_sum(figures);
 	expect_bins(arena, truth);

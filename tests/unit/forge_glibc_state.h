@@ -55,6 +55,7 @@ struct forge_memory {
 	uint8_t *bytes;	      /* NULL: address space only */
 	const uint8_t *pages; /* flags; NULL: all present */
 	const char *path;
+	uint8_t *own_pages; /* by forge_holes */
 };
 
 /** Where chunks of an arena are appended, one behind the other. */
@@ -110,8 +111,10 @@ static inline void forge_map(struct forge *forge, uint64_t base, size_t size,
 			     const char *path)
 {
 	mf_vec_push(&forge->memory,
-		    (struct forge_memory){ base, size, calloc(1, size), NULL,
-					   path });
+		    (struct forge_memory){ .base = base,
+					   .size = size,
+					   .bytes = calloc(1, size),
+					   .path = path });
 }
 
 static inline struct forge_memory *forge_memory_at(struct forge *forge,
@@ -161,6 +164,44 @@ static inline uint64_t forge_main_arena(void)
 static inline uint64_t forge_round_up(uint64_t value, uint64_t to)
 {
 	return (value + to - 1) / to * to;
+}
+
+/** Of the pages that hold only zeros some are not there, some the zero page. */
+static inline void forge_holes(struct forge *forge)
+{
+	static const uint8_t flags[] = { 0, MF_PAGE_PRESENT,
+					 MF_PAGE_PRESENT | MF_PAGE_ZERO };
+
+	mf_vec_foreach(memory, &forge->memory) {
+		size_t pages = memory->size / forge->page;
+
+		if (!memory->bytes || memory->path[0] == '/')
+			continue;
+		memory->own_pages = calloc(1, pages);
+		memory->pages = memory->own_pages;
+		for (size_t i = 0; i < pages; i++) {
+			const uint8_t *bytes = memory->bytes + i * forge->page;
+			bool zero = !bytes[0] &&
+				    !memcmp(bytes, bytes + 1, forge->page - 1);
+
+			memory->own_pages[i] = flags[zero ? i % 3 : 1];
+		}
+	}
+}
+
+static inline bool forge_is_resident(const struct forge *forge,
+				     uint64_t address)
+{
+	for (size_t i = 0; i < forge->memory.count; i++) {
+		const struct forge_memory *memory = &forge->memory.items[i];
+
+		if (memory->bytes && address >= memory->base &&
+		    address < memory->base + memory->size)
+			return !memory->pages ||
+			       memory->pages[(address - memory->base) /
+					     forge->page] == MF_PAGE_PRESENT;
+	}
+	return false;
 }
 
 /* ---- malloc_par --------------------------------------------------------- */

@@ -141,6 +141,24 @@ static void test_arenas(void **state)
 	forge_deinit(&forge);
 }
 
+/* As after an earlier trim, and in memory that was never written to. */
+static void test_holes(void **state)
+{
+	const struct world *world = *state;
+	struct forge forge;
+
+	start_world(world, &forge);
+	fill(world, &forge, &forge.main, true);
+	forge_chunk(&forge, 0x30000, FORGE_UNSORTED);
+	forge_chunk(&forge, 0x20, FORGE_IN_USE);
+	add_large_arena(world, &forge);
+	add_small_arena(world, &forge);
+	forge_finish(&forge);
+	forge_holes(&forge);
+	expect_read(&forge, world->page);
+	forge_deinit(&forge);
+}
+
 /* The last thread of each arena has ended, or is the only one there. */
 static void test_threads_of_arenas(void **state)
 {
@@ -438,6 +456,7 @@ int main(void)
 		{ "main arena", test_main_arena },
 		{ "tcache alone", test_tcache_alone },
 		{ "arenas and heaps", test_arenas },
+		{ "holes", test_holes },
 		{ "threads of arenas", test_threads_of_arenas },
 		{ "mmapped chunks", test_mmapped },
 		{ "parameters", test_parameters },
