@@ -143,14 +143,20 @@ static void note_state(struct checker *checker, uint64_t chunk,
 				     mf_glibc_bin_index(size_of(node)));
 }
 
-static bool has_ring_links(struct checker *checker, uint64_t chunk,
-			   const struct node *node)
+/* CHUNK's link to OTHER, which should lead back: true unless it is CHUNK's that
+ * is wrong. */
+static bool is_ring_link(struct checker *checker, uint64_t chunk,
+			 uint64_t other, bool forward)
 {
-	struct node next, previous;
+	struct node node;
+	uint64_t back;
 
-	return read_node(checker, node->fd_nextsize, &next) &&
-	       read_node(checker, node->bk_nextsize, &previous) &&
-	       next.bk_nextsize == chunk && previous.fd_nextsize == chunk;
+	if (!is_place(checker, other))
+		return false;
+	if (!read_node(checker, other, &node))
+		return true;
+	back = forward ? node.bk_nextsize : node.fd_nextsize;
+	return back == chunk || !is_place(checker, back);
 }
 
 /* Of large chunks the first of each size is in a ring of its own. */
@@ -158,7 +164,8 @@ static void note_ring(struct checker *checker, uint64_t chunk,
 		      const struct node *node)
 {
 	if (checker->bin < FIRST_LARGE || !node->fd_nextsize ||
-	    has_ring_links(checker, chunk, node))
+	    (is_ring_link(checker, chunk, node->fd_nextsize, true) &&
+	     is_ring_link(checker, chunk, node->bk_nextsize, false)))
 		return;
 	mf_glibc_note_damage(checker->glibc, checker->arena,
 			     MF_DAMAGE_SKIP_LIST, chunk,
@@ -204,7 +211,7 @@ static bool settle_links(struct checker *checker, uint64_t from, uint64_t chunk,
 				     checker->bin);
 		return false;
 	}
-	if (state_of(checker, chunk, node) == STATE_NONE ||
+	if (state_of(checker, chunk, node) != STATE_FREE ||
 	    (read_link(checker, other, forward, &link) && link == chunk)) {
 		note_link(checker, from, forward, chunk);
 		return false;

@@ -236,12 +236,12 @@ static size_t text_run(const uint8_t *bytes, size_t size)
 	return run;
 }
 
-/* A text from FROM on, of at least so many bytes; NULL: there is none. */
-static const char *text_from(struct mf_glibc *glibc,
-			     const struct mf_glibc_damage *damage, size_t from,
-			     size_t least)
+/* A text in [FROM, TO) of at least so many bytes; NULL: there is none. */
+static const char *text_of(struct mf_glibc *glibc,
+			   const struct mf_glibc_damage *damage, size_t from,
+			   size_t to, size_t least)
 {
-	size_t run = text_run(damage->bytes + from, MF_DAMAGE_BYTES - from);
+	size_t run = text_run(damage->bytes + from, to - from);
 
 	return run < least ? NULL
 			   : mf_pool_strndup(glibc->context->pool,
@@ -260,15 +260,14 @@ static const char *find_text(struct mf_glibc *glibc,
 	switch (kinds[damage->kind].place) {
 	case PLACE_HEADER:
 		/* What is wrong with a size must have come so far. */
-		text = text_from(glibc, damage, 0,
-				 damage->kind == MF_DAMAGE_PREV_SIZE ||
-						 damage->kind ==
-							 MF_DAMAGE_PREV_INUSE
-					 ? SHORT_RUN
-					 : HEADER_RUN);
+		if (damage->kind == MF_DAMAGE_PREV_SIZE ||
+		    damage->kind == MF_DAMAGE_PREV_INUSE)
+			return text_of(glibc, damage, 0, MF_GLIBC_SIZE_FIELD,
+				       SHORT_RUN);
+		text = text_of(glibc, damage, 0, MF_DAMAGE_BYTES, HEADER_RUN);
 		return text ? text
-			    : text_from(glibc, damage, MF_GLIBC_SIZE_FIELD,
-					SHORT_RUN);
+			    : text_of(glibc, damage, MF_GLIBC_SIZE_FIELD,
+				      MF_DAMAGE_BYTES, SHORT_RUN);
 	case PLACE_LINK:
 		/* It was read again after the release: is it still wrong? */
 		link = mf_glibc_reveal(
@@ -277,11 +276,11 @@ static const char *find_text(struct mf_glibc *glibc,
 				damage->bytes + MF_GLIBC_CHUNK_HEADER));
 		if (link % MF_GRANULE == 0 && link < glibc->user_end)
 			return NULL;
-		return text_from(glibc, damage, MF_GLIBC_CHUNK_HEADER,
-				 SHORT_RUN);
+		return text_of(glibc, damage, MF_GLIBC_CHUNK_HEADER,
+			       MF_DAMAGE_BYTES, SHORT_RUN);
 	case PLACE_FIELDS:
-		return text_from(glibc, damage, MF_GLIBC_CHUNK_HEADER,
-				 SHORT_RUN);
+		return text_of(glibc, damage, MF_GLIBC_CHUNK_HEADER,
+			       MF_DAMAGE_BYTES, SHORT_RUN);
 	case PLACE_NONE:
 		break;
 	}

@@ -13,6 +13,7 @@ enum {
 	TCACHES_MAX = 1 << 16,
 	SMALL_BINS = 64, /* bins of one size each; later ones hold ranges */
 	LIST_MAX = 1 << 20,
+	LISTS_PROVED = 3,
 	STEPS_MAX = 64 << 20, /* along all lists; a lying heap has no more */
 	LARGE_LIST_MAX = 1 << 16, /* as long as tcache_count allows */
 	LARGES_MAX = 1 << 20,
@@ -310,6 +311,22 @@ static void mark_caught(struct mf_glibc *glibc,
 
 /* ---- what does not hold together ------------------------------------------ */
 
+/* Not known to be a thread's, but most of its lists hold: no accident. */
+static bool is_mostly_proved(struct proof *proof,
+			     struct mf_glibc_tcache *tcache)
+{
+	unsigned lists = 0, whole = 0;
+
+	for (unsigned i = 0; !tcache->broken && i < SMALL_BINS; i++) {
+		if (!tcache->entries[i])
+			continue;
+		lists++;
+		whole += is_count_right(tcache, i,
+					follow(proof, tcache, i, MF_LINK_NONE));
+	}
+	return whole >= LISTS_PROVED && whole > lists / 2;
+}
+
 /* Marks the members of a list up to where it breaks, and says why there. */
 static void mark_broken(struct proof *proof, struct mf_glibc_arena *arena,
 			struct mf_glibc_tcache *tcache, unsigned bin)
@@ -352,10 +369,10 @@ static void resolve_broken(struct proof *proof, struct mf_glibc_arena *arena,
 			mf_glibc_note_damage(
 				proof->glibc, arena, MF_DAMAGE_TCACHE_COUNT,
 				tcache->address - MF_GLIBC_CHUNK_HEADER,
-				"thread %d's tcache counts %u chunks of %u "
+				"this thread cache counts %u chunks of %u "
 				"bytes, but its list has %lld",
-				tcache->tid, tcache->counts[i],
-				(i + 2) * MF_GRANULE, (long long)count);
+				tcache->counts[i], (i + 2) * MF_GRANULE,
+				(long long)count);
 	}
 }
 
@@ -401,10 +418,12 @@ static void resolve(struct proof *proof, struct mf_glibc_tcache *tcache,
 		    struct refused *refused)
 {
 	struct mf_glibc *glibc = proof->glibc;
-	bool caught = false;
+	bool caught = false, refuse;
 
 	tcache->valid = !tcache->broken && is_proved(proof, tcache, &caught);
-	if (!tcache->valid && tcache->tid && !glibc->ran)
+	refuse = !tcache->valid &&
+		 (tcache->tid || is_mostly_proved(proof, tcache));
+	if (refuse && !glibc->ran)
 		caught = mf_glibc_was_inside(glibc, tcache->tid);
 	if (caught)
 		mark_caught(glibc, tcache);
@@ -412,7 +431,7 @@ static void resolve(struct proof *proof, struct mf_glibc_tcache *tcache,
 	if (!tcache->valid && tcache->tid && !caught &&
 	    refused->count++ < THREADS_NAMED)
 		mf_vec_push(&refused->tids, tcache->tid);
-	tcache->refused = !tcache->valid && tcache->tid && !caught;
+	tcache->refused = refuse && !caught;
 	for (unsigned i = 0; tcache->valid && i < MF_GLIBC_TCACHE_BINS_MAX; i++)
 		follow(proof, tcache, i, MF_LINK_TCACHE);
 }
