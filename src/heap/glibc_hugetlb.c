@@ -19,7 +19,7 @@ uint64_t mf_glibc_claim_end(const struct mf_glibc *glibc, uint64_t end)
 
 	if (!mapping || !is_hugetlb(mapping))
 		return end;
-	if (huge == UINT64_MAX || !huge || huge & (huge - 1) || end > -huge)
+	if (huge == UINT64_MAX || !huge || huge & (huge - 1) || end > UINT64_MAX - huge)
 		return mapping->end;
 	return MF_MIN(mapping->end, (end + huge - 1) & -huge);
 }
