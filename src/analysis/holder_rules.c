@@ -203,6 +203,7 @@ static const struct mf_arena *find_peak(const struct mf_allocator *glibc)
 	return worst;
 }
 
+/* What is still there others tell; this is of what is gone. */
 static void judge_peak(struct mf_judge *judge, const struct mf_facts *facts)
 {
 	const struct mf_allocator *glibc = mf_facts_glibc(facts);
@@ -211,7 +212,8 @@ static void judge_peak(struct mf_judge *judge, const struct mf_facts *facts)
 	const struct mf_arena *worst;
 
 	if (!glibc->arena_count || all->max_system / 4 < all->in_use.bytes ||
-	    all->max_system - all->in_use.bytes < 2 * LARGE)
+	    all->max_system - all->in_use.bytes < 2 * LARGE ||
+	    mf_is_large(unused, all->max_system - all->in_use.bytes, 25, 0))
 		return;
 	worst = find_peak(glibc);
 	mf_judge_find(judge, MF_SEVERITY_INFO, unused,

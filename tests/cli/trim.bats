@@ -215,6 +215,24 @@ evicts() { # PINNER
 	evicts '.arenas[3].heaps[0].pinners[1]'
 }
 
+@test "what pinners are: a symbol of the program, a tcache" {
+	victim trimming typed
+	look arenas
+	holds '[.arenas[0].pinners[].type] | index("shape_table") != null'
+	holds '.arenas[0].top_pinners | all(.type == "shape_table")'
+	holds '.arenas[0].top_pinners | [.[].break_bytes] | . == sort'
+	mf arenas --stop brief "$victim" >"$work/text"
+	grep -q '^WHAT PINS FREE MEMORY' "$work/text"
+	grep -q ' shape_table$' "$work/text"
+}
+
+@test "few small blocks hold a heap" {
+	victim trimming held 2
+	mf attach --json --stop brief --max-pause 10s "$victim" >"$report"
+	json_holds "$report" '.findings[] | select(.code == "held-heaps") |
+		.evidence.heaps == 2 and .evidence.chunks == 8'
+}
+
 heap_end() {
 	awk '$6 == "[heap]" { split($1, span, "-"); print span[2] }' \
 		"/proc/$victim/maps"
