@@ -306,6 +306,7 @@ static inline void forge_mapping(struct forge *forge,
 				      .offset = is_file ? forge->page : 0,
 				      .inode = is_file ? 7 : 0,
 				      .perms = perms,
+				      .vm_flags = memory->vm_flags,
 				      .path = memory->path },
 		memory->bytes, memory->pages);
 }

@@ -56,6 +56,7 @@ struct forge_memory {
 	const uint8_t *pages; /* flags; NULL: all present */
 	const char *path;
 	uint8_t *own_pages; /* by forge_holes */
+	unsigned vm_flags;
 };
 
 /** Where chunks of an arena are appended, one behind the other. */
