@@ -1,0 +1,104 @@
+/*
+ * aarch64. mf_thread.general holds the DWARF registers in DWARF's order (x0 to
+ * x30, sp); pc and the thread pointer have fields of their own.
+ *
+ * Restarting. The kernel decides what becomes of an interrupted call before it
+ * reports the stop, and shows neither the call's number nor its first argument
+ * afterwards: -EINTR cannot be made a restart here, and stays what it is. A
+ * thread that is in a call shows by its next instruction, or the one before: it
+ * is the call.
+ */
+#if defined(__aarch64__)
+
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+
+#include "base/compiler.h"
+#include "target/arch.h"
+
+enum {
+	INSTRUCTION = 4,
+	SYSCALL_REGISTER = 8,
+};
+
+static const uint32_t supervisor_call = 0xd4000001; /* svc #0 */
+
+const char *const mf_arch_name = "aarch64";
+const uint64_t mf_arch_user_end = UINT64_C(1) << 48;
+const bool mf_arch_tls_above = true;
+
+/* What mf_registers.raw holds: the regsets, and what only a stop tells. */
+struct registers {
+	struct user_regs_struct user;
+	uint64_t tp;
+	uint64_t in_syscall;
+};
+
+_Static_assert(sizeof(struct registers) <= MF_ARCH_REGISTERS, "they fit");
+
+static bool get_set(pid_t tid, int type, void *set, size_t size)
+{
+	struct iovec part = { set, size };
+
+	return ptrace(PTRACE_GETREGSET, tid, mf_remote_pointer((unsigned)type),
+		      &part) == 0 &&
+	       part.iov_len >= size;
+}
+
+static bool is_syscall(pid_t tid, uint64_t pc)
+{
+	uint64_t aligned = pc & ~(uint64_t)7;
+	long word;
+
+	errno = 0;
+	word = ptrace(PTRACE_PEEKTEXT, tid, mf_remote_pointer(aligned), NULL);
+	if (errno)
+		return false;
+	return (uint32_t)((uint64_t)word >> (pc & 4 ? 32 : 0)) ==
+	       supervisor_call;
+}
+
+bool mf_arch_get_registers(pid_t tid, struct mf_registers *ret)
+{
+	struct registers all = { 0 };
+
+	ret->size = 0;
+	if (!get_set(tid, NT_PRSTATUS, &all.user, sizeof(all.user)) ||
+	    !get_set(tid, NT_ARM_TLS, &all.tp, sizeof(all.tp)))
+		return false;
+	all.in_syscall = is_syscall(tid, all.user.pc) ||
+			 is_syscall(tid, all.user.pc - INSTRUCTION);
+	memcpy(ret->raw, &all, sizeof(all));
+	ret->size = sizeof(all);
+	return true;
+}
+
+void mf_arch_undo_eintr(pid_t tid, const struct mf_registers *registers)
+{
+	(void)tid;
+	(void)registers;
+}
+
+void mf_arch_fill_thread(const struct mf_registers *registers,
+			 struct mf_thread *thread)
+{
+	struct registers all;
+
+	if (registers->size != sizeof(all))
+		return;
+	memcpy(&all, registers->raw, sizeof(all));
+	memcpy(thread->general, all.user.regs, sizeof(all.user.regs));
+	thread->general[MF_ARRAY_SIZE(all.user.regs)] = all.user.sp;
+	thread->pc = all.user.pc;
+	thread->sp = all.user.sp;
+	thread->tp = all.tp;
+	thread->in_syscall = all.in_syscall;
+	thread->syscall = (int64_t)all.user.regs[SYSCALL_REGISTER];
+	thread->registers_known = true;
+}
+
+#endif
