@@ -6,6 +6,8 @@ here=${BASH_SOURCE[0]%/*}
 : "${FIXTURES:=$here/../../$O/fixtures}"
 : "${MEMFORENSICS:=$here/../../$O/memforensics}"
 MEMFORENSICS=$(realpath -m "$MEMFORENSICS")
+# Some have daemons and ldconfig where only root looks for them.
+PATH=$PATH:/usr/sbin:/sbin
 
 started=()
 
