@@ -421,6 +421,9 @@ bool mf_glibc_each_chunk(const struct mf_allocator_instance *instance,
 /** Puts mmapped chunks in address order, once all are there. */
 void mf_glibc_sort_mmapped(struct mf_glibc *glibc);
 
+/** MAPPING is of reserved huge pages: in RAM, but not in RSS. */
+bool mf_glibc_is_hugetlb(const struct mf_mapping *mapping);
+
 /** The end of what belongs to memory that ends at END, of a page at least. */
 uint64_t mf_glibc_claim_end(const struct mf_glibc *glibc, uint64_t end);
 

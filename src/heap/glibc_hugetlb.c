@@ -4,7 +4,7 @@
  */
 #include "heap/glibc_trim.h"
 
-static bool is_hugetlb(const struct mf_mapping *mapping)
+bool mf_glibc_is_hugetlb(const struct mf_mapping *mapping)
 {
 	return mapping->vm_flags & MF_VM_HUGETLB ||
 	       (mapping->inode && mf_mapping_has_no_file(mapping));
@@ -17,9 +17,10 @@ uint64_t mf_glibc_claim_end(const struct mf_glibc *glibc, uint64_t end)
 		mf_target_mapping_at(glibc->target, end - 1);
 	uint64_t huge = glibc->parameters.hp_pagesize;
 
-	if (!mapping || !is_hugetlb(mapping))
+	if (!mapping || !mf_glibc_is_hugetlb(mapping))
 		return end;
-	if (huge == UINT64_MAX || !huge || huge & (huge - 1) || end > UINT64_MAX - huge)
+	if (huge == UINT64_MAX || !huge || huge & (huge - 1) ||
+	    end > UINT64_MAX - huge)
 		return mapping->end;
 	return MF_MIN(mapping->end, (end + huge - 1) & -huge);
 }
@@ -35,7 +36,7 @@ static uint64_t of_segment(struct mf_glibc *glibc,
 			mf_target_mapping_at(glibc->target, at);
 		uint64_t next = mapping ? MF_MIN(mapping->end, end) : end;
 
-		if (mapping && is_hugetlb(mapping))
+		if (mapping && mf_glibc_is_hugetlb(mapping))
 			sum += mf_glibc_residence(glibc, segment, at, next)
 				       .resident;
 		at = next;
@@ -49,7 +50,7 @@ static uint64_t of_chunk(struct mf_glibc *glibc,
 	const struct mf_mapping *mapping =
 		mf_target_mapping_at(glibc->target, mapped->base);
 
-	return mapping && is_hugetlb(mapping) ? mapped->resident : 0;
+	return mapping && mf_glibc_is_hugetlb(mapping) ? mapped->resident : 0;
 }
 
 uint64_t mf_glibc_hugetlb_resident(struct mf_glibc *glibc)

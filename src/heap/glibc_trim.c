@@ -79,11 +79,13 @@ static void find_refusal(const struct mf_glibc *glibc,
 	while (at < release->end) {
 		const struct mf_mapping *mapping =
 			mf_target_mapping_at(glibc->target, at);
+		bool huge;
 
 		if (!mapping)
 			break;
-		if (mapping->vm_flags & (MF_VM_LOCKED | MF_VM_HUGETLB)) {
-			release->huge = mapping->vm_flags & MF_VM_HUGETLB;
+		huge = mf_glibc_is_hugetlb(mapping);
+		if (huge || mapping->vm_flags & MF_VM_LOCKED) {
+			release->huge = huge;
 			release->stop = at;
 			return;
 		}
