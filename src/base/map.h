@@ -43,9 +43,10 @@ static inline uint64_t mf_hash64(uint64_t value)
 	return value;
 }
 
-#define mf_map_foreach(entry, map)                              \
-	for (struct mf_map_entry *entry = (map)->entries;       \
-	     entry < (map)->entries + (map)->capacity; entry++) \
+#define mf_map_foreach(entry, map)                                        \
+	for (struct mf_map_entry *entry = (map)->entries;                 \
+	     (map)->capacity && entry < (map)->entries + (map)->capacity; \
+	     entry++)                                                     \
 		if (entry->used)
 
 #endif

@@ -59,7 +59,7 @@ static inline void *mf_vec_grown(void *items, size_t *capacity, size_t total,
 
 #define mf_vec_foreach(item, vec)                          \
 	for (__typeof__((vec)->items) item = (vec)->items; \
-	     item < (vec)->items + (vec)->count; item++)
+	     (vec)->count && item < (vec)->items + (vec)->count; item++)
 
 #define mf_vec_deinit(vec)                          \
 	do {                                        \
