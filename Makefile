@@ -101,6 +101,40 @@ $(O)/tests/%: tests/unit/%.c $(LIBRARY) $(FLAGS)
 	$(call say,TEST,$@) $(COMPILE) -Itests/unit -MMD -MP -MF $@.d -o $@ $< \
 		$(LIBRARY) $(LIBS) -lcmocka
 
+# Fuzzers: with libFuzzer where FUZZER says so (make fuzz), else with a main()
+# that replays files. process.c and what goes with it is every fuzzer's.
+FUZZ	:= $(O)/fuzz
+FUZZERS	:= $(patsubst tests/fuzz/%.c,$(FUZZ)/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_PARTS := $(addprefix $(FUZZ)/,heap_run.o process.o mutate.o \
+	forged_image.o $(if $(FUZZER),,replay.o))
+FUZZ_SECONDS ?= 60
+
+$(FUZZ)/%.o: tests/fuzz/%.c $(FLAGS)
+	@mkdir -p $(@D)
+	$(call say,CC,$<) $(COMPILE) -MMD -MP -c -o $@ $<
+
+$(FUZZERS): $(FUZZ)/%: $(FUZZ)/%.o $(FUZZ_PARTS) $(LIBRARY)
+	$(call say,LINK,$@) $(LINK) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $^ \
+		$(LIBS)
+
+# What makes seeds for them: of live processes, and of forged ones.
+SEEDERS	:= $(addprefix $(FUZZ)/,seed capture forge)
+WRAPPED	:= mf_target_read_pages mf_target_try_read mf_target_read_u64 \
+	mf_target_read_u32 mf_image_find_symbol mf_image_find_symbols \
+	mf_image_has_section mf_image_find_bytes mf_image_tls_slots \
+	mf_image_tls_size mf_image_struct_layout
+$(FUZZ)/capture: $(FUZZ)/capture.o $(LIBRARY)
+	$(call say,LINK,$@) $(LINK) $(WRAPPED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+
+$(FUZZ)/forge.o: MF_CPPFLAGS += -Itests/unit
+$(FUZZ)/forge: $(FUZZ)/forge.o $(LIBRARY)
+	$(call say,LINK,$@) $(LINK) -o $@ $^ $(LIBS) -lcmocka
+
+$(FUZZ)/seed: tests/fuzz/seed.c
+	@mkdir -p $(@D)
+	$(call say,SEED,$@) $(CC) -std=gnu17 -D_GNU_SOURCE -O0 -g -Wall -Wextra \
+		-Ifixtures/programs -pthread -o $@ $<
+
 # Victims are never sanitized or optimised: what they allocate is what is seen.
 FIXTURE	= $(CC) -std=gnu17 -D_GNU_SOURCE -O0 -g -Wall -Wextra \
 	  $(if $(WERROR),-Werror) -pthread -MMD -MP -MF $@.d
@@ -129,7 +163,9 @@ $(O)/_$(NAME): FORM := zsh
 $(GENERATED): $(PROGRAM) $(wildcard contrib/man/*)
 	$(call say,GEN,$@) $(PROGRAM) --generate $(FORM) > $@
 
-.PHONY: fixtures units generated
+.PHONY: fixtures units fuzzers seeders generated
+fuzzers: $(FUZZERS)
+seeders: $(SEEDERS)
 fixtures: $(FIXTURES)
 units: $(UNITS)
 generated: $(GENERATED)
@@ -138,11 +174,11 @@ generated: $(GENERATED)
 # all processors unless -j was given.
 AGAIN	= --no-print-directory \
 	  $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
-.PHONY: check demo bench lint format
+.PHONY: check demo bench lint format fuzz
 check:
 	$(Q)contrib/deps build check
-	$(Q)$(MAKE) $(AGAIN) all units fixtures
-	$(Q)O='$(O)' tests/run unit cli
+	$(Q)$(MAKE) $(AGAIN) all units fuzzers fixtures
+	$(Q)O='$(O)' tests/run unit fuzz cli
 
 demo:
 	$(Q)contrib/deps build
@@ -153,6 +189,13 @@ bench:
 	$(Q)contrib/deps build bench
 	$(Q)$(MAKE) $(AGAIN) all fixtures
 	$(Q)O='$(O)' contrib/bench/run
+
+# libFuzzer comes with clang; what it finds stays in $(FUZZED).
+FUZZED	:= build-fuzz
+fuzz:
+	$(Q)$(MAKE) $(AGAIN) CC=clang O=$(FUZZED) FUZZER=1 \
+		SANITIZE=address,undefined,fuzzer-no-link fuzzers
+	$(Q)O=$(FUZZED) SECONDS_EACH=$(FUZZ_SECONDS) tests/fuzz/run
 
 lint:
 	$(Q)contrib/deps build lint
@@ -187,9 +230,10 @@ clean:
 help:
 	@printf '%s\n' \
 	'all        the program, $(PROGRAM) (default)' \
-	'check      build, then the unit and command line tests' \
+	'check      build, then all tests' \
 	'demo       build, then find the leak of a small program' \
 	'bench      measure against gdb and gcore' \
+	'fuzz       each fuzzer for FUZZ_SECONDS=60 (needs clang)' \
 	'lint       the style and the static checks' \
 	'format     clang-format over all sources' \
 	'install    to DESTDIR and PREFIX ($(PREFIX)); uninstall' \
@@ -199,4 +243,5 @@ help:
 	'Yours to set: CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR O=FOLDER V=1' \
 	'WERROR=1 SANITIZE=address,undefined'
 
--include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(UNITS:=.d) $(FIXTURES:=.d)
+-include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(UNITS:=.d) $(FIXTURES:=.d) \
+	$(wildcard $(FUZZ)/*.d)
