@@ -143,41 +143,139 @@ static void claim_heaps(struct mf_glibc *glibc, size_t first)
 			   count);
 }
 
-/* SEEN: the heaps found so far; a chain must not come to one again. */
-static void find_heaps_of(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
-			  struct mf_map *seen)
+/* An arena's heaps as they are found. */
+struct search {
+	struct mf_glibc *glibc;
+	struct mf_glibc_arena *arena;
+	struct mf_map *seen; /* heaps of all arenas; none has two */
+	uint64_t total;	     /* bytes of this one's */
+};
+
+static bool read_heap(const struct search *search, uint64_t heap,
+		      struct heap_info *ret)
 {
+	return mf_target_try_read(search->glibc->target, heap, ret,
+				  sizeof(*ret));
+}
+
+static bool add_found(struct search *search, uint64_t heap,
+		      const struct heap_info *info)
+{
+	search->total += info->size;
+	return add_heap(search->glibc, search->arena, heap, info);
+}
+
+/* Along the chain, newest first; where it breaks, or 0. */
+static uint64_t follow_heaps(struct search *search)
+{
+	struct mf_glibc *glibc = search->glibc;
+	struct mf_glibc_arena *arena = search->arena;
 	uint64_t heap = arena->top & ~(glibc->heap_max - 1);
-	size_t first = glibc->segments.count;
-	uint64_t total = 0;
 
 	for (unsigned i = 0; heap && i < HEAPS_MAX; i++) {
 		struct heap_info info;
 
-		if (!mf_target_try_read(glibc->target, heap, &info,
-					sizeof(info)) ||
+		if (!read_heap(search, heap, &info) ||
 		    !is_sane(glibc, &info, arena) ||
-		    !mf_map_set(seen, heap, 1)) {
+		    !mf_map_set(search->seen, heap, 1)) {
 			mf_glibc_note_damage(glibc, arena, MF_DAMAGE_HEAP_INFO,
 					     heap,
 					     "no heap_info of this arena here");
-			break;
+			return heap;
 		}
-		total += info.size;
-		if (total > arena->system_mem &&
-		    total > arena->max_system_mem) {
+		if (search->total + info.size > arena->system_mem &&
+		    search->total + info.size > arena->max_system_mem) {
 			mf_glibc_note_damage(glibc, arena, MF_DAMAGE_SYSTEM_MEM,
 					     heap,
 					     "heaps are larger than the "
 					     "arena's system_mem");
-			break;
+			arena->incomplete = true;
+			return 0;
 		}
-		if (!add_heap(glibc, arena, heap, &info))
-			break;
+		if (!add_found(search, heap, &info)) {
+			arena->incomplete = true;
+			return 0;
+		}
 		heap = info.previous;
 	}
-	if (glibc->segments.count > first)
-		glibc->segments.items[first].has_top = true;
+	return 0;
+}
+
+/* Those behind a break say whose they are. */
+static void find_others(struct search *search)
+{
+	const struct mf_glibc *glibc = search->glibc;
+	size_t count;
+	const struct mf_mapping *mappings =
+		mf_target_mappings(glibc->target, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t heap = (mappings[i].start + glibc->heap_max - 1) &
+				~(glibc->heap_max - 1);
+
+		if ((mappings[i].perms & (MF_PERM_READ | MF_PERM_WRITE)) !=
+		    (MF_PERM_READ | MF_PERM_WRITE))
+			continue;
+		for (; heap < mappings[i].end; heap += glibc->heap_max) {
+			struct heap_info info;
+
+			if (read_heap(search, heap, &info) &&
+			    is_sane(glibc, &info, search->arena) &&
+			    search->total + info.size <=
+				    search->arena->system_mem &&
+			    mf_map_set(search->seen, heap, 1))
+				add_found(search, heap, &info);
+		}
+	}
+}
+
+/* The heap whose header is damaged, if it is not another arena's, has the bytes
+ * that no other one has. */
+static void restore_heap(struct search *search, uint64_t heap)
+{
+	struct mf_glibc *glibc = search->glibc;
+	const struct mf_mapping *mapping =
+		mf_target_mapping_at(glibc->target, heap);
+	uint64_t size = search->arena->system_mem - search->total;
+	struct heap_info info;
+
+	if (!mapping || !size || size > glibc->heap_max ||
+	    size % glibc->page_size || size > mapping->end - heap ||
+	    !(mapping->perms & MF_PERM_WRITE) ||
+	    !read_heap(search, heap, &info) ||
+	    mf_map_get(&glibc->arena_index, info.arena) ||
+	    !mf_map_set(search->seen, heap, 1))
+		return;
+	info.size = info.mprotect_size = size;
+	add_found(search, heap, &info);
+}
+
+/* SEEN: the heaps found so far; a chain must not come to one again. */
+static void find_heaps_of(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
+			  struct mf_map *seen)
+{
+	struct search search = { glibc, arena, seen, 0 };
+	size_t first = glibc->segments.count;
+	uint64_t broken = follow_heaps(&search);
+
+	if (broken) {
+		find_others(&search);
+		restore_heap(&search, broken);
+	}
+	arena->incomplete |= search.total != arena->system_mem;
+	if (arena->incomplete && !broken && !arena->damage_count)
+		mf_glibc_note_damage(glibc, arena, MF_DAMAGE_SYSTEM_MEM,
+				     arena->address,
+				     "system_mem is %llu, but its heaps have "
+				     "%llu",
+				     (unsigned long long)arena->system_mem,
+				     (unsigned long long)search.total);
+	for (size_t i = first; i < glibc->segments.count; i++) {
+		struct mf_glibc_segment *segment = &glibc->segments.items[i];
+
+		segment->has_top = arena->top >= segment->start &&
+				   arena->top < segment->end;
+	}
 	claim_heaps(glibc, first);
 }
 

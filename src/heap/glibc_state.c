@@ -194,6 +194,13 @@ static void check_figures(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 		arena->attached_threads = 0;
 	}
 	arena->max_system_mem = MF_MIN(arena->max_system_mem, glibc->user_end);
+	if (arena->system_mem <= mapped &&
+	    arena->system_mem > arena->max_system_mem)
+		mf_glibc_note_damage(
+			glibc, arena, MF_DAMAGE_SYSTEM_MEM, arena->address,
+			"max_system_mem is %llu, less than system_mem, %llu",
+			(unsigned long long)arena->max_system_mem,
+			(unsigned long long)arena->system_mem);
 	if (arena->system_mem <= mapped)
 		return;
 	mf_glibc_note_damage(glibc, arena, MF_DAMAGE_SYSTEM_MEM, arena->address,

@@ -321,6 +321,49 @@ static void test_a_chunk_over_the_fence(void **state)
 	forge_deinit(&heap.forge);
 }
 
+/* The newest heap's header, or an older one's: its memory is found again. */
+static void test_a_text_over_a_heap_info(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct mf_corruption *row;
+		struct heap heap;
+
+		start_arena(&heap);
+		for (unsigned j = 0; j < 4; j++)
+			forge_set(&heap.forge, forge_arena_heap(i) + 8 * j,
+				  TEXT);
+		row = only(&heap.forge, 1, "heap-info", forge_arena_heap(i));
+		assert_memory_equal(row->text, "ABCDEFGHABCDEFGH", 16);
+		expect_truth(&heap.forge, 1, 0);
+		forge_deinit(&heap.forge);
+	}
+}
+
+static void test_a_system_mem_that_lies(void **state)
+{
+	uint64_t field = FORGE_ARENA + 0x30 + 2184;
+	struct heap heap;
+
+	(void)state;
+	start_arena(&heap);
+	forge_set(&heap.forge, field, FORGE_ARENA_HEAP_SIZE * 3 / 2);
+	only(&heap.forge, 1, "system-mem", FORGE_ARENA + 0x30);
+	forge_deinit(&heap.forge);
+}
+
+static void test_a_high_water_mark_that_lies(void **state)
+{
+	struct heap heap;
+
+	(void)state;
+	start_arena(&heap);
+	forge_set(&heap.forge, forge_main_arena() + 2192, FORGE_HEAP_SIZE / 2);
+	only(&heap.forge, 0, "system-mem", forge_main_arena());
+	expect_truth(&heap.forge, 0, 0);
+	forge_deinit(&heap.forge);
+}
+
 /* ---- bins ------------------------------------------------------------------- */
 
 /* Three free chunks of one size, apart from each other, in the list's order. */
@@ -679,6 +722,9 @@ int main(void)
 		cmocka_unit_test(test_a_top_of_another_arena),
 		cmocka_unit_test(test_a_text_over_the_fence),
 		cmocka_unit_test(test_a_chunk_over_the_fence),
+		cmocka_unit_test(test_a_text_over_a_heap_info),
+		cmocka_unit_test(test_a_system_mem_that_lies),
+		cmocka_unit_test(test_a_high_water_mark_that_lies),
 		cmocka_unit_test(test_a_broken_fd),
 		cmocka_unit_test(test_a_broken_bk),
 		cmocka_unit_test(test_a_bin_that_loops),
