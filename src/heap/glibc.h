@@ -199,7 +199,9 @@ struct mf_glibc {
 	uint64_t curbrk_address; /* of libc's __curbrk; 0: not found */
 	uint64_t libc_brk;	 /* what that says; 0: not known */
 	unsigned names_left;	 /* pinners that may yet be looked at */
-	uint64_t *tls_slots;	 /* GOT slots with thread-pointer offsets */
+	struct mf_map dtvs;	 /* of threads: user address */
+	bool dtvs_read;
+	uint64_t *tls_slots; /* GOT slots with thread-pointer offsets */
 	size_t tls_slot_count;
 	uint64_t tls_block; /* bytes beside the thread pointer; 0: use slots */
 	struct mf_glibc_parameters parameters;
@@ -429,6 +431,15 @@ uint64_t mf_glibc_claim_end(const struct mf_glibc *glibc, uint64_t end);
 
 /** Bytes of all of it in huge pages that RSS does not count. */
 uint64_t mf_glibc_hugetlb_resident(struct mf_glibc *glibc);
+
+/* ---- names (glibc_names.c) ------------------------------------------------------ */
+
+/**
+ * Asks the target, as it is now, what the chunk in use at CHUNK is: a struct of
+ * glibc's own, a class, a symbol that its first word leads to, or "".
+ */
+const char *mf_glibc_chunk_name(struct mf_glibc *glibc, uint64_t chunk,
+				uint64_t size);
 
 /* ---- figures (glibc_figures.c) ------------------------------------------------- */
 

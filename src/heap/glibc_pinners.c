@@ -188,55 +188,6 @@ void mf_glibc_pinners_break(struct mf_glibc_pinner_search *search)
 	search->recent_count = 0;
 }
 
-/* ---- what they are --------------------------------------------------------- */
-
-/* Threads keep two things in the heap that live as long as they do. */
-static const char *name_of_own(struct mf_glibc *glibc, uint64_t chunk)
-{
-	mf_vec_foreach(tcache, &glibc->tcaches)
-		if (tcache->valid &&
-		    tcache->address == chunk + MF_GLIBC_CHUNK_HEADER)
-			return "tcache_perthread_struct";
-	return NULL;
-}
-
-/* "vtable for Shape" is what the first word of every Shape leads to. */
-static const char *name_of_symbol(struct mf_glibc *glibc, uint64_t word)
-{
-	static const char vtable[] = "vtable for ";
-	struct mf_symbol symbol;
-	const char *name;
-
-	if (!mf_image_module_at(glibc->context->image, word) ||
-	    !mf_image_symbol_at(glibc->context->image, word, &symbol) ||
-	    !symbol.name)
-		return "";
-	name = symbol.name;
-	if (!strncmp(name, vtable, sizeof(vtable) - 1))
-		name += sizeof(vtable) - 1;
-	return mf_pool_strdup(glibc->context->pool, name);
-}
-
-/* A chunk that is another one by now says nothing. */
-static const char *name_of(struct mf_glibc *glibc,
-			   const struct mf_glibc_group *group)
-{
-	const char *own = name_of_own(glibc, group->start);
-	uint64_t size, word;
-
-	if (own)
-		return own;
-	if (!glibc->names_left)
-		return "";
-	glibc->names_left--;
-	if (!mf_target_read_u64(glibc->target, group->start + 8, &size) ||
-	    (size & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS) != group->first_size ||
-	    !mf_target_read_u64(glibc->target,
-				group->start + MF_GLIBC_CHUNK_HEADER, &word))
-		return "";
-	return name_of_symbol(glibc, word);
-}
-
 /* ---- for the door ------------------------------------------------------------ */
 
 const struct mf_pinner *
@@ -256,7 +207,8 @@ mf_glibc_pinners_publish(struct mf_glibc *glibc,
 			.count = from->group.count,
 			.cached = from->group.cached,
 			.evicted_bytes = from->gain,
-			.type = name_of(glibc, &from->group),
+			.type = mf_glibc_chunk_name(glibc, from->group.start,
+						    from->group.first_size),
 		};
 	}
 	return pinners;
@@ -286,7 +238,8 @@ mf_glibc_pinners_publish_top(struct mf_glibc *glibc,
 			.size = group->end - group->start,
 			.count = group->count,
 			.cached = group->cached,
-			.type = name_of(glibc, group),
+			.type = mf_glibc_chunk_name(glibc, group->start,
+						    group->first_size),
 			.break_bytes = release.end - release.start,
 		};
 	}

@@ -226,6 +226,13 @@ evicts() { # PINNER
 	grep -q ' shape_table$' "$work/text"
 }
 
+@test "a pinner that is a thread's own" {
+	victim trimming started
+	look arenas
+	holds '[.arenas[0].top_pinners[0] | .type, .count] == ["dtv_t", 1]'
+	holds '.arenas[0].top_pinners[0].break_bytes > 5000000'
+}
+
 @test "few small blocks hold a heap" {
 	victim trimming held 2
 	mf attach --json --stop brief --max-pause 10s "$victim" >"$report"
