@@ -80,11 +80,14 @@ print("ready", flush=True); sys.stdin.read()'
 
 @test "nginx" {
 	command -v nginx >/dev/null || skip "no nginx"
-	local folder=$BATS_TEST_TMPDIR
+	local folder=$BATS_TEST_TMPDIR what temporary=
+	for what in client_body proxy fastcgi uwsgi scgi; do
+		temporary+="${what}_temp_path $folder/$what; "
+	done
 	printf '%s\n' 'daemon off; master_process off;' "pid $folder/pid;" \
 		'error_log stderr notice;' 'events {}' \
-		"http { access_log off; server { listen unix:$folder/s; } }" \
-		>"$folder/conf"
+		"http { access_log off; $temporary" \
+		"server { listen unix:$folder/s; } }" >"$folder/conf"
 	start_until 'start worker|nginx/' nginx -e stderr -c "$folder/conf"
 	is_good
 }
