@@ -64,6 +64,8 @@ PROGRAM	:= $(O)/$(NAME)
 UNITS	:= $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
 FIXTURES := $(patsubst fixtures/programs/%.c,$(O)/fixtures/%,\
 	$(wildcard fixtures/programs/*.c))
+PRELOADS := $(patsubst fixtures/preload/%.c,$(O)/fixtures/%.so,\
+	$(wildcard fixtures/preload/*.c))
 
 # Some of them with libc inside, where there is one to link; then stripped, too.
 ifneq ($(findstring /,$(shell $(CC) -print-file-name=libc.a)),)
@@ -155,6 +157,11 @@ $(O)/fixtures/static-pie-%: fixtures/programs/%.c
 $(O)/fixtures/stripped-%: $(O)/fixtures/static-%
 	$(call say,FIXTURE,$@) strip -o $@ $<
 
+$(O)/fixtures/%.so: fixtures/preload/%.c
+	@mkdir -p $(@D)
+	$(call say,FIXTURE,$@) $(CC) -std=gnu17 -D_GNU_SOURCE -O1 -g -Wall \
+		-Wextra $(if $(WERROR),-Werror) -shared -fPIC -MMD -MP -MF $@.d -o $@ $<
+
 # What is made from the command table: the man page and the completions.
 GENERATED := $(O)/$(NAME).1 $(O)/$(NAME).bash $(O)/_$(NAME)
 $(O)/$(NAME).1: FORM := man
@@ -166,7 +173,7 @@ $(GENERATED): $(PROGRAM) $(wildcard contrib/man/*)
 .PHONY: fixtures units fuzzers seeders generated
 fuzzers: $(FUZZERS)
 seeders: $(SEEDERS)
-fixtures: $(FIXTURES)
+fixtures: $(FIXTURES) $(PRELOADS)
 units: $(UNITS)
 generated: $(GENERATED)
 
@@ -244,4 +251,4 @@ help:
 	'WERROR=1 SANITIZE=address,undefined'
 
 -include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(UNITS:=.d) $(FIXTURES:=.d) \
-	$(wildcard $(FUZZ)/*.d)
+	$(PRELOADS:=.d) $(wildcard $(FUZZ)/*.d)
