@@ -14,7 +14,10 @@
 
 enum {
 	SCAN_BYTES = 1 << 20,
-	BAD_BINS_MAX = 3, /* stopped in the middle of an unlink */
+	BAD_BINS_MAX = 3,   /* stopped in the middle of an unlink */
+	BIN_LOOKS = 4,	    /* at one that changes meanwhile */
+	SCANS = 8,	    /* of a process that changes meanwhile */
+	STATIC_MODULES = 2, /* the program and the vdso */
 	BINS_BYTES = 16 * MF_GLIBC_BINS + 16,
 	HEAP_ALIGNMENT = 0x1000, /* of any heap, whatever pages are */
 	LOWEST_HEAP = 0x10000,
@@ -105,6 +108,24 @@ static bool bin_is_whole(struct mf_target *target, uint64_t head, uint64_t fd,
 	       mf_target_read_u64(target, bk + 16, &forth) && forth == head;
 }
 
+/* A list of a process that runs may have changed between its head and its
+ * chunks: both are read again, at once. */
+static bool bin_is_whole_now(struct mf_target *target, uint64_t head)
+{
+	for (unsigned i = 0; i < BIN_LOOKS; i++) {
+		uint64_t fd, bk;
+
+		if (mf_target_is_still(target))
+			return false;
+		mf_target_forget(target);
+		if (mf_target_read_u64(target, head + 16, &fd) &&
+		    mf_target_read_u64(target, head + 24, &bk) &&
+		    bin_is_whole(target, head, fd, bk))
+			return true;
+	}
+	return false;
+}
+
 /* As main_arena's initialiser leaves it until the first malloc (to 2.41). Its
  * own thread is counted from 2.23 on; without that all must be zero. */
 static bool is_unused(struct mf_target *target, uint64_t main_arena,
@@ -149,6 +170,8 @@ static enum bins look_at_bins(struct mf_target *target, uint64_t main_arena,
 			zero++;
 		else if (!bin_is_whole(target, bins + 16 * (uint64_t)i - 16, fd,
 				       bk) &&
+			 !bin_is_whole_now(target,
+					   bins + 16 * (uint64_t)i - 16) &&
 			 ++bad > BAD_BINS_MAX)
 			return NO_BINS;
 	}
@@ -316,6 +339,41 @@ static void compare_ways(struct mf_target *target, struct found *found)
 	found->layout = layout_at(target, by_symbol);
 }
 
+/* A libc, or a program that has one inside. */
+static bool has_malloc(struct mf_heap_context *context,
+		       const struct mf_module *module)
+{
+	uint64_t address, size;
+	size_t count;
+
+	mf_image_modules(context->image, &count);
+	return mf_image_find_symbol(context->image, module, "malloc_info",
+				    MF_SYMBOLS_EXPORTED, &address, &size) ||
+	       (module->main && count <= STATIC_MODULES);
+}
+
+/* A process that runs is seen at several moments, its lists at one and its
+ * mappings at another; one that allocates all the time needs another look. */
+static void scan_for_arena(struct mf_glibc_scan *scan)
+{
+	struct mf_target *target = scan->context->target;
+
+	for (unsigned i = 0; i < SCANS; i++) {
+		mf_auto_error struct mf_error *error = NULL;
+
+		if (mf_glibc_scan_module(scan))
+			return;
+		if (scan->unused_arena || mf_target_is_still(target) ||
+		    !has_malloc(scan->context, scan->module))
+			break;
+		error = mf_target_refresh(target);
+		if (error)
+			break;
+	}
+	scan->main_arena = scan->unused_arena;
+	scan->layout = scan->unused_layout;
+}
+
 static bool look_into(struct mf_heap_context *context,
 		      const struct mf_module *module, struct found *ret)
 {
@@ -325,10 +383,7 @@ static bool look_into(struct mf_heap_context *context,
 		.look = look_for_arena,
 	};
 
-	if (!mf_glibc_scan_module(&scan)) {
-		scan.main_arena = scan.unused_arena;
-		scan.layout = scan.unused_layout;
-	}
+	scan_for_arena(&scan);
 	*ret = (struct found){
 		.module = module,
 		.symbols = mf_glibc_find_symbols(context, module,
