@@ -132,8 +132,9 @@ sys.stdin.read()'
 # Each process of a family, the first one too.
 family() { # PID
 	echo "$1"
-	local child
-	for child in $(cat /proc/"$1"/task/*/children); do
+	local child children
+	read -ra children < <(cat /proc/"$1"/task/*/children | tr '\n' ' ')
+	for child in ${children[@]+"${children[@]}"}; do
 		family "$child"
 	done
 }
@@ -296,6 +297,7 @@ make_source() { # FUNCTIONS
 	for number in {1..40}; do
 		make_source 150 >"$BATS_TEST_TMPDIR/$number.c"
 	done
+	# shellcheck disable=SC2016 # make's words, not ours
 	printf 'all: $(patsubst %%.c,%%.o,$(wildcard *.c))\n%%.o: %%.c\n' \
 		>"$BATS_TEST_TMPDIR/Makefile"
 	printf '\tgcc -O1 -c -o $@ $<\n' >>"$BATS_TEST_TMPDIR/Makefile"
