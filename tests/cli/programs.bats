@@ -272,8 +272,11 @@ make_source() { # FUNCTIONS
 	make_source 20000 >"$BATS_TEST_TMPDIR/big.c"
 	compiler=$(gcc -print-prog-name=cc1)
 	[ -x "$compiler" ] || skip 'this gcc has no cc1'
-	"$compiler" -quiet -O2 -o /dev/null "$BATS_TEST_TMPDIR/big.c" 3>&- &
+	"$compiler" -quiet -O2 -o "$BATS_TEST_TMPDIR/big.s" \
+		"$BATS_TEST_TMPDIR/big.c" 3>&- &
 	started+=($!)
+	# it is at work once it has opened what it writes
+	until [ -e "$BATS_TEST_TMPDIR/big.s" ]; do :; done
 	while [ "$moment" -lt 40 ]; do
 		mf arenas --json --stop brief --max-pause 10s --no-debuginfo \
 			"$!" >"$words/report"
