@@ -68,7 +68,7 @@ PRELOADS := $(patsubst fixtures/preload/%.c,$(O)/fixtures/%.so,\
 	$(wildcard fixtures/preload/*.c))
 
 # Some of them with libc inside, where there is one to link; then stripped, too.
-ifneq ($(findstring /,$(shell $(CC) -print-file-name=libc.a)),)
+ifneq ($(findstring /,$(shell $(CC) -print-file-name=libc.a 2>/dev/null)),)
 FIXTURES += $(addprefix $(O)/fixtures/,static-bins static-arenas \
 	static-mainheap static-cached static-namespaces static-pie-bins \
 	stripped-bins)
