@@ -302,6 +302,20 @@ bool mf_glibc_is_chain(struct mf_glibc *glibc,
 		       struct mf_window *window, uint64_t address,
 		       unsigned enough, uint64_t *end);
 
+/** So many chunks in a row are believed. */
+enum {
+	MF_GLIBC_RESYNC_CHUNKS = 24,
+};
+
+/**
+ * The first chunk in [FROM, END) that a list or a top of any arena knows and
+ * that begins a chain of ARENA's (glibc_anchors.c); 0: none.
+ */
+uint64_t mf_glibc_find_anchor(struct mf_glibc *glibc,
+			      const struct mf_glibc_arena *arena,
+			      struct mf_window *window, uint64_t from,
+			      uint64_t end);
+
 /** Walks all heaps of the non-main arenas. */
 struct mf_error *mf_glibc_walk_heaps(struct mf_glibc *glibc,
 				     struct mf_window *window);

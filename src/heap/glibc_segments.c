@@ -243,7 +243,8 @@ static void restore_heap(struct search *search, uint64_t heap)
 	    size % glibc->page_size || size > mapping->end - heap ||
 	    !(mapping->perms & MF_PERM_WRITE) ||
 	    !read_heap(search, heap, &info) ||
-	    mf_map_get(&glibc->arena_index, info.arena) ||
+	    (info.arena != search->arena->address &&
+	     mf_map_has(&glibc->arena_index, info.arena)) ||
 	    !mf_map_set(search->seen, heap, 1))
 		return;
 	info.size = info.mprotect_size = size;

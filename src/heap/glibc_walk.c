@@ -6,13 +6,11 @@
 #include "heap/glibc.h"
 
 enum {
-	RESYNC_CHUNKS = 24,	/* a chain of so many is believed */
 	EFFORT_MAX = 128 << 20, /* headers looked at to find chains, in all */
 	EFFORT_REFILL = 32768,	/* reading a window costs as many headers */
 	LINK_SIZE_MAX = 0x410,	/* of default tcaches; fast bins: 0xb0 */
 	CHUNK_FIELDS = 32,	/* prev_size, size, fd, bk */
 	LARGE_MIN = 1024,	/* from here on fd_nextsize, bk_nextsize too */
-	ANCHORS_TRIED = 16,
 };
 
 /* A chunk whose state its successor will say. */
@@ -352,7 +350,8 @@ static bool passes(struct walker *walker, uint64_t address, uint64_t anchor)
 {
 	struct header header;
 
-	for (unsigned i = 0; i <= RESYNC_CHUNKS && address < anchor; i++) {
+	for (unsigned i = 0; i <= MF_GLIBC_RESYNC_CHUNKS && address < anchor;
+	     i++) {
 		if (!has_effort_left(walker->glibc) ||
 		    !read_header(walker->window, address, &header) ||
 		    !is_sane(&header, walker->limit))
@@ -362,87 +361,13 @@ static bool passes(struct walker *walker, uint64_t address, uint64_t anchor)
 	return address <= anchor;
 }
 
-static int by_address(const void *a, const void *b)
-{
-	const uint64_t *left = a, *right = b;
-
-	return (*left > *right) - (*left < *right);
-}
-
-static void add_anchors(struct mf_glibc *glibc,
-			const struct mf_glibc_arena *arena)
-{
-	mf_vec_push(&glibc->anchors, arena->top);
-	for (unsigned i = 0; i < MF_GLIBC_FASTBINS; i++)
-		mf_vec_push(&glibc->anchors, arena->fastbins[i]);
-	for (unsigned i = 0; i < MF_GLIBC_BINS; i++) {
-		mf_vec_push(&glibc->anchors, arena->bins[i][0]);
-		mf_vec_push(&glibc->anchors, arena->bins[i][1]);
-	}
-}
-
-/* Where lists and tops say that chunks are, gathered at the first damage. */
-static void gather_anchors(struct mf_glibc *glibc)
-{
-	if (glibc->anchors.count)
-		return;
-	mf_vec_foreach(arena, &glibc->arenas)
-		add_anchors(glibc, arena);
-	mf_vec_foreach(tcache, &glibc->tcaches)
-		for (unsigned i = 0; i < MF_GLIBC_TCACHE_BINS_MAX; i++)
-			if (tcache->entries[i])
-				mf_vec_push(&glibc->anchors,
-					    tcache->entries[i] -
-						    MF_GLIBC_CHUNK_HEADER);
-	mf_vec_sort(&glibc->anchors, by_address);
-}
-
-static size_t first_anchor(const struct mf_glibc *glibc, uint64_t from)
-{
-	size_t low = 0, high = glibc->anchors.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (glibc->anchors.items[middle] < from)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/* The first chunk that a list knows in [FROM, END) and that begins a chain. */
-static uint64_t find_anchor(struct walker *walker, uint64_t from, uint64_t end)
-{
-	struct mf_glibc *glibc = walker->glibc;
-	uint64_t spent = glibc->effort;
-	uint64_t found = 0, chain_end;
-
-	gather_anchors(glibc);
-	for (size_t i = first_anchor(glibc, from), tried = 0;
-	     !found && tried < ANCHORS_TRIED && i < glibc->anchors.count; i++) {
-		uint64_t at = glibc->anchors.items[i];
-
-		if (at >= end)
-			break;
-		if (at % MF_GRANULE || (i && at == glibc->anchors.items[i - 1]))
-			continue;
-		tried++;
-		/* So few are looked at whatever was spent before. */
-		glibc->effort = 0;
-		if (mf_glibc_is_chain(glibc, walker->arena, walker->window, at,
-				      RESYNC_CHUNKS, &chain_end))
-			found = at;
-	}
-	glibc->effort += spent;
-	return found;
-}
-
 /* The next address at which a chain of chunks begins; 0: none. */
 static uint64_t resynchronise(struct walker *walker, uint64_t from)
 {
-	uint64_t anchor = find_anchor(walker, from, walker->limit), end;
+	uint64_t anchor = mf_glibc_find_anchor(walker->glibc, walker->arena,
+					       walker->window, from,
+					       walker->limit),
+		 end;
 
 	for (uint64_t at = from; at < walker->limit; at += MF_GRANULE) {
 		if (at == anchor || !has_effort_left(walker->glibc))
@@ -458,8 +383,8 @@ static uint64_t resynchronise(struct walker *walker, uint64_t from)
 			continue;
 		}
 		if (mf_glibc_is_chain(walker->glibc, walker->arena,
-				      walker->window, at, RESYNC_CHUNKS,
-				      &end) &&
+				      walker->window, at,
+				      MF_GLIBC_RESYNC_CHUNKS, &end) &&
 		    (!anchor || passes(walker, at, anchor)))
 			return at;
 	}
@@ -474,8 +399,9 @@ static bool step_back(struct walker *walker, uint64_t *address)
 	uint64_t inside = 0;
 
 	if (chunk->address)
-		inside = find_anchor(
-			walker, chunk->address + MF_GLIBC_CHUNK_MIN, *address);
+		inside = mf_glibc_find_anchor(
+			walker->glibc, walker->arena, walker->window,
+			chunk->address + MF_GLIBC_CHUNK_MIN, *address);
 	if (!inside)
 		return false;
 	mf_glibc_note_damage(

@@ -340,6 +340,18 @@ static void test_a_text_over_a_heap_info(void **state)
 	}
 }
 
+static void test_a_heap_size_that_lies(void **state)
+{
+	struct heap heap;
+
+	(void)state;
+	start_arena(&heap);
+	forge_set(&heap.forge, FORGE_ARENA + 16, 0x1234);
+	only(&heap.forge, 1, "heap-info", FORGE_ARENA);
+	expect_truth(&heap.forge, 1, 0);
+	forge_deinit(&heap.forge);
+}
+
 static void test_a_system_mem_that_lies(void **state)
 {
 	uint64_t field = FORGE_ARENA + 0x30 + 2184;
@@ -723,6 +735,7 @@ int main(void)
 		cmocka_unit_test(test_a_text_over_the_fence),
 		cmocka_unit_test(test_a_chunk_over_the_fence),
 		cmocka_unit_test(test_a_text_over_a_heap_info),
+		cmocka_unit_test(test_a_heap_size_that_lies),
 		cmocka_unit_test(test_a_system_mem_that_lies),
 		cmocka_unit_test(test_a_high_water_mark_that_lies),
 		cmocka_unit_test(test_a_broken_fd),
