@@ -172,6 +172,7 @@ static void close_instance(struct mf_allocator_instance *instance)
 	mf_vec_deinit(&glibc->arenas);
 	mf_map_deinit(&glibc->arena_index);
 	mf_map_deinit(&glibc->dtvs);
+	mf_map_deinit(&glibc->owners);
 	free(glibc->tls_slots);
 	free(glibc);
 }

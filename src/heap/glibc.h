@@ -179,7 +179,8 @@ struct mf_glibc {
 	struct mf_target *target;
 	const struct mf_module *module;
 	struct mf_glibc *first_copy, *next_copy; /* all of the process */
-	const char *owner;			 /* of its claims */
+	struct mf_map owners; /* of the first: free chunk -> main arena */
+	const char *owner;    /* of its claims */
 	const struct mf_glibc_layout *layout;
 	struct mf_glibc_layout dwarf_layout;
 	const struct mf_glibc_parameters_layout *parameters_layout;

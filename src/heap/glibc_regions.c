@@ -11,6 +11,7 @@
 enum {
 	LIST_STEPS = 4096, /* along a list to its bin */
 	LISTS_TRIED = 16,
+	OWNERS_MAX = 1 << 20,
 };
 
 /* How sure a region must be to be taken; tried in this order. */
@@ -55,82 +56,115 @@ static bool is_bin_of(const struct mf_glibc *glibc, uint64_t link)
 	return link >= first && link - first < 16 * (uint64_t)MF_GLIBC_BINS;
 }
 
-static enum belonging owner_of_bin(const struct mf_glibc *glibc, uint64_t link)
+/* The copy that LINK is a bin of, by its main arena; 0: it is none. */
+static uint64_t owner_of_bin(const struct mf_glibc *glibc, uint64_t link)
 {
-	if (is_bin_of(glibc, link))
-		return BELONGS_TO_US;
 	for (const struct mf_glibc *copy = glibc->first_copy; copy;
 	     copy = copy->next_copy)
 		if (is_bin_of(copy, link))
-			return BELONGS_TO_OTHERS;
-	return BELONGS_UNKNOWN;
+			return copy->main_arena;
+	return 0;
+}
+
+/* All that FIRST leads to, up to what is known already, is of OWNER. */
+static void remember(struct mf_glibc *glibc, uint64_t first, unsigned steps,
+		     uint64_t owner)
+{
+	struct mf_map *owners = &glibc->first_copy->owners;
+
+	for (unsigned i = 0; i < steps && owners->count < OWNERS_MAX; i++)
+		if (!mf_map_set(owners, first, owner) ||
+		    !mf_target_read_u64(glibc->target, first + 16, &first))
+			return;
 }
 
 /* Where a list that goes through free chunks ends: at its bin. */
-static enum belonging follow_list(struct mf_glibc *glibc, uint64_t link)
+static uint64_t follow_list(struct mf_glibc *glibc, uint64_t first)
 {
-	for (unsigned i = 0; i < LIST_STEPS; i++) {
-		enum belonging owner = owner_of_bin(glibc, link);
+	uint64_t link = first;
 
-		if (owner != BELONGS_UNKNOWN)
+	for (unsigned i = 0; i < LIST_STEPS; i++) {
+		const uint64_t *known =
+			mf_map_get(&glibc->first_copy->owners, link);
+		uint64_t owner = known ? *known : owner_of_bin(glibc, link);
+
+		if (owner) {
+			remember(glibc, first, i, owner);
 			return owner;
+		}
 		if (!link || link % MF_GRANULE ||
 		    !mf_target_read_u64(glibc->target, link + 16, &link))
-			return BELONGS_UNKNOWN;
+			return 0;
 	}
-	return BELONGS_UNKNOWN;
+	return 0;
 }
 
-/* The chain of [START, END) is known to hold. */
+struct sample {
+	uint64_t fd[LISTS_TRIED];
+	unsigned count;
+};
+
+/* The chain of [START, END) is known to hold. The first and the last of a list
+ * say whose it is; of others some are kept in *REST. */
+static uint64_t ask_chunks(const struct search *search, uint64_t start,
+			   uint64_t end, struct sample *rest)
+{
+	uint64_t fd = 0, bk = 0;
+
+	while (start < end) {
+		const uint8_t *bytes =
+			mf_window_at(search->window, start, MF_GLIBC_CHUNK_MIN);
+		uint64_t word, size, owner;
+
+		if (!bytes)
+			return 0;
+		word = mf_load(uint64_t, bytes + MF_GLIBC_SIZE_FIELD);
+		if (!(word & MF_GLIBC_PREV_INUSE)) {
+			owner = owner_of_bin(search->glibc, fd);
+			if (!owner)
+				owner = owner_of_bin(search->glibc, bk);
+			if (owner)
+				return owner;
+			if (rest->count < LISTS_TRIED)
+				rest->fd[rest->count++] = fd;
+		}
+		size = word & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS;
+		if (size < MF_GLIBC_CHUNK_MIN)
+			return 0;
+		fd = mf_load(uint64_t, bytes + 16);
+		bk = mf_load(uint64_t, bytes + 24);
+		start += size;
+	}
+	return 0;
+}
+
 static enum belonging owner_of_region(const struct search *search,
 				      uint64_t start, uint64_t end)
 {
-	uint64_t fd = 0, bk = 0;
-	unsigned tried = 0;
+	struct sample rest = { .count = 0 };
+	uint64_t owner = ask_chunks(search, start, end, &rest);
 
-	for (uint64_t at = start; at < end && tried < LISTS_TRIED;) {
-		const uint8_t *bytes =
-			mf_window_at(search->window, at, MF_GLIBC_CHUNK_MIN);
-		uint64_t word, size;
-
-		if (!bytes)
-			return BELONGS_UNKNOWN;
-		word = mf_load(uint64_t, bytes + 8);
-		if (!(word & MF_GLIBC_PREV_INUSE)) {
-			enum belonging owner = follow_list(search->glibc, fd);
-
-			if (owner == BELONGS_UNKNOWN)
-				owner = owner_of_bin(search->glibc, bk);
-			if (owner != BELONGS_UNKNOWN)
-				return owner;
-			tried++;
-		}
-		bytes = mf_window_at(search->window, at, MF_GLIBC_CHUNK_MIN);
-		size = word & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS;
-		if (!bytes || size < MF_GLIBC_CHUNK_MIN)
-			return BELONGS_UNKNOWN;
-		fd = mf_load(uint64_t, bytes + 16);
-		bk = mf_load(uint64_t, bytes + 24);
-		at += size;
-	}
-	return BELONGS_UNKNOWN;
+	for (unsigned i = 0; i < rest.count && !owner; i++)
+		owner = follow_list(search->glibc, rest.fd[i]);
+	if (!owner)
+		return BELONGS_UNKNOWN;
+	return owner == search->glibc->main_arena ? BELONGS_TO_US
+						  : BELONGS_TO_OTHERS;
 }
 
-static bool is_ours(const struct search *search, uint64_t start, uint64_t end)
+static enum belonging belonging_of(const struct search *search, uint64_t start,
+				   uint64_t end)
 {
 	uint64_t top = search->glibc->arenas.items[0].top;
+	enum belonging owner;
 
 	if (!search->several || (top >= start && top < end))
-		return true;
-	switch (owner_of_region(search, start, end)) {
-	case BELONGS_TO_US:
-		return true;
-	case BELONGS_TO_OTHERS:
-		return false;
-	default:
-		return search->round == ROUND_GUESS &&
-		       end - start <= search->wanted - search->found;
-	}
+		return BELONGS_TO_US;
+	owner = owner_of_region(search, start, end);
+	if (owner == BELONGS_UNKNOWN && search->round == ROUND_GUESS &&
+	    end - start <= search->wanted - search->found)
+		return BELONGS_TO_US;
+	return owner;
 }
 
 /* ---- regions ----------------------------------------------------------------- */
@@ -157,29 +191,36 @@ static uint64_t end_of_claim(struct mf_glibc *glibc, uint64_t address)
 	return region->end;
 }
 
-/* One region at START, if a chain of chunks leads from there to the end of a
- * page; its end, or 0. */
-static uint64_t try_region(struct search *search, uint64_t start)
+/* The first chunk of a region has none before it. Of a mapping's start only one
+ * page is read; a search of every page goes through windows. */
+static bool may_begin(struct search *search, uint64_t start)
+{
+	const uint8_t *bytes;
+	uint64_t word;
+
+	if (search->round == ROUND_STARTS) {
+		if (!mf_target_read_u64(search->glibc->target,
+					start + MF_GLIBC_SIZE_FIELD, &word))
+			return false;
+	} else {
+		bytes = mf_window_at(search->window, start,
+				     MF_GLIBC_CHUNK_HEADER);
+		if (!bytes)
+			return false;
+		word = mf_load(uint64_t, bytes + MF_GLIBC_SIZE_FIELD);
+	}
+	return (word & MF_GLIBC_CHUNK_FLAGS) == MF_GLIBC_PREV_INUSE &&
+	       word >= MF_GLIBC_CHUNK_MIN;
+}
+
+static bool add_region(struct search *search, uint64_t start, uint64_t end)
 {
 	struct mf_glibc *glibc = search->glibc;
-	const struct mf_glibc_arena *arena = &glibc->arenas.items[0];
-	const uint8_t *bytes =
-		mf_window_at(search->window, start, MF_GLIBC_CHUNK_HEADER);
-	struct mf_glibc_segment *segment;
-	uint64_t end, word;
+	struct mf_glibc_segment *segment =
+		mf_glibc_add_segment(glibc, 0, start, end);
 
-	if (!bytes)
-		return 0;
-	word = mf_load(uint64_t, bytes + 8);
-	if ((word & MF_GLIBC_CHUNK_FLAGS) != MF_GLIBC_PREV_INUSE ||
-	    word < MF_GLIBC_CHUNK_MIN)
-		return 0;
-	if (!mf_glibc_is_chain(glibc, arena, search->window, start, 0, &end) ||
-	    end % glibc->page_size || !is_ours(search, start, end))
-		return 0;
-	segment = mf_glibc_add_segment(glibc, 0, start, end);
 	if (!segment)
-		return 0;
+		return false;
 	segment->start = start;
 	segment->has_top =
 		mf_glibc_walk_chunks(glibc, segment, search->window, start,
@@ -188,7 +229,27 @@ static uint64_t try_region(struct search *search, uint64_t start)
 			    "chunks from a page's start to fenceposts or the "
 			    "top");
 	search->found += segment->end - start;
-	return segment->end;
+	return true;
+}
+
+/* One region at START, if a chain of chunks leads from there to the end of a
+ * page; its end, if it is known whose it is, or 0. */
+static uint64_t try_region(struct search *search, uint64_t start)
+{
+	struct mf_glibc *glibc = search->glibc;
+	const struct mf_glibc_arena *arena = &glibc->arenas.items[0];
+	enum belonging owner;
+	uint64_t end;
+
+	if (!may_begin(search, start) ||
+	    !mf_glibc_is_chain(glibc, arena, search->window, start, 0, &end) ||
+	    end % glibc->page_size)
+		return 0;
+	owner = belonging_of(search, start, end);
+	if (owner == BELONGS_UNKNOWN ||
+	    (owner == BELONGS_TO_US && !add_region(search, start, end)))
+		return 0;
+	return end;
 }
 
 static void search_mapping(struct search *search,
@@ -240,6 +301,8 @@ void mf_glibc_find_regions(struct mf_glibc *glibc, struct mf_window *window,
 		.several = has_rivals(glibc),
 	};
 
+	if (glibc == glibc->first_copy)
+		mf_map_deinit(&glibc->owners);
 	for (; search.round < ROUNDS && search.found < search.wanted;
 	     search.round++)
 		if (search.round != ROUND_GUESS || search.several)
