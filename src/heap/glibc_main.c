@@ -140,16 +140,33 @@ void mf_glibc_claim_main(struct mf_glibc *glibc,
 		       });
 }
 
+/* Where a heap of another arena begins: an sbrk_base that lies can lead into
+ * one, and no byte is two arenas'. */
+static uint64_t before_heaps(const struct mf_glibc *glibc, uint64_t base,
+			     uint64_t limit)
+{
+	for (size_t i = 0; i < glibc->segments.count; i++) {
+		const struct mf_glibc_segment *segment =
+			&glibc->segments.items[i];
+
+		if (segment->end > base)
+			limit = MF_MIN(limit, segment->memory_start);
+	}
+	return MF_MAX(limit, base);
+}
+
 /* The bytes that turn out to be ours from BASE on. */
 static uint64_t walk_sbrk(struct mf_glibc *glibc, struct mf_window *window,
 			  uint64_t base)
 {
 	const struct mf_glibc_arena *arena = &glibc->arenas.items[0];
-	uint64_t limit = end_of_memory(glibc->target, base);
-	struct mf_glibc_segment *segment =
-		mf_glibc_add_segment(glibc, 0, base, limit);
+	uint64_t limit =
+		before_heaps(glibc, base, end_of_memory(glibc->target, base));
+	struct mf_glibc_segment *segment = NULL;
 	uint64_t from, end;
 
+	if (limit > base)
+		segment = mf_glibc_add_segment(glibc, 0, base, limit);
 	if (!segment)
 		return 0;
 	from = segment->start = round_up(base, MF_GRANULE);

@@ -1,0 +1,54 @@
+/*
+ * Heaps that lie: what fuzzers found, each said again with the forge. A figure
+ * may be wrong then, and is marked; none may contradict another.
+ */
+#include "forge_glibc.h"
+
+static bool comes_later(const struct mf_chunk *chunk, void *data)
+{
+	uint64_t *last = data;
+
+	assert_true(chunk->address >= *last);
+	*last = chunk->address + chunk->size;
+	return true;
+}
+
+static void assert_chunks_in_order(const struct forge *forge)
+{
+	uint64_t last = 0;
+
+	mf_heap_each_chunk(forge->model, 0, UINT64_MAX, comes_later, &last);
+	assert_true(last > 0);
+}
+
+/* mp_.sbrk_base leads into a heap of another arena. */
+static void sbrk_base_in_a_heap(void **state)
+{
+	const struct mf_allocator *glibc;
+	struct forge forge;
+
+	(void)state;
+	forge_init(&forge);
+	forge_tcache(&forge);
+	forge_chunk(&forge, 0x100, FORGE_IN_USE);
+	forge_finish(&forge);
+	forge_arena(&forge);
+	forge_sbrk_base(&forge, forge_arena_chunks(0));
+	glibc = forge_read(&forge, NULL);
+	assert_non_null(glibc);
+	assert_int_equal(glibc->arena_count, 2);
+	assert_chunks_in_order(&forge);
+	assert_int_equal(glibc->arenas[0].figures.in_use.count, 0);
+	assert_int_equal(glibc->arenas[0].consistency, MF_DAMAGED);
+	assert_int_equal(glibc->arenas[1].consistency, MF_EXACT);
+	forge_deinit(&forge);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sbrk_base_in_a_heap),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
