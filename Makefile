@@ -104,20 +104,21 @@ $(O)/tests/%: tests/unit/%.c $(LIBRARY) $(FLAGS)
 		$(LIBRARY) $(LIBS) -lcmocka
 
 # Fuzzers: with libFuzzer where FUZZER says so (make fuzz), else with a main()
-# that replays files. process.c and what goes with it is every fuzzer's.
+# that replays files. Some read processes, which have an image of their own.
 FUZZ	:= $(O)/fuzz
 FUZZERS	:= $(patsubst tests/fuzz/%.c,$(FUZZ)/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_PARTS := $(addprefix $(FUZZ)/,heap_run.o process.o mutate.o \
-	forged_image.o $(if $(FUZZER),,replay.o))
+FUZZ_PROCESS := $(addprefix $(FUZZ)/,heap_run.o process.o mutate.o \
+	forged_image.o)
 FUZZ_SECONDS ?= 60
 
 $(FUZZ)/%.o: tests/fuzz/%.c $(FLAGS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<) $(COMPILE) -MMD -MP -c -o $@ $<
 
-$(FUZZERS): $(FUZZ)/%: $(FUZZ)/%.o $(FUZZ_PARTS) $(LIBRARY)
-	$(call say,LINK,$@) $(LINK) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $^ \
-		$(LIBS)
+$(FUZZ)/fuzz_glibc $(FUZZ)/fuzz_recognise: $(FUZZ_PROCESS)
+$(FUZZERS): $(FUZZ)/%: $(FUZZ)/%.o $(if $(FUZZER),,$(FUZZ)/replay.o) $(LIBRARY)
+	$(call say,LINK,$@) $(LINK) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ \
+		$(filter %.o,$^) $(LIBRARY) $(LIBS)
 
 # What makes seeds for them: of live processes, and of forged ones.
 SEEDERS	:= $(addprefix $(FUZZ)/,seed capture forge)
@@ -201,6 +202,7 @@ bench:
 FUZZED	:= build-fuzz
 fuzz:
 	$(Q)$(MAKE) $(AGAIN) CC=clang O=$(FUZZED) FUZZER=1 \
+		CFLAGS='-O2 -g -fno-sanitize-coverage=trace-cmp' \
 		SANITIZE=address,undefined,fuzzer-no-link fuzzers
 	$(Q)O=$(FUZZED) SECONDS_EACH=$(FUZZ_SECONDS) tests/fuzz/run
 

@@ -3,10 +3,10 @@
  * and was told. The doors of the target and image rooms are wrapped (ld's
  * --wrap), so that what is asked needs no list here.
  *
- *   capture PID OBJECT > FILE
+ *   capture PID OBJECT [WORDS] > FILE
  *
  * Of the loaded files only the data of those whose path has OBJECT in it are
- * kept: the allocator's own.
+ * kept: the allocator's own; of each page of other memory only the first WORDS.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -393,14 +393,14 @@ static void put_threads(struct mf_target *target)
 }
 
 /* Runs of words; two zeros are cheaper than another record's head. */
-static void put_page(uint64_t address, const uint64_t *words)
+static void put_page(uint64_t address, const uint64_t *words, size_t most)
 {
-	for (size_t i = 0; i < WORDS; i++) {
+	for (size_t i = 0; i < most; i++) {
 		size_t end = i, start = seen.words.count;
 
 		if (!words[i])
 			continue;
-		for (size_t k = i; k < WORDS && k <= end + 3; k++)
+		for (size_t k = i; k < most && k <= end + 3; k++)
 			if (words[k])
 				end = k;
 		record(PROCESS_WORDS, 0, 0, address + 8 * i);
@@ -410,7 +410,7 @@ static void put_page(uint64_t address, const uint64_t *words)
 	}
 }
 
-static void put_pages(struct mf_target *target, const char *object)
+static void put_pages(struct mf_target *target, const char *object, size_t most)
 {
 	const struct mf_mapping *mapping;
 	uint64_t words[WORDS];
@@ -424,7 +424,8 @@ static void put_pages(struct mf_target *target, const char *object)
 		fail(REAL(mf_target_read_pages)(target, entry->key, 1, words,
 						&flags));
 		if (!(flags & MF_PAGE_UNREADABLE))
-			put_page(entry->key, words);
+			put_page(entry->key, words,
+				 has_name(mapping) ? WORDS : most);
 	}
 }
 
@@ -455,10 +456,12 @@ int main(int argc, char **argv)
 	const struct mf_module *modules;
 	struct mf_target *target;
 	struct mf_image *image;
-	size_t count;
+	size_t count, most = WORDS;
 
-	if (argc != 3)
+	if (argc < 3)
 		return 64;
+	if (argc > 3)
+		most = MF_MIN(strtoul(argv[3], NULL, 10), most);
 	fail(mf_target_open_live((int)strtol(argv[1], NULL, 10), &options,
 				 &target));
 	fail(mf_image_create(target, &image_options, &image));
@@ -471,7 +474,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < count; i++)
 		put_mapping(target, &mappings[i], argv[2]);
 	put_threads(target);
-	put_pages(target, argv[2]);
+	put_pages(target, argv[2], most);
 	mf_target_release(target);
 	fwrite(seen.words.items, 8, seen.words.count, stdout);
 	mf_image_destroy(image);
