@@ -101,7 +101,8 @@ static uint64_t after_gap(struct mf_glibc *glibc,
 		/* The first chunk of a segment has no predecessor. */
 		size = mf_load(uint64_t, bytes + 8);
 		if ((size & MF_GLIBC_CHUNK_FLAGS) != MF_GLIBC_PREV_INUSE ||
-		    size < MF_GLIBC_CHUNK_MIN || size > window->limit - at)
+		    size < MF_GLIBC_CHUNK_MIN ||
+		    size - MF_GLIBC_PREV_INUSE > window->limit - at)
 			continue;
 		if (mf_glibc_is_chain(glibc, arena, window, at, GAP_CHUNKS,
 				      &end))

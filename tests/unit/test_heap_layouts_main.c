@@ -69,6 +69,22 @@ static void test_short_fences(void **state)
 	forge_deinit(&forge);
 }
 
+/* Nothing was taken yet of what came after the gap. */
+static void test_gap_before_top(void **state)
+{
+	const struct world *world = *state;
+	struct forge forge;
+
+	start_world(world, &forge);
+	fill(world, &forge, &forge.main, true);
+	fill_up_to(&forge, &forge.main, 1, 0x20);
+	forge_fence_main(&forge, &forge.main, 2);
+	forge_foreign(&forge, 0x1230);
+	forge_finish(&forge);
+	expect_read(&forge, world->page);
+	forge_deinit(&forge);
+}
+
 /* A static program's early sbrk: malloc's first chunk is not at the start. */
 static void test_late_base(void **state)
 {
@@ -200,6 +216,7 @@ int main(void)
 	static const struct world_theme themes[WORLD_THEMES] = {
 		{ "gap", test_gap },
 		{ "short fences", test_short_fences },
+		{ "gap before top", test_gap_before_top },
 		{ "late base", test_late_base },
 		{ "break blocked later", test_blocked_later },
 		{ "break blocked always", test_blocked_always },
