@@ -438,6 +438,9 @@ bool mf_glibc_each_chunk(const struct mf_allocator_instance *instance,
 /** Puts mmapped chunks in address order, once all are there. */
 void mf_glibc_sort_mmapped(struct mf_glibc *glibc);
 
+/** The mmapped chunk at ADDRESS is in a tcache (2.43); they are sorted. */
+void mf_glibc_note_cached(struct mf_glibc *glibc, uint64_t address);
+
 /** MAPPING is of reserved huge pages: in RAM, but not in RSS. */
 bool mf_glibc_is_hugetlb(const struct mf_mapping *mapping);
 

@@ -88,6 +88,19 @@ void mf_glibc_sort_mmapped(struct mf_glibc *glibc)
 	mf_vec_sort(&glibc->mmapped_chunks, by_address);
 }
 
+void mf_glibc_note_cached(struct mf_glibc *glibc, uint64_t address)
+{
+	const struct mf_glibc_chunk key = { .address = address };
+	struct mf_glibc_chunk *chunk = NULL;
+
+	if (glibc->mmapped_chunks.count)
+		chunk = bsearch(&key, glibc->mmapped_chunks.items,
+				glibc->mmapped_chunks.count, sizeof(key),
+				by_address);
+	if (chunk)
+		chunk->kind = MF_KIND_TCACHE;
+}
+
 struct visit {
 	const struct mf_allocator_instance *instance;
 	const struct mf_glibc *glibc;

@@ -276,9 +276,21 @@ static void settle(struct mf_glibc_copies *copies, struct mf_glibc *copy,
 			       (unsigned long long)counted->mmapped_mem);
 }
 
+/* What mp_ of 2.43 and later has counted too many stays when all are gone. */
+static uint64_t counted_of_none(const struct mf_glibc *glibc)
+{
+	const struct mf_glibc_parameters *counted = &glibc->parameters;
+
+	return glibc->layout->fastbins == MF_GLIBC_ABSENT &&
+			       !counted->n_mmaps &&
+			       counted->mmapped_mem % MF_GRANULE == 0
+		       ? counted->mmapped_mem
+		       : 0;
+}
+
 void mf_glibc_forget_mmapped(struct mf_glibc *glibc)
 {
-	glibc->mmapped = (struct mf_amount){ 0, 0 };
+	glibc->mmapped = (struct mf_amount){ 0, counted_of_none(glibc) };
 	glibc->mmapped_mapped = glibc->mmapped_resident = 0;
 	glibc->mmapped_chunks.count = 0;
 	glibc->mapped.count = 0;

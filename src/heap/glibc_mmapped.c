@@ -9,6 +9,9 @@
 #include "heap/glibc_copies.h"
 
 enum {
+	MOVED_PAGES = 512,	    /* an alignment of 2 MiB */
+	MOVED_EFFORT_MAX = 1 << 17, /* pages looked at for it */
+	BLANK_WORDS = 8,
 	NEW_PADDING = 16, /* 2.43: the size field leaves 16 bytes out */
 };
 
@@ -21,6 +24,7 @@ struct search {
 	uint64_t limit; /* end of the mapping that is searched */
 	uint64_t padding;
 	bool every_page;
+	unsigned effort; /* left to look for chunks that were moved */
 };
 
 static bool is_candidate(const struct mf_mapping *mapping)
@@ -112,13 +116,73 @@ static struct found find_aligned(struct search *search, uint64_t base,
 	return (struct found){ first, 0 };
 }
 
-/* The first header decides, unless an aligned one follows it. */
+/* What the header at BASE once said: when its chunk is an aligned one that was
+ * resized it is of no size that can be. */
+static uint64_t stated_size(struct search *search, uint64_t base)
+{
+	uint64_t previous, size;
+
+	if (!read_words(search, base, &previous, &size) ||
+	    previous & ~(search->padding ? UINT64_C(1) : 0) ||
+	    (size & MF_GLIBC_CHUNK_FLAGS) != MF_GLIBC_IS_MMAPPED)
+		return 0;
+	size = (size & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS) + search->padding;
+	return size % search->page_size ? 0 : size;
+}
+
+/* Whether nobody ever wrote behind the header at BASE, as before an aligned
+ * chunk; what a page holds is as quickly read as its header. */
+static bool is_blank(struct search *search, uint64_t base)
+{
+	uint64_t words[BLANK_WORDS];
+
+	if (!mf_target_try_read(search->target, base + MF_GLIBC_CHUNK_HEADER,
+				words, sizeof(words)))
+		return false;
+	for (size_t i = 0; i < BLANK_WORDS; i++)
+		if (words[i])
+			return false;
+	return true;
+}
+
+/* mremap may have moved it: it stands at the end of a page, wherever that is
+ * now. */
+static struct found find_moved(struct search *search, uint64_t base)
+{
+	uint64_t offset = search->page_size - MF_GLIBC_CHUNK_HEADER;
+
+	for (unsigned pages = 1; pages <= MOVED_PAGES; pages++) {
+		uint64_t total;
+
+		if (offset >= search->limit - base || !search->effort)
+			break;
+		search->effort--;
+		total = mapping_size(search, base, offset);
+		if (total)
+			return (struct found){ total, offset };
+		offset += search->page_size;
+	}
+	return (struct found){ 0, 0 };
+}
+
+/* The first header decides, unless an aligned one follows it: that may have
+ * been resized since, so that the first is of no size that can be. */
 static struct found find_at(struct search *search, uint64_t base)
 {
-	uint64_t first = mapping_size(search, base, 0);
+	uint64_t stated = stated_size(search, base);
+	uint64_t first = stated ? mapping_size(search, base, 0) : 0;
+	struct found found, moved;
 
-	return first ? find_aligned(search, base, first)
-		     : (struct found){ 0, 0 };
+	if (!stated)
+		return (struct found){ 0, 0 };
+	found = find_aligned(search, base, stated);
+	if (found.offset)
+		return found;
+	found.size = first;
+	if (!is_blank(search, base))
+		return found;
+	moved = find_moved(search, base);
+	return moved.size ? moved : found;
 }
 
 /* The end of what is known to be something else at ADDRESS; 0: nothing is. */
@@ -182,6 +246,7 @@ static void search_for(struct mf_glibc *glibc, bool is_new, bool every_page)
 		.page_size = glibc->page_size,
 		.padding = is_new ? NEW_PADDING : 0,
 		.every_page = every_page,
+		.effort = MOVED_EFFORT_MAX,
 	};
 
 	if (!mf_glibc_copies_gather(&copies, glibc->first_copy, is_new))

@@ -243,6 +243,9 @@ static int64_t follow(struct proof *proof, struct mf_glibc_tcache *tcache,
 		if (mark != MF_LINK_NONE) {
 			if (link)
 				link->mark = mark;
+			else
+				mf_glibc_note_cached(
+					glibc, user - MF_GLIBC_CHUNK_HEADER);
 			add(mmapped ? &tcache->mmapped : &tcache->amount,
 			    large ? large->size
 				  : (uint64_t)link->granules * MF_GRANULE);
