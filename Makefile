@@ -62,13 +62,14 @@ MAIN	:= $(O)/src/main.o
 LIBRARY	:= $(O)/lib$(NAME).a
 PROGRAM	:= $(O)/$(NAME)
 UNITS	:= $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
+DRIVERS	:= $(patsubst %.c,$(O)/%,$(wildcard tests/drivers/*.c))
 FIXTURES := $(patsubst fixtures/programs/%.c,$(O)/fixtures/%,\
 	$(wildcard fixtures/programs/*.c))
 PRELOADS := $(patsubst fixtures/preload/%.c,$(O)/fixtures/%.so,\
 	$(wildcard fixtures/preload/*.c))
 
 # Some of them with libc inside, where there is one to link; then stripped, too.
-ifneq ($(findstring /,$(shell $(CC) -print-file-name=libc.a 2>/dev/null)),)
+ifneq ($(findstring /,$(shell $(CC) -print-file-name=libc.a)),)
 FIXTURES += $(addprefix $(O)/fixtures/,static-bins static-arenas \
 	static-mainheap static-cached static-namespaces static-pie-bins \
 	stripped-bins)
@@ -138,6 +139,11 @@ $(FUZZ)/seed: tests/fuzz/seed.c
 	$(call say,SEED,$@) $(CC) -std=gnu17 -D_GNU_SOURCE -O0 -g -Wall -Wextra \
 		-Ifixtures/programs -pthread -o $@ $<
 
+$(O)/tests/drivers/%: tests/drivers/%.c $(LIBRARY) $(FLAGS)
+	@mkdir -p $(@D)
+	$(call say,DRIVER,$@) $(COMPILE) -MMD -MP -MF $@.d -o $@ $< \
+		$(LIBRARY) $(LIBS)
+
 # Victims are never sanitized or optimised: what they allocate is what is seen.
 FIXTURE	= $(CC) -std=gnu17 -D_GNU_SOURCE -O0 -g -Wall -Wextra \
 	  $(if $(WERROR),-Werror) -pthread -MMD -MP -MF $@.d
@@ -175,7 +181,7 @@ $(GENERATED): $(PROGRAM) $(wildcard contrib/man/*)
 fuzzers: $(FUZZERS)
 seeders: $(SEEDERS)
 fixtures: $(FIXTURES) $(PRELOADS)
-units: $(UNITS)
+units: $(UNITS) $(DRIVERS)
 generated: $(GENERATED)
 
 # Targets that install what they need first, then look at the tree anew, with
@@ -253,4 +259,4 @@ help:
 	'WERROR=1 SANITIZE=address,undefined'
 
 -include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(UNITS:=.d) $(FIXTURES:=.d) \
-	$(PRELOADS:=.d) $(wildcard $(FUZZ)/*.d)
+	$(DRIVERS:=.d) $(PRELOADS:=.d) $(wildcard $(FUZZ)/*.d)

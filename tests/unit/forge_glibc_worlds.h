@@ -11,7 +11,7 @@
 
 enum {
 	WORLD_NAME = 96,
-	WORLD_THEMES = 16,
+	WORLD_THEMES = 12,
 	WORLD_PAGES = 2,
 };
 

@@ -4,79 +4,10 @@
  * caches and mmapped chunks, each figure to the byte.
  */
 #include "forge_glibc_worlds.h"
-#include "heap/glibc.h"
 
 enum {
 	HUGE_PAGE = 2 << 20,
 };
-
-/* ---- the tables --------------------------------------------------------- */
-
-static const struct mf_glibc_layout *row_of(unsigned version)
-{
-	size_t count;
-	const struct mf_glibc_layout *rows = mf_glibc_layouts(&count);
-
-	for (size_t i = 0; i < count; i++)
-		if (version >= rows[i].first && version <= rows[i].last)
-			return &rows[i];
-	fail_msg("no row for %u", version);
-	return NULL;
-}
-
-/* Also of 2.35-2.38 without tunables: its base is where it was before. */
-static const struct mf_glibc_parameters_layout *
-parameters_row_of(const struct mf_glibc_layout *layout,
-		  const struct forge_par_offsets *par)
-{
-	size_t count;
-	const struct mf_glibc_parameters_layout *rows =
-		mf_glibc_parameters_layouts(layout, &count);
-
-	for (size_t i = 0; i < count; i++)
-		if (rows[i].sbrk_base == par->sbrk_base &&
-		    rows[i].tcache_bins == par->tcache_bins)
-			return &rows[i];
-	fail_msg("no row with sbrk_base at %u", par->sbrk_base);
-	return NULL;
-}
-
-static void compare_parameters(const struct mf_glibc_parameters_layout *row,
-			       const struct forge_par_offsets *par)
-{
-	assert_int_equal(row->thp_pagesize, par->thp_pagesize);
-	assert_int_equal(row->hp_pagesize, par->hp_pagesize);
-	assert_int_equal(row->n_mmaps, par->n_mmaps);
-	assert_int_equal(row->n_mmaps_max, par->n_mmaps_max);
-	assert_int_equal(row->max_n_mmaps, par->max_n_mmaps);
-	assert_int_equal(row->no_dyn_threshold, par->no_dyn_threshold);
-	assert_int_equal(row->mmapped_mem, par->mmapped_mem);
-	assert_int_equal(row->max_mmapped_mem, par->max_mmapped_mem);
-	assert_int_equal(row->tcache_max_bytes, par->tcache_max_bytes);
-	assert_int_equal(row->tcache_count, par->tcache_count);
-	assert_in_range(row->size, par->sbrk_base + 8, par->size);
-}
-
-/* What no figure shows, too. */
-static void test_offsets(void **state)
-{
-	const struct world *world = *state;
-	const struct forge_state_offsets *fields = &world->generation->state;
-	const struct mf_glibc_layout *row = row_of(world->generation->first);
-
-	assert_int_equal(row->fastbins, fields->fastbins);
-	assert_int_equal(row->top, fields->top);
-	assert_int_equal(row->last_remainder, fields->last_remainder);
-	assert_int_equal(row->bins, fields->bins);
-	assert_int_equal(row->next, fields->next);
-	assert_int_equal(row->next_free, fields->next_free);
-	assert_int_equal(row->attached_threads, fields->attached_threads);
-	assert_int_equal(row->system_mem, fields->system_mem);
-	assert_int_equal(row->max_system_mem, fields->max_system_mem);
-	assert_int_equal(row->size, fields->size);
-	compare_parameters(parameters_row_of(row, &world->generation->par),
-			   &world->generation->par);
-}
 
 /* ---- the main arena ----------------------------------------------------- */
 
@@ -522,7 +453,6 @@ static void test_heaps_of_huge_pages(void **state)
 int main(void)
 {
 	static const struct world_theme themes[WORLD_THEMES] = {
-		{ "offsets", test_offsets },
 		{ "main arena", test_main_arena },
 		{ "tcache alone", test_tcache_alone },
 		{ "arenas and heaps", test_arenas },
