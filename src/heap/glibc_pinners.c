@@ -5,7 +5,9 @@
  */
 #include "heap/glibc_pinners.h"
 
-#include <string.h>
+enum {
+	FAST_MAX = 0x80, /* global_max_fast, unless tuned */
+};
 
 void mf_glibc_pinners_begin(struct mf_glibc_pinner_search *search,
 			    const struct mf_glibc_segment *segment)
@@ -135,6 +137,16 @@ static bool may_matter(const struct mf_glibc_pinner_search *search,
 	return is_worse(&search->arena, most) || is_worse(&search->heap, most);
 }
 
+/* Into another arena's top goes what free merges with it, and that looks at the
+ * top then; what it puts into a fast bin merges later, and nobody looks. */
+static bool is_seen(const struct mf_glibc_pinner_search *search,
+		    enum mf_glibc_run_kind kind)
+{
+	return kind != MF_GLIBC_RUN_TOP ||
+	       search->glibc->layout->fastbins == MF_GLIBC_ABSENT ||
+	       search->group.last_size > FAST_MAX;
+}
+
 static void weigh(struct mf_glibc_pinner_search *search,
 		  const struct mf_glibc_run *after, enum mf_glibc_run_kind kind)
 {
@@ -147,7 +159,8 @@ static void weigh(struct mf_glibc_pinner_search *search,
 	};
 	struct mf_glibc_release all, head, tail;
 
-	if (kind == MF_GLIBC_RUN_HOLE && !may_matter(search, &run, after))
+	if (!is_seen(search, kind) ||
+	    (kind == MF_GLIBC_RUN_HOLE && !may_matter(search, &run, after)))
 		return;
 	all = release_as(glibc, &run, kind);
 	head = mf_glibc_release_run(glibc, &search->before);

@@ -15,7 +15,7 @@ enum {
 /** Chunks in use or cached, side by side, between two runs. */
 struct mf_glibc_group {
 	uint64_t start, end, count, cached;
-	uint64_t first_size; /* of its first chunk */
+	uint64_t first_size, last_size; /* of its first and last chunk */
 };
 
 struct mf_glibc_pinner {
@@ -65,6 +65,7 @@ mf_glibc_pinners_add_chunk(struct mf_glibc_pinner_search *search,
 		group->first_size = size;
 	}
 	group->end = address + size;
+	group->last_size = size;
 	group->count++;
 	group->cached += cached;
 }

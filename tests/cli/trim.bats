@@ -213,6 +213,12 @@ evicts() { # PINNER
 	evicts '.arenas[0].heaps[0].pinners[0]'
 	evicts '.arenas[1].heaps[0].pinners[0]'
 	evicts '.arenas[3].heaps[0].pinners[1]'
+	dismiss
+	victim trimming held 2
+	tell trim
+	look arenas
+	evicts '.arenas[1].heaps[] | select(.newest).pinners[0]'
+	evicts '.arenas[2].heaps[] | select(.newest).pinners[1]'
 }
 
 @test "what pinners are: a symbol of the program, a tcache" {
