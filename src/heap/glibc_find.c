@@ -237,9 +237,13 @@ static bool take_arena(struct mf_glibc_scan *scan, uint64_t main_arena,
 		       const struct mf_glibc_layout *row)
 {
 	struct mf_target *target = scan->context->target;
-	enum bins bins = look_at_bins(target, main_arena, row);
+	enum bins bins;
 
-	if (bins == NO_BINS || !ring_closes(target, main_arena, row))
+	/* Far cheaper to look at, and as rare. */
+	if (!ring_closes(target, main_arena, row))
+		return false;
+	bins = look_at_bins(target, main_arena, row);
+	if (bins == NO_BINS)
 		return false;
 	row = choose_layout(target, main_arena, row);
 	if (bins == BINS) {
