@@ -437,33 +437,47 @@ static bool has_swapped(const struct checker *checker)
 	return false;
 }
 
+static bool may_be_diagnosed(const struct checker *checker)
+{
+	const struct mf_glibc_arena *arena = checker->arena;
+
+	return checker->budget_ns && !arena->incomplete && arena->mutex != 1 &&
+	       arena->mutex != 2;
+}
+
+static void note_bins(struct checker *checker)
+{
+	struct mf_glibc_arena *arena = checker->arena;
+
+	arena->changed = true;
+	if (!arena->damage_count && !arena->incomplete && !has_swapped(checker))
+		mf_glibc_note_damage(checker->glibc, arena, MF_DAMAGE_BINS,
+				     arena->address,
+				     "the bins' links and the free chunks do "
+				     "not agree");
+}
+
 /* LEFT: how many unsorted chunks may yet be looked up. */
 static void check_arena(struct checker *checker, uint64_t *left)
 {
 	struct mf_glibc_arena *arena = checker->arena;
 	struct mf_glibc_bin_sums sums[MF_GLIBC_BINS], all = { 0, 0, 0 };
-	bool whole, known = !arena->incomplete && !has_swapped(checker);
-	struct suspects suspects;
+	bool whole;
 
 	memcpy(sums, arena->sums, sizeof(sums));
 	add_heads(checker, sums, &all);
 	whole = is_even(&all);
 	checker->unknown = false;
-	if (known && checker->budget_ns && arena->mutex != 1 &&
-	    arena->mutex != 2) {
-		suspects = find_suspects(checker, sums, whole, left);
-		if (suspects.any)
+	if (may_be_diagnosed(checker)) {
+		struct suspects suspects =
+			find_suspects(checker, sums, whole, left);
+
+		if (suspects.any && !has_swapped(checker))
 			diagnose(checker, &suspects);
 		check_binmap(checker);
 	}
-	if (whole)
-		return;
-	arena->changed = true;
-	if (!arena->damage_count && known)
-		mf_glibc_note_damage(checker->glibc, arena, MF_DAMAGE_BINS,
-				     arena->address,
-				     "the bins' links and the free chunks do "
-				     "not agree");
+	if (!whole)
+		note_bins(checker);
 }
 
 void mf_glibc_check_bins(struct mf_glibc *glibc)
