@@ -214,6 +214,7 @@ struct mf_glibc {
 	MF_VEC(struct mf_glibc_tcache) tcaches;
 	struct mf_map large_index; /* user address -> index */
 	MF_VEC(struct mf_glibc_large) large;
+	bool mmapped_moved; /* some came or went while they were counted */
 	struct mf_amount mmapped;
 	uint64_t mmapped_mapped; /* bytes of their mappings */
 	MF_VEC(struct mf_glibc_mapped) mapped;

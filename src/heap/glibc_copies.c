@@ -263,9 +263,11 @@ static void settle(struct mf_glibc_copies *copies, struct mf_glibc *copy,
 	    explains(copies, SLACK_PAGES, counted->mmapped_mem,
 		     copy->mmapped_mapped)) {
 		copy->mmapped.bytes = counted->mmapped_mem;
+		copy->mmapped_moved = false;
 		return;
 	}
-	if (!last)
+	copy->mmapped_moved = !mf_target_is_still(copy->target);
+	if (!last || copy->mmapped_moved)
 		return;
 	mf_target_note_partial(copy->target, "glibc mmapped chunks",
 			       "found %llu of %llu bytes, mp_ counts %llu of "

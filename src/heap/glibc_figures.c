@@ -257,7 +257,9 @@ void mf_glibc_make_figures(struct mf_glibc *glibc, struct mf_allocator *info)
 
 	glibc->names_left = NAMES_MOST;
 	info->figures = (struct mf_arena_figures){ 0 };
-	info->consistency = glibc->ran ? MF_RACY : MF_EXACT;
+	info->consistency = glibc->mmapped_moved ? MF_IN_FLIGHT
+			    : glibc->ran	 ? MF_RACY
+						 : MF_EXACT;
 	info->parameter_count = 0;
 	for (size_t i = 0; i < count; i++) {
 		make_arena(glibc, &glibc->arenas.items[i],
