@@ -214,6 +214,36 @@ static void read_program(struct mf_object *object, const Elf64_Phdr *program)
 	}
 }
 
+/* Bytes of memory without a gap from ADDRESS on, at most MOST. */
+static uint64_t mapped_bytes(struct mf_target *target, uint64_t address,
+			     uint64_t most)
+{
+	uint64_t at = address;
+
+	while (at - address < most) {
+		const struct mf_mapping *mapping =
+			mf_target_mapping_at(target, at);
+
+		if (!mapping || !(mapping->perms & MF_PERM_READ))
+			break;
+		at = mapping->end;
+	}
+	return MF_MIN(at - address, most);
+}
+
+/* An object in memory has no bytes where nothing is mapped, whatever it says:
+ * a search would look through all of them. */
+static void believe_mappings(struct mf_object *object)
+{
+	for (size_t i = 0; object->fd < 0 && i < object->load_count; i++) {
+		struct mf_load *load = &object->loads[i];
+
+		load->filesz =
+			mapped_bytes(object->target, object->bias + load->vaddr,
+				     load->filesz);
+	}
+}
+
 /* False when nothing of it is loaded. */
 static bool read_programs(struct mf_object *object, const Elf64_Phdr *programs)
 {
@@ -224,6 +254,7 @@ static bool read_programs(struct mf_object *object, const Elf64_Phdr *programs)
 	if (object->load_count)
 		object->bias -=
 			object->loads[0].vaddr - object->loads[0].offset;
+	believe_mappings(object);
 	for (size_t i = 0; i < object->header.e_phnum; i++)
 		read_program(object, &programs[i]);
 	return object->load_count > 0;

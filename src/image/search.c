@@ -13,6 +13,9 @@ enum {
 	PATTERN_MAX = 4096,
 };
 
+/* No text of an object is this far in; a file may have terabytes of holes. */
+static const uint64_t search_max = (uint64_t)4 << 30;
+
 bool mf_image_has_section(struct mf_image *image,
 			  const struct mf_module *module, const char *name)
 {
@@ -87,10 +90,10 @@ static bool read_window(const struct mf_object *object, uint64_t vaddr,
 static bool find_in_load(struct byte_search *search, const struct mf_load *load,
 			 uint64_t *ret)
 {
-	uint64_t at = 0;
+	uint64_t at = 0, end = MF_MIN(load->filesz, search_max);
 
-	while (load->filesz - at >= search->size) {
-		size_t size = MF_MIN(load->filesz - at, (uint64_t)WINDOW);
+	while (end - at >= search->size) {
+		size_t size = MF_MIN(end - at, (uint64_t)WINDOW);
 		const char *found;
 
 		if (!read_window(search->object, load->vaddr + at,
@@ -103,7 +106,7 @@ static bool find_in_load(struct byte_search *search, const struct mf_load *load,
 			       (uint64_t)(found - search->window);
 			return true;
 		}
-		if (size == load->filesz - at)
+		if (size == end - at)
 			return false;
 		at += size - (search->size - 1);
 	}

@@ -209,10 +209,50 @@ static void test_no_elf(void **state)
 	mf_target_close(target);
 }
 
+/* A page of memory that poses as an object of a terabyte. */
+static void test_larger_than_memory(void **state)
+{
+	struct mf_target *target = mf_target_create_forged();
+	uint8_t page[4096] = { 0 };
+	const struct mf_mapping mapping = { .start = 0x10000,
+					    .end = 0x11000,
+					    .perms = MF_PERM_READ,
+					    .path = "" };
+	const Elf64_Ehdr header = {
+		.e_ident = { 0x7f, 'E', 'L', 'F', 2, 1, 1 },
+		.e_type = ET_DYN,
+#ifdef __aarch64__
+		.e_machine = EM_AARCH64,
+#else
+		.e_machine = EM_X86_64,
+#endif
+		.e_phoff = sizeof(header),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_phnum = 1,
+	};
+	const Elf64_Phdr load = { .p_type = PT_LOAD,
+				  .p_flags = PF_R,
+				  .p_filesz = UINT64_C(1) << 40,
+				  .p_memsz = UINT64_C(1) << 40 };
+	struct mf_object *object;
+
+	(void)state;
+	memcpy(page, &header, sizeof(header));
+	memcpy(page + sizeof(header), &load, sizeof(load));
+	mf_target_forge_mapping(target, &mapping, page, NULL);
+	object = mf_object_open_memory(target, 0x10000);
+	assert_non_null(object);
+	assert_int_equal(mf_object_room(object, 0), 4096);
+	assert_int_equal(mf_object_room(object, 4096), 0);
+	mf_object_close(object);
+	mf_target_close(target);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_elf),
+		cmocka_unit_test(test_larger_than_memory),
 		cmocka_unit_test(test_gnu_hash),
 		cmocka_unit_test(test_sysv_hash),
 		cmocka_unit_test(test_circles),
