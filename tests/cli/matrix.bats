@@ -13,14 +13,18 @@ setup_file() {
 }
 
 setup() {
-	load helper
+	load victims
 	export FIXTURES MEMFORENSICS
 	O=$(realpath -m "$FIXTURES/..")
 	export O
 }
 
+teardown() {
+	drop_swap
+}
+
 # Runs all cells with one glibc, and says how many there were.
-runs() { # VERSION FOLDER
+runs() { # OPTION... VERSION FOLDER
 	run "$here/matrix" ${JOBS:+--jobs "$JOBS"} \
 		--every "${MATRIX_EVERY:-1}" "$@"
 	echo "$output"
@@ -36,9 +40,14 @@ runs_suite() { # SUITE
 	runs "$version" "$folder"
 }
 
-@test "this machine's own glibc" {
+runs_own() { # OPTION...
+	local version
 	version=$(getconf GNU_LIBC_VERSION) || skip "its libc is not glibc"
-	runs "${version#glibc }" host
+	runs "$@" "${version#glibc }" host
+}
+
+@test "this machine's own glibc" {
+	runs_own
 }
 
 @test "glibc of Debian bullseye (2.31)" {
@@ -55,4 +64,12 @@ runs_suite() { # SUITE
 
 @test "glibc of Debian experimental (2.44 or later)" {
 	runs_suite experimental
+}
+
+@test "half of the pages of free blocks are swapped out" {
+	need_swap
+	runs_own --swap
+	while read -r _ version folder; do
+		[ "$version" = - ] || runs --swap "$version" "$folder"
+	done <"$BATS_FILE_TMPDIR/glibcs"
 }

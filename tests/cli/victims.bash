@@ -86,9 +86,14 @@ holds() { # FILTER
 	}
 }
 
-# Swap to work with: what there is, or a file of this test's own.
+# Swap to work with: what there is, or a file of this test's own. One test at a
+# time: when such a file goes, what others have swapped out to it comes back.
 need_swap() {
 	local file=$BATS_TEST_TMPDIR/swap
+	if [ "$(id -u)" = 0 ]; then
+		exec {swap_lock}>/tmp/memforensics-swap.lock
+		flock "$swap_lock"
+	fi
 	[ "$(wc -l </proc/swaps)" -le 1 ] || return 0
 	[ "$(id -u)" = 0 ] || skip "no swap, and only root can add some"
 	fallocate -l 256M "$file"
@@ -100,4 +105,5 @@ need_swap() {
 
 drop_swap() {
 	[ -z "${swapfile-}" ] || swapoff "$swapfile"
+	[ -z "${swap_lock-}" ] || flock -u "$swap_lock"
 }
