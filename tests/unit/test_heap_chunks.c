@@ -162,6 +162,54 @@ static void test_shows_mmapped_chunks(void **state)
 	forge_deinit(&forge);
 }
 
+/* mremap put it elsewhere and made it smaller: the header at its mapping's
+ * start is as it was, and its alignment is no longer one. */
+static void test_finds_what_was_aligned_and_resized(void **state)
+{
+	const uint64_t offset = 0x4ff0, size = MMAPPED - 0x5000;
+	struct shown shown = { .count = 0 };
+	const struct mf_allocator *glibc;
+	struct forge forge;
+
+	(void)state;
+	start(&forge);
+	forge_map(&forge, FORGE_MMAP + 0x1000, size, "");
+	forge_mmapped(&forge, FORGE_MMAP + 0x1000, size, offset);
+	forge_set(&forge, FORGE_MMAP + 0x1008, MMAPPED | 2);
+	glibc = forge_read(&forge, NULL);
+	assert_non_null(glibc);
+	assert_int_equal(glibc->mmapped.count, 1);
+	assert_int_equal(glibc->mmapped.bytes, size);
+	mf_heap_each_chunk(forge.model, FORGE_MMAP, UINT64_MAX, note, &shown);
+	assert_int_equal(shown.count, 1);
+	assert_chunk(&shown.chunks[0], FORGE_MMAP + 0x1000 + offset,
+		     size - offset, MF_KIND_MMAPPED);
+	forge_deinit(&forge);
+}
+
+/* 16 bytes for each time that one was resized, and then all were freed. */
+static void test_says_what_is_counted_of_none(void **state)
+{
+	const struct mf_allocator *glibc;
+	struct forge forge;
+
+	(void)state;
+	forge_start(&forge, forge_generation(243), FORGE_PAGE);
+	forge_main(&forge, FORGE_HEAP, FORGE_HEAP_SIZE, "[heap]");
+	forge_tcache(&forge);
+	forge_finish(&forge);
+	forge_set(&forge, forge_par(&forge, forge.generation->par.mmapped_mem),
+		  0x60);
+	forge_set(&forge,
+		  forge_par(&forge, forge.generation->par.max_mmapped_mem),
+		  MMAPPED);
+	glibc = forge_read(&forge, NULL);
+	assert_non_null(glibc);
+	assert_int_equal(glibc->mmapped.count, 0);
+	assert_int_equal(glibc->mmapped.bytes, 0x60);
+	forge_deinit(&forge);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +218,8 @@ int main(void)
 		cmocka_unit_test(test_ends_when_told_to),
 		cmocka_unit_test(test_shows_all_of_an_arena),
 		cmocka_unit_test(test_shows_mmapped_chunks),
+		cmocka_unit_test(test_finds_what_was_aligned_and_resized),
+		cmocka_unit_test(test_says_what_is_counted_of_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
