@@ -9,8 +9,8 @@
 #include "heap/glibc_copies.h"
 
 enum {
-	MOVED_PAGES = 512,	    /* an alignment of 2 MiB */
-	MOVED_EFFORT_MAX = 1 << 17, /* pages looked at for it */
+	MOVED_PAGES = 32,	    /* an alignment of 128 KiB */
+	MOVED_EFFORT_MAX = 1 << 14, /* pages looked at for it */
 	BLANK_WORDS = 8,
 	NEW_PADDING = 16, /* 2.43: the size field leaves 16 bytes out */
 };
@@ -127,7 +127,7 @@ static uint64_t stated_size(struct search *search, uint64_t base)
 	    (size & MF_GLIBC_CHUNK_FLAGS) != MF_GLIBC_IS_MMAPPED)
 		return 0;
 	size = (size & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS) + search->padding;
-	return size % search->page_size ? 0 : size;
+	return size % search->page_size == 0 ? size : 0;
 }
 
 /* Whether nobody ever wrote behind the header at BASE, as before an aligned
