@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/vec.h"
+#include "target/target.h"
 
 enum {
 	PAGE_MIN = 12, /* log2 */
@@ -223,6 +224,12 @@ static void read_options(struct process *process)
 	}
 }
 
+static bool is_never_still(struct mf_target *target)
+{
+	(void)target;
+	return false;
+}
+
 void process_open(struct process *process, const uint8_t *bytes, size_t size)
 {
 	if (!here.memory) {
@@ -234,9 +241,16 @@ void process_open(struct process *process, const uint8_t *bytes, size_t size)
 	memcpy(here.words, bytes, here.count * WORD);
 	read_options(process);
 	process->target = mf_target_create_forged();
+	process->ops = mf_new(struct mf_target_ops);
+	*process->ops = *process->target->ops;
+	process->ops->is_still = is_never_still;
+	process->target->ops = process->ops;
 	mf_target_forge_page_size(process->target, 1U << here.page_shift);
 	read_records(process, true);
 	read_records(process, false);
+	/* Only live ones are ever not still. */
+	if (process->options & PROCESS_RUNS)
+		process->target->info.kind = MF_TARGET_LIVE;
 	process->image = forged_image_create(here.words, here.count);
 }
 
@@ -244,6 +258,7 @@ void process_close(struct process *process)
 {
 	mf_image_destroy(process->image);
 	mf_target_close(process->target);
+	free(process->ops);
 	mf_vec_foreach(word, &here.dirty)
 		**word = 0;
 	mf_vec_foreach(path, &here.paths)

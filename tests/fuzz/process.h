@@ -42,6 +42,7 @@ enum process_option {
 	PROCESS_NO_SYMBOLS = 1,
 	PROCESS_CSV = 2,
 	PROCESS_NO_WALK = 4,
+	PROCESS_RUNS = 8, /* it is not held */
 };
 
 struct process_record {
@@ -82,10 +83,13 @@ static inline uint64_t process_hash(const char *text)
 	return hash;
 }
 
+struct mf_target_ops;
+
 struct process {
 	struct mf_target *target;
 	struct mf_image *image;
 	unsigned options; /* PROCESS_* */
+	struct mf_target_ops *ops;
 };
 
 /** Opens the process that BYTES describe; one at a time. */

@@ -5,6 +5,7 @@
  *   seed plain      all in the main arena, with a foreign move of the break
  *   seed threads    arenas of two threads, and their caches
  *   seed blocked    the break cannot move
+ *   seed copies     another libc beside its own, and no break for it
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -25,9 +26,12 @@ enum {
 static pthread_barrier_t barrier;
 static void *volatile kept;
 
+static void *(*get)(size_t) = malloc;
+static void (*give)(void *) = free;
+
 static void *take(size_t size)
 {
-	return kept = malloc(size);
+	return kept = get(size);
 }
 
 static void fill(void)
@@ -43,22 +47,22 @@ static void fill(void)
 	large = take(0x4000);
 	take(0x40);
 	for (size_t i = 0; i < 8; i++)
-		free(cached[i]);
+		give(cached[i]);
 	for (size_t i = 0; i < FAST; i++)
 		if (i % 6)
-			free(fast[i]);
+			give(fast[i]);
 	for (size_t i = 0; i < HOLES; i++)
-		free(small[2 * i]);
+		give(small[2 * i]);
 	take(0x8000); /* sorts what is free */
-	free(large);
-	free(small[7]);
+	give(large);
+	give(small[7]);
 	for (size_t i = 0; i < FAST; i++)
 		if (i % 6 == 0 || i == 3)
 			fast[i] = take(0x28);
 	for (size_t i = 0; i < FAST; i++)
 		fast[i] = take(0x48);
 	for (size_t i = 0; i < FAST; i++)
-		free(fast[i]);
+		give(fast[i]);
 }
 
 static void *work(void *unused)
@@ -107,6 +111,22 @@ static void blocked(void)
 		fill();
 }
 
+static void copies(void)
+{
+	void *(*open)(Lmid_t, const char *, int);
+	void *other;
+
+	blocked();
+	*(void **)&open = dlsym(RTLD_DEFAULT, "dlmopen");
+	other = open ? open(LM_ID_NEWLM, "libc.so.6", RTLD_NOW) : NULL;
+	if (!other)
+		abort();
+	*(void **)&get = dlsym(other, "malloc");
+	*(void **)&give = dlsym(other, "free");
+	fill();
+	fill();
+}
+
 int main(int argc, char **argv)
 {
 	const char *which = argc > 1 ? argv[1] : "plain";
@@ -119,6 +139,8 @@ int main(int argc, char **argv)
 		threads();
 	else if (strcmp(which, "blocked") == 0)
 		blocked();
+	else if (strcmp(which, "copies") == 0)
+		copies();
 	else
 		plain();
 	if (write(STDOUT_FILENO, "ready\n", 6) != 6)
