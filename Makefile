@@ -258,5 +258,6 @@ help:
 	'Yours to set: CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR O=FOLDER V=1' \
 	'WERROR=1 SANITIZE=address,undefined'
 
--include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(UNITS:=.d) $(FIXTURES:=.d) \
+-include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(UNITS:=.d) \
+	$(filter-out $(O)/fixtures/stripped-%,$(FIXTURES:=.d)) \
 	$(DRIVERS:=.d) $(PRELOADS:=.d) $(wildcard $(FUZZ)/*.d)

@@ -95,7 +95,7 @@ static void publish_corruption(struct mf_glibc *glibc,
 }
 
 /* The figures add up to system_mem; what is missing was not read. */
-static void settle(struct mf_glibc_arena *arena,
+static void settle(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 		   struct mf_arena_figures *figures)
 {
 	uint64_t sum = figures->in_use.bytes + figures->tcache.bytes +
@@ -107,6 +107,13 @@ static void settle(struct mf_glibc_arena *arena,
 	if (sum == figures->system)
 		return;
 	arena->changed = true;
+	if (!mf_glibc_is_caught(glibc, arena))
+		mf_target_note_partial(
+			glibc->target, "glibc arenas",
+			"of arena %u %llu bytes were found, its system_mem is "
+			"%llu",
+			arena->index, (unsigned long long)sum,
+			(unsigned long long)figures->system);
 	if (sum < figures->system)
 		figures->unread += figures->system - sum;
 	else
@@ -149,7 +156,7 @@ static void make_arena(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 		next = segment->next;
 	}
 	info->figures.pinned_bytes = info->figures.retained.pinned;
-	settle(arena, &info->figures);
+	settle(glibc, arena, &info->figures);
 	publish_tables(sum, info);
 	publish_ranges(sum, info);
 	publish_heaps(glibc, arena, info);

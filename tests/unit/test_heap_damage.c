@@ -284,6 +284,30 @@ static void test_a_system_mem_that_lies(void **state)
 	forge_deinit(&heap.forge);
 }
 
+/* Nothing of what is there is damaged, but not all was found. */
+static void test_memory_that_is_nowhere(void **state)
+{
+	uint64_t system = FORGE_HEAP_SIZE + 0x1000;
+	const struct mf_partial *partials;
+	const struct mf_arena *arena;
+	struct heap heap;
+	size_t count;
+
+	(void)state;
+	start(&heap);
+	forge_finish(&heap.forge);
+	forge_set(&heap.forge, forge_main_arena() + 2184, system);
+	forge_set(&heap.forge, forge_main_arena() + 2192, system);
+	arena = forge_read(&heap.forge, NULL)->arenas;
+	assert_int_equal(arena->corrupt_count, 0);
+	assert_int_equal(arena->figures.system, system);
+	assert_int_equal(arena->figures.unread, 0x1000);
+	partials = mf_target_partials(heap.forge.target, &count);
+	assert_int_equal(count, 2); /* the forge has no files to read */
+	assert_string_equal(partials[1].what, "glibc arenas");
+	forge_deinit(&heap.forge);
+}
+
 static void test_a_high_water_mark_that_lies(void **state)
 {
 	struct heap heap;
@@ -315,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_a_text_over_a_heap_info),
 		cmocka_unit_test(test_a_heap_size_that_lies),
 		cmocka_unit_test(test_a_system_mem_that_lies),
+		cmocka_unit_test(test_memory_that_is_nowhere),
 		cmocka_unit_test(test_a_high_water_mark_that_lies),
 	};
 
