@@ -12,6 +12,8 @@
 enum {
 	RECORDS_MAX = 4096,
 	CHANGES_MAX = 5,
+	LONG = 200,  /* words of a record with an arena in it */
+	AROUND = 24, /* words of an arena that are not its bins */
 	WORD = sizeof(uint64_t),
 };
 
@@ -77,15 +79,44 @@ static size_t pick(struct mutation *m, unsigned kind)
 
 /* ---- words ----------------------------------------------------------------- */
 
-static uint64_t *any_word(struct mutation *m)
+static uint64_t *word_of(struct mutation *m, size_t number)
 {
-	size_t number = pick(m, PROCESS_WORDS);
 	size_t length = length_of(m, number);
 
 	if (length <= PROCESS_RECORD_WORDS)
 		return &m->words[below(m, m->count)];
 	return &m->words[m->records[number] + PROCESS_RECORD_WORDS +
 			 below(m, length - PROCESS_RECORD_WORDS)];
+}
+
+/* Long runs are arrays of list heads; what stands before and behind them is few
+ * words, and matters most. */
+static uint64_t *word_around(struct mutation *m)
+{
+	size_t number = pick(m, PROCESS_WORDS), length;
+	uint64_t *words;
+
+	for (size_t i = 0; i < m->record_count && length_of(m, number) < LONG;
+	     i++)
+		number = (number + 1) % m->record_count;
+	length = length_of(m, number);
+	words = m->words + m->records[number];
+	if (length < LONG)
+		return word_of(m, number);
+	return below(m, 2) ? words + PROCESS_RECORD_WORDS + below(m, AROUND)
+			   : words + length - 1 - below(m, AROUND);
+}
+
+static uint64_t *any_word(struct mutation *m)
+{
+	switch (below(m, 4)) {
+	case 0:
+		return word_around(m);
+	case 1:
+		return &m->words[below(m, m->count)];
+	default:
+		return word_of(m, pick(m, PROCESS_WORDS));
+	}
 }
 
 /* An address that is in the file. */
