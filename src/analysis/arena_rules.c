@@ -293,8 +293,8 @@ static void judge_corruption(struct mf_judge *judge,
 			  mf_text(mf_judge_text(judge, row->what)));
 	tell_damage(judge, row);
 	mf_judge_advise(judge,
-			"memforensics arenas %s --json | "
-			"jq '.allocators[].arenas[]?.corrupt'",
+			"memforensics arenas %s   # each damaged chunk, its "
+			"neighbours, and what usually does that",
 			mf_judge_pid(judge));
 	mf_judge_advise(judge,
 			"valgrind PROGRAM, or built with -fsanitize=address   "
