@@ -56,7 +56,9 @@ static struct mf_error *forged_runs(struct mf_target *target, uint64_t start,
 	const struct source *source = source_at(target, start);
 	uint64_t page_size = target->info.page_size;
 
-	for (; source && start < end; start += page_size) {
+	if (!source || (!source->bytes && !source->pages))
+		return NULL;
+	for (; start < end; start += page_size) {
 		uint8_t flags =
 			page_flags(source, (start - source->start) / page_size);
 
