@@ -27,14 +27,15 @@ static bool is_break(const struct mf_mapping *mapping)
 }
 
 /* The end of the anonymous mappings that begin at ADDRESS without a gap, or of
- * the break's own. */
+ * the break's own, whose pages a program may have protected. */
 static uint64_t end_of_memory(struct mf_target *target, uint64_t address)
 {
 	const struct mf_mapping *mapping =
 		mf_target_mapping_at(target, address);
 	bool named = mapping && is_break(mapping);
 
-	while (is_plain_memory(mapping) && (!named || is_break(mapping))) {
+	while (named ? mapping && is_break(mapping)
+		     : is_plain_memory(mapping)) {
 		address = mapping->end;
 		mapping = mf_target_mapping_at(target, address);
 	}

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "heap/glibc_copies.h"
+#include "heap/glibc_memory.h"
 
 enum {
 	MOVED_PAGES = 32,	    /* an alignment of 128 KiB */
@@ -21,22 +22,12 @@ struct search {
 	struct mf_space *space;
 	uint32_t page_size;
 	struct mf_window window;
-	uint64_t limit; /* end of the mapping that is searched */
+	uint64_t limit; /* end of the memory that is searched */
+	uint64_t done;	/* end of the last chunk that was found */
 	uint64_t padding;
 	bool every_page;
 	unsigned effort; /* left to look for chunks that were moved */
 };
-
-static bool is_candidate(const struct mf_mapping *mapping)
-{
-	const char *path = mapping->path;
-
-	return mf_mapping_has_no_file(mapping) &&
-	       (!*path || *path == '/' || strncmp(path, "[anon", 5) == 0) &&
-	       (mapping->perms & (MF_PERM_READ | MF_PERM_WRITE)) ==
-		       (MF_PERM_READ | MF_PERM_WRITE) &&
-	       !(mapping->perms & MF_PERM_SHARED);
-}
 
 /* Chunks are large: only the pages of their headers are read, unless the
  * window is there already, in a search of every page. */
@@ -204,20 +195,21 @@ static uint64_t end_of_claim(struct search *search, uint64_t address)
 static void search_mapping(struct search *search,
 			   const struct mf_mapping *mapping)
 {
-	uint64_t at = mapping->start, end;
+	uint64_t at = MF_MAX(mapping->start, search->done), end;
 	struct found found;
 
-	search->limit = mapping->end;
-	mf_window_restrict(&search->window, mapping->end);
+	mf_window_restrict(&search->window, search->limit);
 	while (at < mapping->end &&
 	       !mf_glibc_copies_are_whole(search->copies)) {
 		end = end_of_claim(search, at);
 		found = end ? (struct found){ 0, 0 } : find_at(search, at);
-		if (found.size)
+		if (found.size) {
 			mf_glibc_copies_add(search->copies, at, found.size,
 					    found.offset);
-		else if (!search->every_page)
+			search->done = at + found.size;
+		} else if (!search->every_page) {
 			return;
+		}
 		at = end	  ? end
 		     : found.size ? at + found.size
 				  : at + search->page_size;
@@ -230,10 +222,16 @@ static void search_all(struct search *search)
 	const struct mf_mapping *mappings =
 		mf_target_mappings(search->target, &count);
 
+	search->limit = search->done = 0;
 	for (size_t i = 0;
-	     i < count && !mf_glibc_copies_are_whole(search->copies); i++)
-		if (is_candidate(&mappings[i]))
-			search_mapping(search, &mappings[i]);
+	     i < count && !mf_glibc_copies_are_whole(search->copies); i++) {
+		if (!mf_glibc_is_from_mmap(&mappings[i]))
+			continue;
+		if (mappings[i].start >= search->limit)
+			search->limit =
+				mf_glibc_end_from_mmap(mappings, count, i);
+		search_mapping(search, &mappings[i]);
+	}
 }
 
 static void search_for(struct mf_glibc *glibc, bool is_new, bool every_page)

@@ -8,6 +8,10 @@
  */
 #include "heap/glibc_regions.h"
 
+#include <string.h>
+
+#include "heap/glibc_memory.h"
+
 enum {
 	LIST_STEPS = 4096, /* along a list to its bin */
 	LISTS_TRIED = 16,
@@ -29,17 +33,6 @@ struct search {
 	enum round round;
 	bool several; /* copies with regions of this kind */
 };
-
-static bool is_candidate(const struct mf_mapping *mapping)
-{
-	const char *path = mapping->path;
-
-	return mf_mapping_has_no_file(mapping) &&
-	       (!*path || *path == '/' || strncmp(path, "[anon", 5) == 0) &&
-	       (mapping->perms & (MF_PERM_READ | MF_PERM_WRITE)) ==
-		       (MF_PERM_READ | MF_PERM_WRITE) &&
-	       !(mapping->perms & MF_PERM_SHARED);
-}
 
 /* ---- whose it is ----------------------------------------------------------- */
 
@@ -252,12 +245,13 @@ static uint64_t try_region(struct search *search, uint64_t start)
 	return end;
 }
 
+/* What begins in MAPPING and ends before LIMIT. */
 static void search_mapping(struct search *search,
-			   const struct mf_mapping *mapping)
+			   const struct mf_mapping *mapping, uint64_t limit)
 {
 	uint64_t at = mapping->start;
 
-	mf_window_restrict(search->window, mapping->end);
+	mf_window_restrict(search->window, limit);
 	while (at < mapping->end && search->found < search->wanted) {
 		uint64_t end = end_of_claim(search->glibc, at);
 
@@ -271,13 +265,18 @@ static void search_mapping(struct search *search,
 
 static void search_all(struct search *search)
 {
+	uint64_t limit = 0;
 	size_t count;
 	const struct mf_mapping *mappings =
 		mf_target_mappings(search->glibc->target, &count);
 
-	for (size_t i = 0; i < count && search->found < search->wanted; i++)
-		if (is_candidate(&mappings[i]))
-			search_mapping(search, &mappings[i]);
+	for (size_t i = 0; i < count && search->found < search->wanted; i++) {
+		if (!mf_glibc_is_from_mmap(&mappings[i]))
+			continue;
+		if (mappings[i].start >= limit)
+			limit = mf_glibc_end_from_mmap(mappings, count, i);
+		search_mapping(search, &mappings[i], limit);
+	}
 }
 
 /* Whether other copies may have regions of this kind, too. */

@@ -265,3 +265,11 @@ swapped() {
 	holds '.free.swapped > 0 or .unread > 0'
 	[ "$(jq '.partial | length > 0' "$report")" = true ]
 }
+
+@test "blocks with pages that the program protects" {
+	local kind
+	for kind in heap mmapped blocked; do
+		check guarded none "$kind"
+		check guarded readonly "$kind"
+	done
+}
