@@ -293,6 +293,34 @@ static void split_usage_adds_up(void **state)
 	mf_target_close(target);
 }
 
+/* Where nothing is, there are no pages to go over one by one. */
+static void most_of_the_address_space_is_absent(void **state)
+{
+	const uint64_t start = 0x10000, end = UINT64_C(1) << 46;
+	struct mf_target *target = mf_target_create_forged();
+	const struct mf_region *regions;
+	struct mf_space *space;
+	size_t count;
+
+	(void)state;
+	mf_target_forge_mapping(target,
+				&(struct mf_mapping){ .start = start,
+						      .end = end,
+						      .perms = RW,
+						      .path = "",
+						      .usage_known = true },
+				NULL, NULL);
+	space = make_space(target);
+	claim(space, start + PAGE, end - PAGE, MF_CLASS_ARENA, MF_BY_STRUCTURE);
+	must(mf_space_settle(space));
+	regions = mf_space_regions(space, &count);
+	assert_int_equal(count, 3);
+	assert_int_equal(regions[1].usage.rss, 0);
+	assert_true(regions[1].usage_known);
+	mf_space_destroy(space);
+	mf_target_close(target);
+}
+
 /* The process ran on between the kernel's sums and the count of pages. */
 static void split_usage_adds_up_when_pages_changed(void **state)
 {
@@ -470,6 +498,7 @@ int main(void)
 		cmocka_unit_test(many_mappings_and_claims),
 		cmocka_unit_test(split_usage_adds_up),
 		cmocka_unit_test(split_usage_adds_up_when_pages_changed),
+		cmocka_unit_test(most_of_the_address_space_is_absent),
 		cmocka_unit_test(totals_are_sorted),
 		cmocka_unit_test(suspicions_have_reasons),
 		cmocka_unit_test(four_of_one_size_are_a_crowd),
