@@ -82,8 +82,12 @@ static void print_common(FILE *stream, const char *title)
 	print_options(stream, title, common, count);
 }
 
-static void print_target(FILE *stream)
+static void print_target(FILE *stream, const struct mf_command *command)
 {
+	if (command && command->needs & MF_CAN_READ) {
+		fputs("\nTARGET is a process id.\n", stream);
+		return;
+	}
 	fputs("\nTARGET is a process id, or a file that holds a saved "
 	      "/proc/PID/maps or smaps,\nor the output of pmap -x or "
 	      "pmap -X.\n",
@@ -101,7 +105,7 @@ static void print_program(FILE *stream)
 	      "  memforensics PID              the same as: "
 	      "memforensics attach PID\n",
 	      stream);
-	print_target(stream);
+	print_target(stream, NULL);
 	fputs("\nCommands:\n", stream);
 	for (size_t i = 0; i < count; i++)
 		print_pair(stream, commands[i]->name, commands[i]->summary);
@@ -121,7 +125,7 @@ void mf_help_print(FILE *stream, const struct mf_command *command)
 	fprintf(stream, "%s: %s.\n\n  memforensics %s [OPTIONS] TARGET\n\n",
 		command->name, command->summary, command->name);
 	mf_help_wrap(stream, command->description, false);
-	print_target(stream);
+	print_target(stream, command);
 	print_options(stream, "Options of this command", command->options,
 		      command->option_count);
 	print_common(stream, "Options of all commands");

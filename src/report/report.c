@@ -58,12 +58,15 @@ void mf_report_begin(struct mf_report *report, const char *command)
 
 struct mf_error *mf_report_end(struct mf_report *report)
 {
+	struct mf_error *error;
+
 	MF_TRY(report->ops->end(report));
 	errno = 0;
-	if (fflush(report->stream) != 0 || ferror(report->stream))
-		return mf_error_from_errno(errno ? errno : EIO,
-					   "cannot write the report");
-	return NULL;
+	if (fflush(report->stream) == 0 && !ferror(report->stream))
+		return NULL;
+	error = mf_error_from_errno(errno ? errno : EIO,
+				    "cannot write the report");
+	return mf_error_hint(error, "-o FILE, where there is room");
 }
 
 void mf_report_fields(struct mf_report *report, const char *key,

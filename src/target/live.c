@@ -36,12 +36,14 @@ void mf_live_open_memory(struct mf_target *target)
 {
 	struct mf_live *live = mf_live_of(target);
 	char why[512];
+	int number;
 
 	close_fd(&live->mem);
 	close_fd(&live->pagemap);
 	live->mem = openat(live->memory_proc, "mem", O_RDONLY | O_CLOEXEC);
 	live->pagemap =
 		openat(live->memory_proc, "pagemap", O_RDONLY | O_CLOEXEC);
+	number = errno;
 	target->info.abilities &=
 		~(unsigned)(MF_CAN_READ | MF_CAN_RESIDENCY | MF_CAN_STOP);
 	if (live->pagemap >= 0)
@@ -50,7 +52,7 @@ void mf_live_open_memory(struct mf_target *target)
 		target->info.abilities |= MF_CAN_READ | MF_CAN_STOP;
 		return;
 	}
-	mf_refusal_explain(live->proc, live->pid, why, sizeof(why));
+	mf_refusal_explain(live->proc, live->pid, number, why, sizeof(why));
 	mf_target_note_partial(target, "memory", "%s", why);
 }
 

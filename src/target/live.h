@@ -73,8 +73,10 @@ struct mf_error *mf_refusal_gone(int proc, pid_t pid);
 /** Why its mappings cannot be read (NUMBER is errno). */
 struct mf_error *mf_refusal_mappings(int proc, pid_t pid, int number);
 
-/** One line: why its memory cannot be read, and what to do about it. */
-void mf_refusal_explain(int proc, pid_t pid, char *text, size_t size);
+/** One line: why its memory cannot be read (NUMBER is errno), and what to do
+ * about it. */
+void mf_refusal_explain(int proc, pid_t pid, int number, char *text,
+			size_t size);
 
 /* limits.c */
 void mf_limits_read(int proc, pid_t pid, struct mf_limits *ret);

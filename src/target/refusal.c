@@ -180,7 +180,14 @@ static void explain_yama(int scope, pid_t pid, char *text, size_t size)
 			 reasons[1], (int)pid);
 }
 
-void mf_refusal_explain(int proc, pid_t pid, char *text, size_t size)
+/* Nothing is refused then: this machine, or our own limits, lack something. */
+static bool is_shortage(int number)
+{
+	return number == EMFILE || number == ENFILE || number == ENOMEM;
+}
+
+void mf_refusal_explain(int proc, pid_t pid, int number, char *text,
+			size_t size)
 {
 	struct mf_proc_status status = { 0 };
 	mf_auto_error struct mf_error *error =
@@ -188,7 +195,9 @@ void mf_refusal_explain(int proc, pid_t pid, char *text, size_t size)
 	char name[64];
 	int scope = yama_scope();
 
-	if (error || status.state == 'Z' || status.state == 'X') {
+	if (is_shortage(number)) {
+		snprintf(text, size, "%s", strerror(number));
+	} else if (error || status.state == 'Z' || status.state == 'X') {
 		snprintf(text, size, "it has ended");
 	} else if (scope != 3 && geteuid() != 0 && status.uid != geteuid()) {
 		snprintf(text, size,
@@ -242,7 +251,12 @@ struct mf_error *mf_refusal_mappings(int proc, pid_t pid, int number)
 
 	if (number == ESRCH || number == ENOENT)
 		return mf_refusal_gone(proc, pid);
-	mf_refusal_explain(proc, pid, why, sizeof(why));
+	if (is_shortage(number))
+		return mf_error_hint(
+			mf_error_from_errno(number, "cannot open process %d",
+					    (int)pid),
+			number == ENOMEM ? "ulimit -v" : "ulimit -n 64");
+	mf_refusal_explain(proc, pid, number, why, sizeof(why));
 	hint = strstr(why, ": sudo ");
 	if (!hint)
 		hint = strstr(why, ": in a container, ");

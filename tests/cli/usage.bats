@@ -207,6 +207,22 @@ refused() { # STATUS ARGUMENT...
 	[[ $stderr == *'No space left'* ]]
 }
 
+@test "too few open files is what it is: no process that ended" {
+	local limit
+	start_until ready bash -c 'echo ready; read -r'
+	for limit in 6 7; do
+		run --separate-stderr -1 bash -c \
+			"ulimit -n $limit; exec '$MEMFORENSICS' arenas $PID"
+		[[ $stderr == *'Too many open files'* ]]
+		[[ $stderr != *'it has ended'* ]]
+	done
+}
+
+@test "help promises listings only to commands that take them" {
+	mf maps --help | grep -q 'TARGET is .* file'
+	mf arenas --help | grep -qx 'TARGET is a process id\.'
+}
+
 @test "a closed output is an error, and nothing is written elsewhere" {
 	start_until ready bash -c 'echo ready; read -r'
 	run --separate-stderr -1 bash -c \
