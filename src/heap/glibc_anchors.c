@@ -83,7 +83,8 @@ uint64_t mf_glibc_find_anchor(struct mf_glibc *glibc,
 		if (mf_glibc_is_chain(glibc, arena, window, at,
 				      MF_GLIBC_RESYNC_CHUNKS, &chain_end))
 			found = at;
+		spent += glibc->effort;
 	}
-	glibc->effort += spent;
+	glibc->effort = spent;
 	return found;
 }
