@@ -26,6 +26,7 @@ static void forget_walk(struct mf_glibc *glibc)
 	mf_map_deinit(&glibc->tcache_index);
 	glibc->large.count = 0;
 	mf_map_deinit(&glibc->large_index);
+	glibc->brk = 0;
 	glibc->lost_bytes = 0;
 	glibc->effort = 0;
 }
