@@ -93,10 +93,11 @@ static uint64_t after_gap(struct mf_glibc *glibc,
 {
 	for (uint64_t at = round_up(from, MF_GRANULE);
 	     at + MF_GLIBC_CHUNK_MIN <= window->limit; at += MF_GRANULE) {
-		const uint8_t *bytes =
-			mf_window_at(window, at, MF_GLIBC_CHUNK_HEADER);
+		const uint8_t *bytes;
 		uint64_t end, size;
 
+		at = mf_window_skip_absent(window, at);
+		bytes = mf_window_at(window, at, MF_GLIBC_CHUNK_HEADER);
 		if (!bytes)
 			continue;
 		/* The first chunk of a segment has no predecessor. */

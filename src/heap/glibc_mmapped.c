@@ -201,6 +201,10 @@ static void search_mapping(struct search *search,
 	mf_window_restrict(&search->window, search->limit);
 	while (at < mapping->end &&
 	       !mf_glibc_copies_are_whole(search->copies)) {
+		if (search->every_page)
+			at = mf_window_skip_absent(&search->window, at);
+		if (at >= mapping->end)
+			return;
 		end = end_of_claim(search, at);
 		found = end ? (struct found){ 0, 0 } : find_at(search, at);
 		if (found.size) {

@@ -122,7 +122,8 @@ static uint64_t ask_chunks(const struct search *search, uint64_t start,
 				rest->fd[rest->count++] = fd;
 		}
 		size = word & ~(uint64_t)MF_GLIBC_CHUNK_FLAGS;
-		if (size < MF_GLIBC_CHUNK_MIN)
+		/* it held, but may have changed since */
+		if (size < MF_GLIBC_CHUNK_MIN || size > end - start)
 			return 0;
 		fd = mf_load(uint64_t, bytes + 16);
 		bk = mf_load(uint64_t, bytes + 24);
@@ -253,8 +254,13 @@ static void search_mapping(struct search *search,
 
 	mf_window_restrict(search->window, limit);
 	while (at < mapping->end && search->found < search->wanted) {
-		uint64_t end = end_of_claim(search->glibc, at);
+		uint64_t end;
 
+		if (search->round != ROUND_STARTS)
+			at = mf_window_skip_absent(search->window, at);
+		if (at >= mapping->end)
+			return;
+		end = end_of_claim(search->glibc, at);
 		if (!end)
 			end = try_region(search, at);
 		if (!end && search->round == ROUND_STARTS)

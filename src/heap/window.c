@@ -51,6 +51,43 @@ static bool refill(struct mf_window *window, uint64_t address)
 	return !window->error;
 }
 
+static bool is_absent(const struct mf_window *window, uint64_t start,
+		      uint64_t end)
+{
+	struct mf_page_counts counts;
+	struct mf_error *error =
+		mf_target_count_pages(window->target, start, end, &counts);
+
+	if (error) {
+		mf_error_destroy(error);
+		return false;
+	}
+	return !counts.present && !counts.swapped;
+}
+
+/* Reservations have terabytes: steps double as long as nothing is there. */
+uint64_t mf_window_skip_absent(struct mf_window *window, uint64_t address)
+{
+	uint64_t at = address & ~((uint64_t)window->page_size - 1);
+	uint64_t step = WINDOW_BYTES;
+
+	if (address >= window->start && address < window->end)
+		return address;
+	while (at < window->limit) {
+		uint64_t part = MF_MIN(window->limit - at, step);
+
+		if (is_absent(window, at, at + part)) {
+			at += part;
+			step *= 2;
+		} else if (step == WINDOW_BYTES) {
+			break;
+		} else {
+			step /= 2;
+		}
+	}
+	return MF_MAX(at, address);
+}
+
 static bool is_known(const struct mf_window *window, uint64_t address,
 		     uint32_t size)
 {

@@ -27,6 +27,12 @@ void mf_window_deinit(struct mf_window *window);
 void mf_window_restrict(struct mf_window *window, uint64_t limit);
 
 /**
+ * ADDRESS, or a later one up to the limit: memory that nobody ever touched,
+ * and that the window does not hold, is passed over without reading it.
+ */
+uint64_t mf_window_skip_absent(struct mf_window *window, uint64_t address);
+
+/**
  * The SIZE bytes (at most a page) at ADDRESS, or NULL when they are not known:
  * beyond the limit, swapped, unreadable. Valid until the next call.
  */
