@@ -38,6 +38,15 @@ static unsigned root_bits(unsigned shift)
 	return ADDRESS_BITS - shift - leaf_bits(shift);
 }
 
+/* A program may have protected pages of what it allocated. */
+static bool is_span_memory(const struct pagemap *map, uint64_t address)
+{
+	const struct mf_mapping *mapping =
+		mf_target_mapping_at(map->target, address);
+
+	return mapping && mf_mapping_is_anon(mapping);
+}
+
 /* The span at ADDRESS: its pages in memory, when they are the target's. */
 static bool read_span(const struct pagemap *map, uint64_t address,
 		      struct mf_range *ret)
@@ -51,8 +60,8 @@ static bool read_span(const struct pagemap *map, uint64_t address,
 		return false;
 	ret->start = span[0] << map->shift;
 	ret->end = (span[0] + span[1]) << map->shift;
-	return mf_anon_at(map->target, ret->start) &&
-	       mf_anon_at(map->target, ret->end - 1);
+	return is_span_memory(map, ret->start) &&
+	       is_span_memory(map, ret->end - 1);
 }
 
 /* ---- one leaf ---------------------------------------------------------------- */

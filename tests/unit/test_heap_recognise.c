@@ -141,69 +141,6 @@ static void readers_cross_pages_and_refuse_what_is_not_there(void **state)
 	forge_end(process);
 }
 
-/* ---- tcmalloc -------------------------------------------------------------------- */
-
-enum {
-	TC_PAGE = 8192,
-	TC_LEAF = 18,
-	TC_ROOT = 17,
-};
-
-static void forge_span(struct forged_process *process, uint64_t leaf,
-		       uint64_t span, uint64_t start, uint64_t pages)
-{
-	uint64_t page = start / TC_PAGE, mask = (1 << TC_LEAF) - 1;
-
-	forge_u64(process, span, page);
-	forge_u64(process, span + 8, pages);
-	forge_u64(process, leaf + 8 * (page & mask), span);
-	forge_u64(process, leaf + 8 * ((page + pages - 1) & mask), span);
-}
-
-static void tcmalloc_by_its_page_map(void **state)
-{
-	struct forged_process *process = process_with(
-		"/lib/libtcmalloc.so.4", "tc_malloc", (8 << TC_ROOT) + 4096);
-	const uint64_t leaf = at + (64 << 20);
-
-	(void)state;
-	forge_anon(process, at, 16 << 20);
-	forge_anon(process, leaf, 8 << TC_LEAF);
-	forge_anon(process, far, 1 << 16);
-	forge_u64(process, forged_data + 8 + 8 * (at / TC_PAGE >> TC_LEAF),
-		  leaf);
-	for (uint64_t i = 0; i < 6; i++)
-		forge_span(process, leaf, far + 48 * i, at + i * 4 * TC_PAGE,
-			   4);
-	forge_span(process, leaf, far + 480, at + 100 * TC_PAGE, 10);
-	/* stale inside a span: passed over; and one that lies */
-	forge_u64(process, leaf + 8 * ((at / TC_PAGE + 105) & 0x3ffff), far);
-	forge_u64(process, leaf + 8 * ((at / TC_PAGE + 300) & 0x3ffff), 64);
-	assert_int_equal(forge_recognise(process, &mf_tcmalloc_ops), 1);
-	assert_claim(process, at, at + 24 * TC_PAGE, "tcmalloc spans");
-	assert_claim(process, at + 100 * TC_PAGE, at + 110 * TC_PAGE,
-		     "tcmalloc spans");
-	assert_claim(process, leaf, leaf + (8 << TC_LEAF), "tcmalloc page map");
-	assert_claim(process, far, far + 4096, "tcmalloc metadata");
-	assert_int_equal(forged_parameter(process, "spans"), 7);
-	assert_int_equal(forged_parameter(process, "page_size"), TC_PAGE);
-	forge_end(process);
-}
-
-static void tcmalloc_stripped_and_unused(void **state)
-{
-	struct forged_process *process =
-		process_with("/usr/bin/static", NULL, DATA);
-
-	(void)state;
-	process->image.modules[0].section = "google_malloc";
-	assert_int_equal(forge_recognise(process, &mf_tcmalloc_ops), 1);
-	assert_non_null(strstr(only_info(process)->why, "google_malloc"));
-	assert_non_null(strstr(only_info(process)->why, "not in use"));
-	assert_int_equal(process->space.claim_count, 0);
-	forge_end(process);
-}
-
 /* ---- mimalloc -------------------------------------------------------------------- */
 
 static void mimalloc_by_its_cookies(void **state)
@@ -670,8 +607,6 @@ int main(void)
 		cmocka_unit_test(second_of_a_kind_has_its_own_owner),
 		cmocka_unit_test(
 			readers_cross_pages_and_refuse_what_is_not_there),
-		cmocka_unit_test(tcmalloc_by_its_page_map),
-		cmocka_unit_test(tcmalloc_stripped_and_unused),
 		cmocka_unit_test(mimalloc_by_its_cookies),
 		cmocka_unit_test(musl_by_its_secret),
 		cmocka_unit_test(musl_groups),
