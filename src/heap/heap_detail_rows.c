@@ -146,7 +146,7 @@ static const struct mf_column size_columns[] = {
 	{ "max", "to", MF_VALUE_SIZE, 0 },
 	{ "used", "in use", MF_VALUE_COUNT, 0 },
 	{ "used_bytes", "bytes", MF_VALUE_SIZE, 0 },
-	{ "free", "free", MF_VALUE_COUNT, 0 },
+	{ "free", "unused", MF_VALUE_COUNT, 0 },
 	{ "free_bytes", "bytes", MF_VALUE_SIZE, 0 },
 };
 

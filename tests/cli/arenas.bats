@@ -273,3 +273,9 @@ swapped() {
 		check guarded readonly "$kind"
 	done
 }
+
+@test "chunk sizes count tops and caches as unused, not as free" {
+	victim bins tcache 1
+	run -0 mf arenas -v "$victim"
+	[[ $output =~ 'from'\ +'to  in use'\ +'bytes  unused'\ +'bytes' ]]
+}
