@@ -203,6 +203,20 @@ static void check_chunks(const struct mf_heap *heap,
 
 /* ---- rows ----------------------------------------------------------------------- */
 
+/* Nothing of the target reaches a terminal as it is; CSV's lines end in CRLF. */
+static void check_text(const char *text, size_t size,
+		       enum mf_report_format format)
+{
+	for (size_t i = 0; i < size; i++) {
+		bool ends = text[i] == '\n' ||
+			    (format == MF_FORMAT_CSV && text[i] == '\r' &&
+			     i + 1 < size && text[i + 1] == '\n');
+
+		if ((uint8_t)text[i] < ' ' && !ends)
+			abort();
+	}
+}
+
 static void write_report(const struct mf_heap *heap,
 			 const struct mf_space *space,
 			 enum mf_report_format format)
@@ -226,10 +240,7 @@ static void write_report(const struct mf_heap *heap,
 	mf_error_destroy(mf_report_end(report));
 	mf_report_destroy(report);
 	fclose(stream);
-	/* Nothing of the target reaches a terminal as it is. */
-	for (size_t i = 0; i < size; i++)
-		if ((uint8_t)text[i] < ' ' && text[i] != '\n')
-			abort();
+	check_text(text, size, format);
 	free(text);
 }
 
