@@ -10,6 +10,7 @@
 
 enum {
 	HEAPS_MAX = 1 << 20,
+	PLACES_MAX = 1 << 20, /* looked at for heaps behind breaks, in all */
 	SEGMENT_PAGES_MAX = 1 << 28, /* a byte is kept for each */
 };
 
@@ -146,9 +147,10 @@ static void claim_heaps(struct mf_glibc *glibc, size_t first)
 /* An arena's heaps as they are found. */
 struct search {
 	struct mf_glibc *glibc;
+	struct mf_map seen; /* heaps of all arenas; none is met twice */
+	unsigned places;    /* looked at for those of all arenas */
 	struct mf_glibc_arena *arena;
-	struct mf_map *seen; /* heaps of all arenas; none has two */
-	uint64_t total;	     /* bytes of this one's */
+	uint64_t total; /* bytes of this one's */
 };
 
 static bool read_heap(const struct search *search, uint64_t heap,
@@ -177,7 +179,7 @@ static uint64_t follow_heaps(struct search *search)
 
 		if (!read_heap(search, heap, &info) ||
 		    !is_sane(glibc, &info, arena) ||
-		    !mf_map_set(search->seen, heap, 1)) {
+		    !mf_map_set(&search->seen, heap, 1)) {
 			mf_glibc_note_damage(glibc, arena, MF_DAMAGE_HEAP_INFO,
 					     heap,
 					     "no heap_info of this arena here");
@@ -219,11 +221,13 @@ static void find_others(struct search *search)
 		for (; heap < mappings[i].end; heap += glibc->heap_max) {
 			struct heap_info info;
 
+			if (++search->places > PLACES_MAX)
+				return;
 			if (read_heap(search, heap, &info) &&
 			    is_sane(glibc, &info, search->arena) &&
 			    search->total + info.size <=
 				    search->arena->system_mem &&
-			    mf_map_set(search->seen, heap, 1))
+			    mf_map_set(&search->seen, heap, 1))
 				add_found(search, heap, &info);
 		}
 	}
@@ -245,32 +249,33 @@ static void restore_heap(struct search *search, uint64_t heap)
 	    !read_heap(search, heap, &info) ||
 	    (info.arena != search->arena->address &&
 	     mf_map_has(&glibc->arena_index, info.arena)) ||
-	    !mf_map_set(search->seen, heap, 1))
+	    !mf_map_set(&search->seen, heap, 1))
 		return;
 	info.size = info.mprotect_size = size;
 	add_found(search, heap, &info);
 }
 
-/* SEEN: the heaps found so far; a chain must not come to one again. */
-static void find_heaps_of(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
-			  struct mf_map *seen)
+static void find_heaps_of(struct search *search, struct mf_glibc_arena *arena)
 {
-	struct search search = { glibc, arena, seen, 0 };
+	struct mf_glibc *glibc = search->glibc;
 	size_t first = glibc->segments.count;
-	uint64_t broken = follow_heaps(&search);
+	uint64_t broken;
 
+	search->arena = arena;
+	search->total = 0;
+	broken = follow_heaps(search);
 	if (broken) {
-		find_others(&search);
-		restore_heap(&search, broken);
+		find_others(search);
+		restore_heap(search, broken);
 	}
-	arena->incomplete |= search.total != arena->system_mem;
+	arena->incomplete |= search->total != arena->system_mem;
 	if (arena->incomplete && !broken && !arena->damage_count)
 		mf_glibc_note_damage(glibc, arena, MF_DAMAGE_SYSTEM_MEM,
 				     arena->address,
 				     "system_mem is %llu, but its heaps have "
 				     "%llu",
 				     (unsigned long long)arena->system_mem,
-				     (unsigned long long)search.total);
+				     (unsigned long long)search->total);
 	for (size_t i = first; i < glibc->segments.count; i++) {
 		struct mf_glibc_segment *segment = &glibc->segments.items[i];
 
@@ -282,12 +287,12 @@ static void find_heaps_of(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 
 struct mf_error *mf_glibc_find_heaps(struct mf_glibc *glibc)
 {
-	struct mf_map seen = { 0 };
+	struct search search = { .glibc = glibc };
 
 	mf_vec_foreach(arena, &glibc->arenas)
 		if (!arena->main && arena->system_mem)
-			find_heaps_of(glibc, arena, &seen);
-	mf_map_deinit(&seen);
+			find_heaps_of(&search, arena);
+	mf_map_deinit(&search.seen);
 	return NULL;
 }
 
