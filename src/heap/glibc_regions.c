@@ -15,6 +15,7 @@
 enum {
 	LIST_STEPS = 4096, /* along a list to its bin */
 	LISTS_TRIED = 16,
+	STEPS_MAX = 1 << 22, /* along all lists */
 	OWNERS_MAX = 1 << 20,
 };
 
@@ -31,7 +32,8 @@ struct search {
 	struct mf_window *window;
 	uint64_t wanted, found;
 	enum round round;
-	bool several; /* copies with regions of this kind */
+	bool several;	/* copies with regions of this kind */
+	unsigned steps; /* along lists, so far */
 };
 
 /* ---- whose it is ----------------------------------------------------------- */
@@ -72,11 +74,13 @@ static void remember(struct mf_glibc *glibc, uint64_t first, unsigned steps,
 }
 
 /* Where a list that goes through free chunks ends: at its bin. */
-static uint64_t follow_list(struct mf_glibc *glibc, uint64_t first)
+static uint64_t follow_list(struct search *search, uint64_t first)
 {
+	struct mf_glibc *glibc = search->glibc;
 	uint64_t link = first;
 
-	for (unsigned i = 0; i < LIST_STEPS; i++) {
+	for (unsigned i = 0; i < LIST_STEPS && search->steps < STEPS_MAX;
+	     i++, search->steps++) {
 		const uint64_t *known =
 			mf_map_get(&glibc->first_copy->owners, link);
 		uint64_t owner = known ? *known : owner_of_bin(glibc, link);
@@ -132,21 +136,21 @@ static uint64_t ask_chunks(const struct search *search, uint64_t start,
 	return 0;
 }
 
-static enum belonging owner_of_region(const struct search *search,
-				      uint64_t start, uint64_t end)
+static enum belonging owner_of_region(struct search *search, uint64_t start,
+				      uint64_t end)
 {
 	struct sample rest = { .count = 0 };
 	uint64_t owner = ask_chunks(search, start, end, &rest);
 
 	for (unsigned i = 0; i < rest.count && !owner; i++)
-		owner = follow_list(search->glibc, rest.fd[i]);
+		owner = follow_list(search, rest.fd[i]);
 	if (!owner)
 		return BELONGS_UNKNOWN;
 	return owner == search->glibc->main_arena ? BELONGS_TO_US
 						  : BELONGS_TO_OTHERS;
 }
 
-static enum belonging belonging_of(const struct search *search, uint64_t start,
+static enum belonging belonging_of(struct search *search, uint64_t start,
 				   uint64_t end)
 {
 	uint64_t top = search->glibc->arenas.items[0].top;
