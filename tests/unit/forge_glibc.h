@@ -330,10 +330,8 @@ static inline void forge_open(struct forge *forge)
 		forge_mapping(forge, memory);
 }
 
-/** Makes the target, reads it, and gives its glibc, or NULL. HEAP_PAGES: flags
- * of the main heap's pages; NULL: all present. */
-static inline const struct mf_allocator *forge_read(struct forge *forge,
-						    const uint8_t *heap_pages)
+/** Reads the target that was made, and gives its glibc, or NULL. */
+static inline const struct mf_allocator *forge_model(struct forge *forge)
 {
 	const struct mf_heap_options options = { .no_symbols = true,
 						 .trim_ranges = true };
@@ -341,9 +339,6 @@ static inline const struct mf_allocator *forge_read(struct forge *forge,
 	const struct mf_allocator *allocators;
 	size_t count;
 
-	if (heap_pages)
-		forge_memory_at(forge, FORGE_HEAP)->pages = heap_pages;
-	forge_open(forge);
 	assert_null(
 		mf_image_create(forge->target, &image_options, &forge->image));
 	assert_null(
@@ -357,6 +352,17 @@ static inline const struct mf_allocator *forge_read(struct forge *forge,
 		if (strcmp(allocators[i].name, "glibc") == 0)
 			return &allocators[i];
 	return NULL;
+}
+
+/** Makes the target and reads it. HEAP_PAGES: flags of the main heap's pages;
+ * NULL: all present. */
+static inline const struct mf_allocator *forge_read(struct forge *forge,
+						    const uint8_t *heap_pages)
+{
+	if (heap_pages)
+		forge_memory_at(forge, FORGE_HEAP)->pages = heap_pages;
+	forge_open(forge);
+	return forge_model(forge);
 }
 
 static inline void forge_deinit(struct forge *forge)

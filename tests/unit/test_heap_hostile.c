@@ -44,10 +44,43 @@ static void sbrk_base_in_a_heap(void **state)
 	forge_deinit(&forge);
 }
 
+/* mp_ counts a chunk that is nowhere, and most of the address space is a
+ * reservation: pages that nobody touched are not looked through. */
+static void a_chunk_sought_in_a_reservation(void **state)
+{
+	const uint64_t start = UINT64_C(1) << 45, end = UINT64_C(1) << 46;
+	const struct mf_allocator *glibc;
+	struct forge forge;
+
+	(void)state;
+	forge_init(&forge);
+	forge_tcache(&forge);
+	forge_chunk(&forge, 0x100, FORGE_IN_USE);
+	forge_finish(&forge);
+	forge_set32(&forge, forge_par(&forge, forge.generation->par.n_mmaps),
+		    1);
+	forge_set(&forge, forge_par(&forge, forge.generation->par.mmapped_mem),
+		  0x100000);
+	forge_open(&forge);
+	mf_target_forge_mapping(
+		forge.target,
+		&(struct mf_mapping){ .start = start,
+				      .end = end,
+				      .perms = MF_PERM_READ | MF_PERM_WRITE,
+				      .path = "" },
+		NULL, NULL);
+	glibc = forge_model(&forge);
+	assert_non_null(glibc);
+	assert_int_equal(glibc->mmapped.count, 0);
+	assert_int_equal(glibc->arenas[0].consistency, MF_EXACT);
+	forge_deinit(&forge);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sbrk_base_in_a_heap),
+		cmocka_unit_test(a_chunk_sought_in_a_reservation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
