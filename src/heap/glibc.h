@@ -169,6 +169,7 @@ struct mf_glibc_tcache_shape {
 /** A thread that stood in libc when it was stopped, and perhaps in malloc. */
 struct mf_glibc_suspect {
 	int tid;
+	bool unknown; /* it could run, but was given no time to stop */
 	uint64_t pc;
 	uint64_t returns[8]; /* words on its stack that lead into libc's code */
 	size_t return_count;

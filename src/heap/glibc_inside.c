@@ -76,6 +76,13 @@ void mf_glibc_find_suspects(struct mf_glibc *glibc)
 		struct mf_glibc_suspect suspect = { .tid = thread->tid,
 						    .pc = thread->pc };
 
+		/* Where the machine is busy it may not have run since, so that
+		 * nobody knows where it stands. */
+		if (thread->state == 'R' && !thread->registers_known) {
+			suspect.unknown = true;
+			mf_vec_push(&glibc->suspects, suspect);
+			continue;
+		}
 		if (!thread->registers_known || !glibc->module ||
 		    !is_code(glibc->module, thread->pc) ||
 		    (thread->in_syscall && !is_for_memory(thread->syscall)))
@@ -145,7 +152,8 @@ static enum verdict judge(const struct mf_glibc *glibc, uint64_t address)
 static bool is_guilty(const struct mf_glibc *glibc,
 		      const struct mf_glibc_suspect *suspect)
 {
-	enum verdict verdict = judge(glibc, suspect->pc);
+	enum verdict verdict =
+		suspect->unknown ? INSIDE : judge(glibc, suspect->pc);
 
 	if (verdict != OUTSIDE)
 		return true;
@@ -175,7 +183,7 @@ static bool is_in(const struct mf_glibc *glibc, const char *name,
 {
 	struct mf_symbol symbol;
 
-	if (judge(glibc, suspect->pc) == NAMELESS)
+	if (suspect->unknown || judge(glibc, suspect->pc) == NAMELESS)
 		return is_guilty(glibc, suspect);
 	for (size_t i = 0; i <= suspect->return_count; i++) {
 		uint64_t address =
