@@ -21,6 +21,7 @@ static void forget_walk(struct mf_glibc *glibc)
 		mf_link_table_deinit(&segment->links);
 	}
 	glibc->segments.count = 0;
+	glibc->segment_pages = 0;
 	glibc->tcaches.count = 0;
 	glibc->anchors.count = 0;
 	mf_map_deinit(&glibc->tcache_index);

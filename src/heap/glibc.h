@@ -212,6 +212,7 @@ struct mf_glibc {
 	MF_VEC(uint64_t) anchors;   /* ascending; chunks that lists know */
 	MF_VEC(struct mf_glibc_arena) arenas;
 	MF_VEC(struct mf_glibc_segment) segments; /* by address, once walked */
+	uint64_t segment_pages; /* of all of them, at most 2^28 */
 	MF_VEC(struct mf_glibc_tcache) tcaches;
 	struct mf_map large_index; /* user address -> index */
 	MF_VEC(struct mf_glibc_large) large;

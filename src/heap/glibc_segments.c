@@ -11,7 +11,7 @@
 enum {
 	HEAPS_MAX = 1 << 20,
 	PLACES_MAX = 1 << 20, /* looked at for heaps behind breaks, in all */
-	SEGMENT_PAGES_MAX = 1 << 28, /* a byte is kept for each */
+	PAGES_MAX = 1 << 28,  /* of all segments: a byte is kept for each */
 };
 
 /* The first four words of heap_info, the same in all versions. */
@@ -34,10 +34,11 @@ struct mf_glibc_segment *mf_glibc_add_segment(struct mf_glibc *glibc,
 	struct mf_error *error;
 	uint8_t *flags;
 
-	if (pages > SEGMENT_PAGES_MAX) {
+	if (pages > PAGES_MAX - glibc->segment_pages) {
 		mf_target_note_partial(glibc->target, "glibc heaps",
 				       "one at 0x%llx claims to have %llu "
-				       "bytes and was not read",
+				       "bytes, too many with those before, "
+				       "and was not read",
 				       (unsigned long long)base,
 				       (unsigned long long)(end - base));
 		return NULL;
@@ -49,6 +50,7 @@ struct mf_glibc_segment *mf_glibc_add_segment(struct mf_glibc *glibc,
 		free(flags);
 		return NULL;
 	}
+	glibc->segment_pages += pages;
 	segment = mf_vec_add(&glibc->segments);
 	segment->arena = arena;
 	segment->memory_start = start;

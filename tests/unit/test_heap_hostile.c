@@ -76,11 +76,43 @@ static void a_chunk_sought_in_a_reservation(void **state)
 	forge_deinit(&forge);
 }
 
+/* Each page of an arena costs a byte here: what is too large is left out. */
+static void a_heap_that_goes_on_for_terabytes(void **state)
+{
+	const uint64_t end = FORGE_HEAP + FORGE_HEAP_SIZE;
+	const struct mf_partial *partials;
+	const struct mf_allocator *glibc;
+	struct forge forge;
+	size_t count;
+
+	(void)state;
+	forge_init(&forge);
+	forge_tcache(&forge);
+	forge_chunk(&forge, 0x100, FORGE_IN_USE);
+	forge_finish(&forge);
+	forge_open(&forge);
+	mf_target_forge_mapping(
+		forge.target,
+		&(struct mf_mapping){ .start = end,
+				      .end = end + (UINT64_C(1) << 41),
+				      .perms = MF_PERM_READ | MF_PERM_WRITE,
+				      .path = "[heap]" },
+		NULL, NULL);
+	glibc = forge_model(&forge);
+	assert_non_null(glibc);
+	assert_int_equal(glibc->arenas[0].figures.unread, FORGE_HEAP_SIZE);
+	partials = mf_target_partials(forge.target, &count);
+	assert_true(count > 1);
+	assert_string_equal(partials[1].what, "glibc heaps");
+	forge_deinit(&forge);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sbrk_base_in_a_heap),
 		cmocka_unit_test(a_chunk_sought_in_a_reservation),
+		cmocka_unit_test(a_heap_that_goes_on_for_terabytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
