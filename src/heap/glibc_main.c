@@ -211,11 +211,12 @@ static void check_top(struct mf_glibc *glibc)
 struct mf_error *mf_glibc_walk_main(struct mf_glibc *glibc,
 				    struct mf_window *window)
 {
-	const struct mf_glibc_arena *arena = &glibc->arenas.items[0];
+	const struct mf_glibc_arena *arena;
 	uint64_t base, found = 0;
 
-	if (!glibc->arenas.count || !arena->system_mem)
+	if (!glibc->arenas.count || !glibc->arenas.items[0].system_mem)
 		return NULL;
+	arena = &glibc->arenas.items[0];
 	base = sbrk_base(glibc);
 	if (base)
 		found = walk_sbrk(glibc, window, base);

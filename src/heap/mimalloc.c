@@ -7,6 +7,7 @@
  */
 #include "heap/allocators.h"
 #include "heap/recognise.h"
+#include "heap/window.h"
 
 enum {
 	SEGMENT_ALIGNMENT = 4 << 20, /* version 1; 2 has 32 MiB */
@@ -32,7 +33,8 @@ static bool note_keys(void *data, const struct mf_words *words)
 struct claiming {
 	struct mf_heap_context *context;
 	struct mf_allocator_instance *instance;
-	struct mf_map keys; /* random-looking words of its data */
+	struct mf_window window; /* to pass over what nobody touched */
+	struct mf_map keys;	 /* random-looking words of its data */
 	uint64_t segments, bytes;
 };
 
@@ -67,17 +69,28 @@ static uint64_t segment_end(struct claiming *claiming, uint64_t address,
 	return MF_MIN(run.end, address + size);
 }
 
+/* Where a segment may begin, from ADDRESS on: its first page was written. */
+static uint64_t next_place(struct claiming *claiming, uint64_t address)
+{
+	address = mf_align_down(address + SEGMENT_ALIGNMENT - 1,
+				SEGMENT_ALIGNMENT);
+	address = mf_window_skip_absent(&claiming->window, address);
+	return mf_align_down(address + SEGMENT_ALIGNMENT - 1,
+			     SEGMENT_ALIGNMENT);
+}
+
 static void claim_mapping(struct claiming *claiming,
 			  const struct mf_mapping *mapping)
 {
-	uint64_t address = mf_align_down(mapping->start + SEGMENT_ALIGNMENT - 1,
-					 SEGMENT_ALIGNMENT);
+	uint64_t address;
 
+	mf_window_restrict(&claiming->window, mapping->end);
+	address = next_place(claiming, mapping->start);
 	while (address < mapping->end && claiming->segments < MOST_SEGMENTS) {
 		uint64_t size, end;
 
 		if (!read_segment(claiming, address, &size)) {
-			address += SEGMENT_ALIGNMENT;
+			address = next_place(claiming, address + 1);
 			continue;
 		}
 		end = segment_end(claiming, address, size);
@@ -94,8 +107,7 @@ static void claim_mapping(struct claiming *claiming,
 				.proof = "its cookie is its address xor "
 					 "mimalloc's key",
 			});
-		address = mf_align_down(end + SEGMENT_ALIGNMENT - 1,
-					SEGMENT_ALIGNMENT);
+		address = next_place(claiming, end);
 	}
 }
 
@@ -145,6 +157,7 @@ static struct mf_error *claim(struct mf_heap_context *context,
 		mf_target_mappings(context->target, &count);
 	bool named = false;
 
+	mf_window_init(&claiming.window, context->target);
 	mf_scan_words(context->target, mf_module_data(instance->module),
 		      note_keys, &claiming.keys);
 	for (size_t i = 0; i < count; i++) {
@@ -158,6 +171,7 @@ static struct mf_error *claim(struct mf_heap_context *context,
 	}
 	explain(&claiming, named);
 	mf_map_deinit(&claiming.keys);
+	mf_window_deinit(&claiming.window);
 	return NULL;
 }
 

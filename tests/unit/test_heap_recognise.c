@@ -158,6 +158,14 @@ static void mimalloc_by_its_cookies(void **state)
 	forge_anon(process, base, 2 * SEGMENT);
 	forge_u64(process, base + 96, base ^ key);
 	forge_u64(process, base + 104, SEGMENT / 65536);
+	/* a reservation of 64 TiB is not looked through place by place */
+	mf_target_forge_mapping(
+		process->target,
+		&(struct mf_mapping){ .start = UINT64_C(1) << 45,
+				      .end = UINT64_C(3) << 45,
+				      .perms = MF_PERM_READ | MF_PERM_WRITE,
+				      .path = "" },
+		NULL, NULL);
 	/* the second half is not a segment, though it looks like the first */
 	forge_u64(process, base + SEGMENT + 96, base ^ key);
 	forge_u64(process, base + SEGMENT + 104, SEGMENT / 65536);
