@@ -149,11 +149,14 @@ static void resolve_fastbin(struct mf_glibc *glibc,
 	}
 }
 
-/* Where the bins were proved, the culprit is named already. */
+/* Where the bins were proved, the culprit is named already; what was not found
+ * proves nothing. */
 static void blame_unsorted(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 			   uint64_t chunk)
 {
-	if (!arena->damage_count)
+	bool missing = arena->incomplete && !mf_glibc_segment_at(glibc, chunk);
+
+	if (!arena->damage_count && !missing)
 		mf_glibc_note_damage(glibc, arena, MF_DAMAGE_BIN_ENTRY, chunk,
 				     "the unsorted list leads to what is no "
 				     "free chunk");

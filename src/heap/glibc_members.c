@@ -70,6 +70,19 @@ static void blame_chunk(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 				     name_of(list));
 }
 
+/* A thread's cache may hold chunks of every arena, a fast bin only its own. */
+static bool may_be_missing(struct mf_glibc *glibc,
+			   const struct mf_glibc_arena *arena,
+			   const struct mf_glibc_list *list)
+{
+	if (!list->tcache)
+		return arena->incomplete;
+	mf_vec_foreach(other, &glibc->arenas)
+		if (other->incomplete)
+			return true;
+	return false;
+}
+
 void mf_glibc_blame_member(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 			   const struct mf_glibc_list *list, uint64_t chunk,
 			   uint64_t from)
@@ -79,7 +92,7 @@ void mf_glibc_blame_member(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 
 	/* What was not read, or not found, proves nothing. */
 	if (within ? strcmp(place.chunk.state, "unread") == 0
-		   : arena->incomplete)
+		   : may_be_missing(glibc, arena, list))
 		return;
 	if (within && place.chunk.address == chunk) {
 		blame_chunk(glibc, arena, list, &place.chunk);

@@ -202,6 +202,27 @@ static void test_swapped_lists_are_no_damage(void **state)
 	forge_deinit(&heap.forge);
 }
 
+/* What was not found is not known to be no chunk. */
+static void test_a_list_into_memory_that_is_nowhere(void **state)
+{
+	uint64_t system = FORGE_HEAP_SIZE + 0x1000, chunk;
+	const struct mf_arena *arena;
+	struct heap heap;
+
+	(void)state;
+	start(&heap);
+	chunk = forge_chunk(&heap.forge, 0x500, FORGE_UNSORTED);
+	forge_chunk(&heap.forge, CHUNK, FORGE_IN_USE);
+	forge_finish(&heap.forge);
+	forge_set(&heap.forge, forge_main_arena() + 2184, system);
+	forge_set(&heap.forge, forge_main_arena() + 2192, system);
+	forge_set(&heap.forge, chunk + 16, UINT64_C(0x10000000));
+	arena = forge_read(&heap.forge, NULL)->arenas;
+	assert_int_equal(arena->figures.unread, 0x1000);
+	assert_int_equal(arena->corrupt_count, 0);
+	forge_deinit(&heap.forge);
+}
+
 /* ---- tcaches and fast bins ---------------------------------------------------- */
 
 /* Lists of three in each of four sizes; in CHUNKS that of 0x60, in its order. */
@@ -245,6 +266,27 @@ static void test_a_cached_chunk_that_leads_outside(void **state)
 	start_cache(&heap, chunks);
 	mangle(&heap.forge, chunks[1], UINT64_C(0x10000000));
 	only(&heap.forge, 0, "tcache-link", chunks[1]);
+	forge_deinit(&heap.forge);
+}
+
+/* It may be a chunk of that arena whose memory was not all found. */
+static void test_a_cached_chunk_of_an_incomplete_arena(void **state)
+{
+	const struct mf_allocator *glibc;
+	uint64_t chunks[3];
+	struct heap heap;
+
+	(void)state;
+	start_cache(&heap, chunks);
+	forge_arena(&heap.forge);
+	forge_set(&heap.forge,
+		  FORGE_ARENA + 0x30 + heap.forge.generation->state.system_mem,
+		  FORGE_ARENA_HEAP_SIZE * 3 / 2);
+	mangle(&heap.forge, chunks[1], UINT64_C(0x10000000));
+	glibc = forge_read(&heap.forge, NULL);
+	assert_int_equal(glibc->arena_count, 2);
+	assert_int_equal(glibc->arenas[0].corrupt_count, 0);
+	assert_int_equal(glibc->arenas[1].corrupt_count, 1);
 	forge_deinit(&heap.forge);
 }
 
@@ -361,8 +403,10 @@ int main(void)
 		cmocka_unit_test(test_a_broken_ring),
 		cmocka_unit_test(test_unsorted_chunks_are_no_damage),
 		cmocka_unit_test(test_swapped_lists_are_no_damage),
+		cmocka_unit_test(test_a_list_into_memory_that_is_nowhere),
 		cmocka_unit_test(test_a_text_in_a_cached_chunk),
 		cmocka_unit_test(test_a_cached_chunk_that_leads_outside),
+		cmocka_unit_test(test_a_cached_chunk_of_an_incomplete_arena),
 		cmocka_unit_test(test_a_cache_that_loops),
 		cmocka_unit_test(test_a_cache_that_leads_into_a_chunk),
 		cmocka_unit_test(test_a_cached_chunk_of_another_size),
