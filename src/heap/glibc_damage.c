@@ -189,37 +189,48 @@ static const char *state_of(enum mf_chunk_state state,
 	return states[state];
 }
 
+/* One of the walk's, before its links are looked at. */
+struct found {
+	uint64_t address, size;
+	enum mf_chunk_state state;
+};
+
+static struct mf_neighbour name_chunk(const struct mf_glibc_segment *segment,
+				      const struct found *found)
+{
+	return (struct mf_neighbour){
+		found->address,
+		found->size,
+		state_of(found->state,
+			 mf_link_table_find(&segment->links, found->address)),
+	};
+}
+
 bool mf_glibc_locate(struct mf_glibc *glibc, uint64_t address,
 		     struct mf_corruption *ret)
 {
 	const struct mf_glibc_segment *segment =
 		mf_glibc_segment_at(glibc, address);
-	struct mf_neighbour before = { 0 };
-	enum mf_chunk_state state;
-	uint64_t at, size;
+	struct found before = { 0 }, one = { 0 };
 	size_t offset = 0;
 
 	if (!segment || address < segment->start)
 		return false;
-	at = segment->start;
-	while (mf_chunk_log_next(&segment->log, &offset, &size, &state)) {
-		struct mf_neighbour one = {
-			at,
-			size,
-			state_of(state,
-				 mf_link_table_find(&segment->links, at)),
-		};
-
-		at += size;
+	one.address = segment->start;
+	/* There may be millions: links are looked up of three. */
+	while (mf_chunk_log_next(&segment->log, &offset, &one.size,
+				 &one.state)) {
 		if (one.address > address) {
-			ret->next = one;
+			ret->next = name_chunk(segment, &one);
 			break;
 		}
-		if (at > address) {
-			ret->previous = before;
-			ret->chunk = one;
+		if (address - one.address < one.size) {
+			if (before.size)
+				ret->previous = name_chunk(segment, &before);
+			ret->chunk = name_chunk(segment, &one);
 		}
 		before = one;
+		one.address += one.size;
 	}
 	return ret->chunk.state != NULL;
 }
