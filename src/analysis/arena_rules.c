@@ -59,9 +59,10 @@ static void judge_spread(struct mf_judge *judge, const struct mf_facts *facts)
 	saving = free_outside(glibc, ARENAS_ADVISED);
 	mf_judge_find(
 		judge, MF_SEVERITY_WARNING, free_bytes,
-		"arena spread: %zu arenas for %u threads keep %s free in "
+		"arena spread: %zu arenas for %u thread%s keep %s free in "
 		"RAM, %s of their memory",
 		glibc->arena_count, facts->info->thread_count,
+		facts->info->thread_count == 1 ? "" : "s",
 		mf_judge_size(judge, free_bytes),
 		mf_judge_share(judge, free_bytes, glibc->figures.resident));
 	mf_judge_evidence(judge, "arenas", mf_count(glibc->arena_count));
@@ -144,9 +145,10 @@ static void judge_tops(struct mf_judge *judge, const struct mf_facts *facts)
 	if (!mf_is_large(bytes, facts->rss, 10, LARGE))
 		return;
 	mf_judge_find(judge, MF_SEVERITY_WARNING, bytes,
-		      "the tops of %zu arenas hold %s free in RAM, which "
+		      "the top%s of %zu arena%s hold%s %s free in RAM, which "
 		      "malloc_trim leaves there",
-		      count, mf_judge_size(judge, bytes));
+		      count == 1 ? "" : "s", count, count == 1 ? "" : "s",
+		      count == 1 ? "s" : "", mf_judge_size(judge, bytes));
 	mf_judge_evidence(judge, "arenas", mf_count(count));
 	mf_judge_evidence(judge, "top_resident", mf_size(bytes));
 	mf_judge_evidence(judge, "trim_threshold", mf_size(threshold));

@@ -218,6 +218,10 @@ static void arena_spread_counts_cpus_and_savings(void **state)
 	expect_finding(forged, "arena-spread", NULL);
 	forged->info.limits.cpu_quota = 1.5;
 	expect_finding(forged, "arena-spread", title);
+	forged->info.thread_count = 1;
+	expect_finding(
+		forged, "arena-spread",
+		"arena spread: 20 arenas for 1 thread keep 400.0 MiB free in RAM, 50% of their memory");
 	forge_spread(forged, MIB(9)); /* 180 MiB are not 25 % */
 	expect_finding(forged, "arena-spread", NULL);
 	forged->allocators[0].arena_count = 7;
@@ -261,9 +265,13 @@ static void tops_of_other_arenas_stay(void **state)
 	arena->figures.top_resident = MIB(64);
 	expect_finding(
 		forged, "arena-tops",
-		"the tops of 1 arenas hold 64.0 MiB free in RAM, which malloc_trim leaves there");
+		"the top of 1 arena holds 64.0 MiB free in RAM, which malloc_trim leaves there");
 	arena->figures.top_resident = MIB(63);
 	expect_finding(forged, "arena-tops", NULL);
+	forge_arena(forged)->figures.top_resident = MIB(1);
+	expect_finding(
+		forged, "arena-tops",
+		"the tops of 2 arenas hold 64.0 MiB free in RAM, which malloc_trim leaves there");
 }
 
 static void a_trained_threshold_keeps_large_blocks(void **state)
