@@ -222,6 +222,22 @@ static const struct mf_column tcache_columns[] = {
 	{ "state", "", MF_VALUE_TEXT, MF_SHOW_FILL },
 };
 
+/* What changed while it was read, or was not read, proves no damage. */
+static const char *state_of(const struct mf_allocator *allocator,
+			    const struct mf_thread_cache *cache)
+{
+	enum mf_consistency consistency = cache->arena
+						  ? cache->arena->consistency
+						  : allocator->consistency;
+
+	if (cache->valid)
+		return "";
+	if (consistency == MF_DAMAGED ||
+	    (consistency == MF_EXACT && !allocator->figures.unread))
+		return "damaged";
+	return "not proved";
+}
+
 /* Those of threads that do not keep anything are left out. */
 static void write_tcaches(const struct mf_heap_writer *writer)
 {
@@ -253,7 +269,7 @@ static void write_tcaches(const struct mf_heap_writer *writer)
 				mf_count(one->amount.count +
 					 one->mmapped.count),
 				mf_size(one->amount.bytes + one->mmapped.bytes),
-				mf_text(one->valid ? "" : "damaged"),
+				mf_text(state_of(allocator, one)),
 			});
 	}
 	mf_report_table_end(writer->report);
