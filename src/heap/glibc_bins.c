@@ -29,6 +29,7 @@ struct checker {
 	struct mf_map seen; /* chunk -> bin */
 	uint64_t steps, budget_ns;
 	unsigned bin;
+	bool spent;   /* of steps or time; no list is followed any more */
 	bool unknown; /* a list leads to what could not be read */
 };
 
@@ -90,11 +91,13 @@ static bool read_link(struct checker *checker, uint64_t address, bool forward,
 static bool may_go_on(struct checker *checker)
 {
 	if (++checker->steps > STEPS_MAX)
-		return false;
-	return checker->steps % STEPS_A_LOOK ||
-	       (mf_target_is_still(checker->glibc->target) &&
-		mf_target_pause_left_ns(checker->glibc->target) >=
-			checker->budget_ns);
+		checker->spent = true;
+	else if (!(checker->steps % STEPS_A_LOOK))
+		checker->spent |=
+			!mf_target_is_still(checker->glibc->target) ||
+			mf_target_pause_left_ns(checker->glibc->target) <
+				checker->budget_ns;
+	return !checker->spent;
 }
 
 /* ---- one chunk of a list ------------------------------------------------ */
