@@ -30,6 +30,7 @@ static void forget_walk(struct mf_glibc *glibc)
 	glibc->brk = 0;
 	glibc->lost_bytes = 0;
 	glibc->effort = 0;
+	glibc->blames = 0;
 }
 
 /* A main arena that could not have the break has its memory all over the

@@ -224,6 +224,7 @@ struct mf_glibc {
 	MF_VEC(struct mf_glibc_chunk)
 	mmapped_chunks;	     /* once sorted, by address */
 	uint64_t lost_bytes; /* that the walk could make nothing of */
+	uint64_t blames;     /* of lists that led astray */
 	uint64_t effort;     /* spent on seeking where chunks begin */
 };
 

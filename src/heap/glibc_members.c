@@ -7,6 +7,11 @@
 
 #include "heap/glibc.h"
 
+enum {
+	/* Each costs a look through a heap's chunks, and few rows are kept. */
+	BLAMES_MAX = 1024,
+};
+
 static enum mf_damage link_of(const struct mf_glibc_list *list)
 {
 	return list->tcache ? MF_DAMAGE_TCACHE_LINK : MF_DAMAGE_FAST_LINK;
@@ -88,8 +93,11 @@ void mf_glibc_blame_member(struct mf_glibc *glibc, struct mf_glibc_arena *arena,
 			   uint64_t from)
 {
 	struct mf_corruption place = { 0 };
-	bool within = mf_glibc_locate(glibc, chunk, &place);
+	bool within;
 
+	if (++glibc->blames > BLAMES_MAX)
+		return;
+	within = mf_glibc_locate(glibc, chunk, &place);
 	/* What was not read, or not found, proves nothing. */
 	if (within ? strcmp(place.chunk.state, "unread") == 0
 		   : may_be_missing(glibc, arena, list))
