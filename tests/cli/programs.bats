@@ -235,7 +235,7 @@ end_family() { # SIGNAL
 
 @test "vim with a long text" {
 	needs vim
-	start_watched '^ready' vim -u NONE -N -es \
+	start_watched '^ready' vim -n -u NONE -N -es \
 		-c 'call setline(1, map(range(50000), "repeat(v:val, 5)"))' \
 		-c 'g/7/d' -c 'verbose echon "ready\n"'
 	agrees "$PID"
