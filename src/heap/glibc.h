@@ -228,6 +228,19 @@ struct mf_glibc {
 	uint64_t effort;     /* spent on seeking where chunks begin */
 };
 
+/** ADDRESS, down or up to a page's start. */
+static inline uint64_t mf_glibc_page_down(const struct mf_glibc *glibc,
+					  uint64_t address)
+{
+	return address & ~((uint64_t)glibc->page_size - 1);
+}
+
+static inline uint64_t mf_glibc_page_up(const struct mf_glibc *glibc,
+					uint64_t address)
+{
+	return mf_glibc_page_down(glibc, address + glibc->page_size - 1);
+}
+
 /* ---- finding it (glibc_find.c) --------------------------------------------- */
 
 /** Adds an instance for every copy of ptmalloc in the process. */

@@ -19,16 +19,11 @@ struct heap_info {
 	uint64_t arena, previous, size, mprotect_size;
 };
 
-static uint64_t page_down(const struct mf_glibc *glibc, uint64_t address)
-{
-	return address & ~((uint64_t)glibc->page_size - 1);
-}
-
 struct mf_glibc_segment *mf_glibc_add_segment(struct mf_glibc *glibc,
 					      unsigned arena, uint64_t base,
 					      uint64_t end)
 {
-	uint64_t start = page_down(glibc, base);
+	uint64_t start = mf_glibc_page_down(glibc, base);
 	size_t pages = (end - start + glibc->page_size - 1) / glibc->page_size;
 	struct mf_glibc_segment *segment;
 	struct mf_error *error;

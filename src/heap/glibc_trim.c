@@ -11,16 +11,6 @@ enum {
 	CONSOLIDATION_THRESHOLD = 65536,
 };
 
-static uint64_t page_down(const struct mf_glibc *glibc, uint64_t address)
-{
-	return address & ~((uint64_t)glibc->page_size - 1);
-}
-
-static uint64_t page_up(const struct mf_glibc *glibc, uint64_t address)
-{
-	return page_down(glibc, address + glibc->page_size - 1);
-}
-
 /* ---- residency ----------------------------------------------------------- */
 
 static uint8_t page_flags(const struct mf_glibc *glibc,
@@ -45,8 +35,9 @@ mf_glibc_residence(const struct mf_glibc *glibc,
 	struct mf_glibc_residence sum = { 0, 0, 0 };
 
 	while (start < end) {
-		uint64_t next =
-			MF_MIN(page_down(glibc, start) + glibc->page_size, end);
+		uint64_t next = MF_MIN(mf_glibc_page_down(glibc, start) +
+					       glibc->page_size,
+				       end);
 		uint8_t flags = page_flags(glibc, segment, start);
 
 		if (is_resident(flags))
@@ -98,8 +89,8 @@ static struct mf_glibc_release whole_pages(const struct mf_glibc *glibc,
 					   const struct mf_glibc_run *run)
 {
 	struct mf_glibc_release release = {
-		.start = page_up(glibc, run->start + FREE_HEADER),
-		.end = page_down(glibc, run->end),
+		.start = mf_glibc_page_up(glibc, run->start + FREE_HEADER),
+		.end = mf_glibc_page_down(glibc, run->end),
 	};
 
 	if (mf_glibc_run_is_empty(run) || release.start >= release.end)
@@ -135,7 +126,7 @@ static bool top_ends_at_break(const struct mf_glibc *glibc, uint64_t end)
 	if (glibc->libc_brk)
 		return end == glibc->libc_brk;
 	mapping = mf_target_mapping_at(glibc->target, end - 1);
-	return mapping && mapping->end == page_up(glibc, end);
+	return mapping && mapping->end == mf_glibc_page_up(glibc, end);
 }
 
 static uint64_t release_unit(const struct mf_glibc *glibc)
@@ -151,7 +142,8 @@ static struct mf_glibc_release end_of_top(const struct mf_glibc *glibc,
 					  const struct mf_glibc_run *top,
 					  uint64_t unit, uint64_t pad)
 {
-	uint64_t size = top->end - top->start, end = page_down(glibc, top->end);
+	uint64_t size = top->end - top->start,
+		 end = mf_glibc_page_down(glibc, top->end);
 	uint64_t extra, start;
 
 	if (size <= MF_GLIBC_CHUNK_MIN + 1 ||
@@ -159,7 +151,7 @@ static struct mf_glibc_release end_of_top(const struct mf_glibc *glibc,
 		return (struct mf_glibc_release){ end, end, end, false };
 	extra = size - MF_GLIBC_CHUNK_MIN - 1 - pad;
 	extra -= extra % unit;
-	start = page_up(glibc, top->end - extra);
+	start = mf_glibc_page_up(glibc, top->end - extra);
 	start = MF_MIN(start, end);
 	return (struct mf_glibc_release){
 		.start = start,
@@ -238,9 +230,9 @@ void mf_glibc_add_retained(const struct mf_glibc *glibc,
 {
 	uint64_t refused =
 		resident(glibc, segment, release->stop, release->end);
-	uint64_t header =
-		resident(glibc, segment, page_up(glibc, run->start),
-			 MF_MIN(release->start, page_down(glibc, run->end)));
+	uint64_t header = resident(
+		glibc, segment, mf_glibc_page_up(glibc, run->start),
+		MF_MIN(release->start, mf_glibc_page_down(glibc, run->end)));
 	uint64_t stays = resident(glibc, segment, run->start, run->end) -
 			 mf_glibc_released(glibc, segment, release);
 
