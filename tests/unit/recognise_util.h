@@ -157,6 +157,19 @@ static inline struct forged_process *forge_process(void)
 	return process;
 }
 
+/* A process with one module, of DATA bytes of data, that has SYMBOL. */
+static inline struct forged_process *
+forge_process_with(const char *path, const char *symbol, uint64_t data)
+{
+	struct forged_process *process = forge_process();
+	struct forged_module *module =
+		forge_module(process, path, forged_data, data);
+
+	module->symbols[0] = symbol;
+	module->addresses[0] = 1;
+	return process;
+}
+
 static inline void forge_end(struct forged_process *process)
 {
 	for (size_t i = 0; i < process->heap.instance_count; i++) {

@@ -13,18 +13,6 @@ enum {
 	DATA = 1 << 20, /* of a module that needs no more */
 };
 
-static struct forged_process *process_with(const char *path, const char *symbol,
-					   uint64_t data)
-{
-	struct forged_process *process = forge_process();
-	struct forged_module *module =
-		forge_module(process, path, forged_data, data);
-
-	module->symbols[0] = symbol;
-	module->addresses[0] = 1;
-	return process;
-}
-
 static const struct mf_allocator *
 only_info(const struct forged_process *process)
 {
@@ -108,7 +96,7 @@ static void versions_are_found(void **state)
 static void second_of_a_kind_has_its_own_owner(void **state)
 {
 	struct forged_process *process =
-		process_with("/lib/libjemalloc.so", "mallctl", DATA);
+		forge_process_with("/lib/libjemalloc.so", "mallctl", DATA);
 	struct forged_module *second = forge_module(process, "/lib/librust.so",
 						    forged_data + DATA, DATA);
 
@@ -149,7 +137,7 @@ static void mimalloc_by_its_cookies(void **state)
 		SEGMENT = 32 << 20
 	};
 	struct forged_process *process =
-		process_with("/lib/libmimalloc.so.2", "mi_malloc", DATA);
+		forge_process_with("/lib/libmimalloc.so.2", "mi_malloc", DATA);
 	const uint64_t key = UINT64_C(0x9e3779b97f4a7c15);
 	const uint64_t base = UINT64_C(0x20000000000);
 
@@ -183,7 +171,7 @@ static void musl_by_its_secret(void **state)
 	const uint64_t secret = UINT64_C(0xfeedfacecafebeef);
 	const uint64_t context = forged_data + 0x2000;
 	struct forged_process *process =
-		process_with("/bin/static", NULL, DATA);
+		forge_process_with("/bin/static", NULL, DATA);
 
 	(void)state;
 	forge_memory(process, at, 8192, MF_PERM_READ | MF_PERM_WRITE, "[heap]");
@@ -212,7 +200,7 @@ static void musl_groups(void **state)
 {
 	const uint64_t secret = UINT64_C(0xfeedfacecafebeef);
 	static const char text[] = "musl libc (x86_64)\0001.2.3";
-	struct forged_process *process = process_with(
+	struct forged_process *process = forge_process_with(
 		"/lib/ld-musl-x86_64.so.1", "__libc_start_main", DATA);
 
 	(void)state;
@@ -243,7 +231,7 @@ static void glibc_is_not_musl(void **state)
 {
 	static const char text[] = "musl libc (a string in a strange place)";
 	struct forged_process *process =
-		process_with("/lib/libc.so.6", "__libc_start_main", DATA);
+		forge_process_with("/lib/libc.so.6", "__libc_start_main", DATA);
 
 	(void)state;
 	process->image.modules[0].symbols[1] = "gnu_get_libc_version";
@@ -280,8 +268,8 @@ static void python_arenas(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MF_ARRAY_SIZE(kinds); i++) {
-		struct forged_process *process =
-			process_with("/usr/bin/python3.9", "_PyRuntime", DATA);
+		struct forged_process *process = forge_process_with(
+			"/usr/bin/python3.9", "_PyRuntime", DATA);
 		uint64_t size = kinds[i].arena;
 
 		forge_anon(process, far, 1 << 16);
@@ -316,7 +304,7 @@ static void python_arenas(void **state)
 static void python_without_arenas(void **state)
 {
 	struct forged_process *process =
-		process_with("/usr/bin/python3.13", "_PyRuntime", DATA);
+		forge_process_with("/usr/bin/python3.13", "_PyRuntime", DATA);
 
 	(void)state;
 	assert_int_equal(forge_recognise(process, &mf_cpython_ops), 1);
@@ -352,7 +340,7 @@ static void python_data_stacks(void **state)
 		CHUNK = 16 << 10
 	};
 	struct forged_process *process =
-		process_with("/usr/bin/python3.11", "_PyRuntime", DATA);
+		forge_process_with("/usr/bin/python3.11", "_PyRuntime", DATA);
 	const uint64_t first = forged_data + 0x400, second = far + 0x100;
 	const uint64_t idle = far + 0x400, liar = far + 0x700;
 
@@ -401,8 +389,8 @@ static void v8_chunks(void **state)
 	enum {
 		CHUNK = 256 << 10
 	};
-	struct forged_process *process =
-		process_with("/usr/bin/node", "_ZN2v82V810GetVersionEv", DATA);
+	struct forged_process *process = forge_process_with(
+		"/usr/bin/node", "_ZN2v82V810GetVersionEv", DATA);
 	const uint64_t owner = far + 0x100, heap = far + 0x800;
 	const uint64_t alone = at + (64 << 20);
 
@@ -438,7 +426,8 @@ static void go_arenas(void **state)
 	const uint64_t base = UINT64_C(0xc000000000);
 	const uint64_t index = UINT64_C(0x7f5000000000);
 	static const char info[] = "\xff Go buildinf:\x08\x02";
-	struct forged_process *process = process_with("/bin/prog", NULL, DATA);
+	struct forged_process *process =
+		forge_process_with("/bin/prog", NULL, DATA);
 
 	(void)state;
 	process->image.modules[0].section = ".go.buildinfo";
@@ -471,7 +460,8 @@ static void go_arenas(void **state)
 /* 64 MiB at 0xc000000000 are no proof: glibc's heaps look the same. */
 static void go_is_not_taken_by_shape(void **state)
 {
-	struct forged_process *process = process_with("/bin/prog", NULL, DATA);
+	struct forged_process *process =
+		forge_process_with("/bin/prog", NULL, DATA);
 
 	(void)state;
 	process->image.modules[0].section = ".gopclntab";
@@ -545,7 +535,7 @@ static void forge_vm_symbols(struct forged_process *process)
 static void hotspot_heap_by_its_tables(void **state)
 {
 	struct forged_process *process =
-		process_with("/lib/libjvm.so", NULL, DATA);
+		forge_process_with("/lib/libjvm.so", NULL, DATA);
 	struct vm_tables tables = { .process = process };
 	const uint64_t globals = forged_data + VM_STATIC;
 
@@ -577,7 +567,7 @@ static void hotspot_heap_by_its_tables(void **state)
 static void hotspot_that_did_not_start(void **state)
 {
 	struct forged_process *process =
-		process_with("/lib/libjvm.so", NULL, DATA);
+		forge_process_with("/lib/libjvm.so", NULL, DATA);
 	struct vm_tables tables = { .process = process };
 
 	(void)state;
@@ -594,7 +584,7 @@ static void hotspot_that_did_not_start(void **state)
 static void hotspot_tables_that_lie(void **state)
 {
 	struct forged_process *process =
-		process_with("/lib/libjvm.so", NULL, DATA);
+		forge_process_with("/lib/libjvm.so", NULL, DATA);
 
 	(void)state;
 	forge_vm_symbols(process);

@@ -7,18 +7,6 @@
 static const uint64_t at = UINT64_C(0x7f1240000000);
 static const uint64_t far = UINT64_C(0x7f3000000000);
 
-static struct forged_process *process_with(const char *path, const char *symbol,
-					   uint64_t data)
-{
-	struct forged_process *process = forge_process();
-	struct forged_module *module =
-		forge_module(process, path, forged_data, data);
-
-	module->symbols[0] = symbol;
-	module->addresses[0] = 1;
-	return process;
-}
-
 enum {
 	TC_PAGE = 8192,
 	TC_LEAF = 18,
@@ -38,7 +26,7 @@ static void forge_span(struct forged_process *process, uint64_t leaf,
 
 static void by_its_page_map(void **state)
 {
-	struct forged_process *process = process_with(
+	struct forged_process *process = forge_process_with(
 		"/lib/libtcmalloc.so.4", "tc_malloc", (8 << TC_ROOT) + 4096);
 	const uint64_t leaf = at + (64 << 20);
 
@@ -69,7 +57,7 @@ static void by_its_page_map(void **state)
 /* Guard pages at the start of blocks split mappings, not spans. */
 static void with_protected_pages(void **state)
 {
-	struct forged_process *process = process_with(
+	struct forged_process *process = forge_process_with(
 		"/lib/libtcmalloc.so.4", "tc_malloc", (8 << TC_ROOT) + 4096);
 	const uint64_t leaf = at + (64 << 20);
 
@@ -94,7 +82,7 @@ static void with_protected_pages(void **state)
 static void stripped_and_unused(void **state)
 {
 	struct forged_process *process =
-		process_with("/usr/bin/static", NULL, 1 << 20);
+		forge_process_with("/usr/bin/static", NULL, 1 << 20);
 
 	(void)state;
 	process->image.modules[0].section = "google_malloc";
