@@ -1,8 +1,7 @@
 /*
  * The door of the target room: bytes, mappings, threads, registers and
- * residency of a process, whatever it is: live, a saved listing of its
- * mappings, or (unit tests) byte arrays. Snapshots and cores come behind the
- * same door.
+ * residency of a process, whatever it is: live, a copy of it that stands still,
+ * a core file, a saved listing of its mappings, or (unit tests) byte arrays.
  *
  * Addresses are uint64_t, ranges half-open, sizes bytes.
  */
@@ -21,6 +20,8 @@ struct mf_target;
 
 enum mf_target_kind {
 	MF_TARGET_LIVE,
+	MF_TARGET_SNAPSHOT, /* live, and read through a copy of it */
+	MF_TARGET_CORE,
 	MF_TARGET_LISTING, /* a saved maps, smaps or pmap output */
 	MF_TARGET_FORGED,  /* byte arrays of a unit test */
 };
@@ -41,6 +42,7 @@ enum mf_stop {
 	MF_STOP_AUTO,
 	MF_STOP_NONE,
 	MF_STOP_BRIEF,
+	MF_STOP_SNAPSHOT,
 };
 
 struct mf_target_options {
@@ -231,6 +233,14 @@ struct mf_error *mf_target_hold(struct mf_target *target) MF_MUST_CHECK;
 
 /** Lets it run again; harmless when it is not held. */
 void mf_target_release(struct mf_target *target);
+
+/**
+ * Ends the copy that a hold has made, if there is one: what is read from then
+ * on is the running process. Before anything that may take long, such as
+ * printing, because as long as it lives the target pays a page for each page
+ * that it writes to. A hold makes a new one; close ends it too.
+ */
+void mf_target_drop_copy(struct mf_target *target);
 
 /** False once the watchdog has released a target that we think we hold. */
 bool mf_target_is_still(struct mf_target *target);

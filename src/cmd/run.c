@@ -68,6 +68,8 @@ static void write_target(struct mf_run *run)
 {
 	static const char *const kinds[] = {
 		[MF_TARGET_LIVE] = "live",
+		[MF_TARGET_SNAPSHOT] = "snapshot",
+		[MF_TARGET_CORE] = "core",
 		[MF_TARGET_LISTING] = "listing",
 		[MF_TARGET_FORGED] = "forged",
 	};
@@ -96,6 +98,7 @@ static const char *stop_name(enum mf_stop stop)
 		[MF_STOP_AUTO] = "auto",
 		[MF_STOP_NONE] = "none",
 		[MF_STOP_BRIEF] = "brief",
+		[MF_STOP_SNAPSHOT] = "snapshot",
 	};
 
 	return names[stop];

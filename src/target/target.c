@@ -144,6 +144,14 @@ void mf_target_release(struct mf_target *target)
 		target->ops->release(target);
 }
 
+void mf_target_drop_copy(struct mf_target *target)
+{
+	if (!target->ops->drop_copy)
+		return;
+	mf_target_forget(target);
+	target->ops->drop_copy(target);
+}
+
 bool mf_target_is_still(struct mf_target *target)
 {
 	if (target->info.kind != MF_TARGET_LIVE)

@@ -41,6 +41,7 @@ struct mf_target_ops {
 	/** The outermost hold: decides how, and sets target->impact. */
 	struct mf_error *(*hold)(struct mf_target *target);
 	void (*release)(struct mf_target *target);
+	void (*drop_copy)(struct mf_target *target);
 	bool (*is_still)(struct mf_target *target);
 };
 
