@@ -1,6 +1,5 @@
 /*
- * How a live target is held: decides whether, asks the holder, and takes over
- * what it found.
+ * How a live target is held: asks the holder, and takes over what it found.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,20 +10,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/units.h"
+#include "target/decide.h"
 #include "target/holder.h"
-#include "target/live.h"
 
 enum {
-	COST_THREAD_NS = 30000,	 /* seize, stop, read, let go */
-	COST_MAPPING_NS = 8000,	 /* a mapping's smaps */
-	READ_BYTES_MS = 3000000, /* reading and walking: 3 GB/s */
 	ANSWER_MS = 2000, /* what an answer takes at most, beyond the pause */
 };
 
@@ -169,78 +163,6 @@ static bool ask_holder(struct mf_holder *holder, uint32_t ask,
 	return false;
 }
 
-/* ---- deciding -------------------------------------------------------------------- */
-
-static uint64_t count_threads(const struct mf_live *live)
-{
-	struct stat status;
-
-	if (fstatat(live->proc, "task", &status, 0) != 0 || status.st_nlink < 3)
-		return 1;
-	return status.st_nlink - 2;
-}
-
-static uint64_t predict_pause_ns(const struct mf_target *target)
-{
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < target->mappings.count; i++) {
-		const struct mf_mapping *mapping = &target->mappings.items[i];
-
-		if (mapping->perms & MF_PERM_WRITE && mapping->usage_known)
-			bytes += mapping->usage.anon;
-	}
-	return count_threads(mf_live_of(target)) * COST_THREAD_NS +
-	       target->mappings.count * COST_MAPPING_NS +
-	       (uint64_t)((double)bytes / READ_BYTES_MS * 1000000.0);
-}
-
-static void choose(struct mf_target *target, enum mf_stop stop, const char *why)
-{
-	/* a stop that was made once is what the report tells of */
-	if (target->was_stopped && stop == MF_STOP_NONE) {
-		target->impact.racy = true;
-		return;
-	}
-	target->impact.stop = stop;
-	target->impact.why = why;
-	target->impact.racy |= stop == MF_STOP_NONE;
-}
-
-/* True when it is to be stopped. */
-static bool decide(struct mf_target *target)
-{
-	struct mf_live *live = mf_live_of(target);
-	uint64_t predicted = predict_pause_ns(target);
-	char expected[MF_UNIT_TEXT], allowed[MF_UNIT_TEXT];
-	bool fits = predicted <= target->options.max_pause_ns;
-
-	if (target->options.stop == MF_STOP_NONE) {
-		choose(target, MF_STOP_NONE, "--stop none");
-		return false;
-	}
-	if (!live->holder) {
-		choose(target, MF_STOP_NONE,
-		       live->no_hold ? live->no_hold : "it cannot be stopped");
-		if (target->options.stop == MF_STOP_BRIEF)
-			mf_target_note_partial(target, "stop", "%s",
-					       target->impact.why);
-		return false;
-	}
-	mf_format_time(expected, (double)predicted / 1000000.0);
-	mf_format_time(allowed,
-		       (double)target->options.max_pause_ns / 1000000.0);
-	if (target->options.stop == MF_STOP_BRIEF) {
-		choose(target, MF_STOP_BRIEF, "--stop brief");
-		return true;
-	}
-	choose(target, fits ? MF_STOP_BRIEF : MF_STOP_NONE,
-	       mf_pool_printf(&target->pool,
-			      "predicted pause %s %s --max-pause %s", expected,
-			      fits ? "fits" : "is over", allowed));
-	return fits;
-}
-
 /* ---- what the holder found ---------------------------------------------------------- */
 
 static int compare_tid(const void *key, const void *element)
@@ -318,9 +240,7 @@ static struct mf_error *explain_failure(struct mf_target *target, int number)
 		why = "it has too many threads";
 	else if (number)
 		why = mf_pool_strdup(&target->pool, strerror(number));
-	choose(target, MF_STOP_NONE, why);
-	if (target->options.stop == MF_STOP_BRIEF)
-		mf_target_note_partial(target, "stop", "%s", why);
+	mf_decide_instead(target, MF_STOP_BRIEF, why);
 	return NULL;
 }
 
@@ -359,7 +279,7 @@ struct mf_error *mf_hold_begin(struct mf_target *target)
 {
 	mf_threads_read(target);
 	target->threads_known = true;
-	if (decide(target))
+	if (mf_decide_stop(target) == MF_STOP_BRIEF)
 		return stop_target(target);
 	return mf_target_refresh(target);
 }
