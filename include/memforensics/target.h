@@ -81,15 +81,18 @@ struct mf_target_info {
 	const char *exe;    /* path, "" when not known */
 	const char *comm;
 	const char *const *cmdline; /* NULL-terminated */
+	const char *root;   /* the folder that is its own /; NULL: none here */
+	const char *origin; /* of a core: who wrote it, "" if it does not say */
+	uint64_t taken_s;   /* of a core: when, since 1970; 0: not known */
 	unsigned thread_count;
 	const char *arch; /* "x86_64" */
 	uint32_t page_size;
 	uint64_t user_end; /* past the addresses that a program has unasked */
 	bool tls_above;	   /* a program's own TLS lies above the thread
 			      pointer, not below it */
-	uint64_t age_ms;   /* since it started */
+	uint64_t age_ms;   /* since it started; 0: not known */
 	struct mf_limits limits;
-	struct mf_status status;
+	struct mf_status status; /* a figure that is not known is 0 */
 };
 
 /* ---- opening ------------------------------------------------------- */

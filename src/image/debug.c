@@ -130,13 +130,8 @@ static bool open_in_roots(const struct mf_image *image, const char *path,
 			  struct debug_file *ret)
 {
 	const struct mf_target_info *info = mf_target_info(image->target);
-	const char *roots[] = { image->options.symfs, NULL, "/" };
-	char below[64];
+	const char *roots[] = { image->options.symfs, info->root, "/" };
 
-	if (info->kind == MF_TARGET_LIVE && info->pid > 0) {
-		snprintf(below, sizeof(below), "/proc/%d/root", info->pid);
-		roots[1] = below;
-	}
 	for (size_t i = 0; i < MF_ARRAY_SIZE(roots); i++)
 		if (roots[i] && adopt_file(open_below(roots[i], path), build_id,
 					   size, ret)) {

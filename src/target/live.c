@@ -211,6 +211,8 @@ static void fill_info(struct mf_target *target,
 	info->abilities = MF_CAN_MAPPINGS | MF_CAN_THREADS | MF_CAN_FILES;
 	info->pid = live->pid;
 	info->nspid = status->nspid ? status->nspid : live->pid;
+	info->root =
+		mf_pool_printf(&target->pool, "/proc/%d/root", (int)live->pid);
 	info->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
 	info->arch = mf_arch_name;
 	info->user_end = mf_arch_user_end;

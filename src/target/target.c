@@ -27,6 +27,7 @@ struct mf_target *mf_target_create(const struct mf_target_ops *ops, void *own)
 	target->info.page_size = 4096;
 	target->info.user_end = UINT64_C(1) << 47;
 	target->info.exe = target->info.comm = target->info.arch = "";
+	target->info.origin = "";
 	target->info.cmdline = mf_pool_alloc(&target->pool, sizeof(char *));
 	target->impact.stop = MF_STOP_NONE;
 	target->impact.why = "not a live process";
