@@ -149,10 +149,28 @@ enum mf_vm_flag {
 	MF_VM_UFFD = 1 << 9,
 };
 
+/** The figures of struct mf_usage; a bit set. */
+enum mf_figure {
+	MF_FIGURE_RSS = 1 << 0,
+	MF_FIGURE_PSS = 1 << 1,
+	MF_FIGURE_ANON = 1 << 2,
+	MF_FIGURE_DIRTY = 1 << 3,
+	MF_FIGURE_SWAP = 1 << 4,
+	MF_FIGURE_LAZYFREE = 1 << 5,
+	MF_FIGURE_THP = 1 << 6,
+	MF_FIGURE_LOCKED = 1 << 7,
+	MF_FIGURES_ALL = (1 << 8) - 1,
+};
+
 /** Bytes, as smaps counts them. */
 struct mf_usage {
 	uint64_t rss, pss, anon, dirty, swap, lazyfree, thp, locked;
+	unsigned lacks; /* MF_FIGURE_*: they are 0, and not known */
 };
+
+/** Adds PART; SUM begins with nothing but lacks = MF_FIGURES_ALL, and goes on
+ * lacking what no part of it has. */
+void mf_usage_add(struct mf_usage *sum, const struct mf_usage *part);
 
 struct mf_mapping {
 	uint64_t start, end;

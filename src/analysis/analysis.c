@@ -186,8 +186,6 @@ static unsigned what_is_there(const struct mf_facts *facts)
 		there |= MF_NEED_GLIBC;
 	if (facts->allocator_count)
 		there |= MF_NEED_HEAP;
-	if (facts->info->kind != MF_TARGET_LISTING)
-		there |= MF_NEED_LIVE;
 	return there;
 }
 

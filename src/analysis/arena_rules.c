@@ -44,6 +44,11 @@ static uint64_t free_outside(const struct mf_allocator *glibc, size_t kept)
 	return sum;
 }
 
+static struct mf_value known_count(uint64_t count)
+{
+	return count ? mf_count(count) : mf_none();
+}
+
 static void judge_spread(struct mf_judge *judge, const struct mf_facts *facts)
 {
 	const struct mf_allocator *glibc = mf_facts_glibc(facts);
@@ -66,13 +71,12 @@ static void judge_spread(struct mf_judge *judge, const struct mf_facts *facts)
 		mf_judge_size(judge, free_bytes),
 		mf_judge_share(judge, free_bytes, glibc->figures.resident));
 	mf_judge_evidence(judge, "arenas", mf_count(glibc->arena_count));
-	mf_judge_evidence(
-		judge, "arena_limit",
-		mf_count(most ? most
-			      : (uint64_t)limits->cpus * ARENAS_PER_CPU));
+	if (!most)
+		most = (uint64_t)limits->cpus * ARENAS_PER_CPU;
+	mf_judge_evidence(judge, "arena_limit", known_count(most));
 	mf_judge_evidence(judge, "threads",
 			  mf_count(facts->info->thread_count));
-	mf_judge_evidence(judge, "cpus", mf_count(limits->cpus));
+	mf_judge_evidence(judge, "cpus", known_count(limits->cpus));
 	if (limits->cpu_quota > 0)
 		mf_judge_evidence(judge, "cpu_quota",
 				  mf_ratio(limits->cpu_quota));

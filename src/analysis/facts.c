@@ -40,20 +40,14 @@ static void add_total(struct mf_class_total *sum,
 {
 	sum->regions += total->regions;
 	sum->size += total->size;
-	sum->usage.rss += total->usage.rss;
-	sum->usage.pss += total->usage.pss;
-	sum->usage.anon += total->usage.anon;
-	sum->usage.dirty += total->usage.dirty;
-	sum->usage.swap += total->usage.swap;
-	sum->usage.lazyfree += total->usage.lazyfree;
-	sum->usage.thp += total->usage.thp;
-	sum->usage.locked += total->usage.locked;
+	mf_usage_add(&sum->usage, &total->usage);
 }
 
 struct mf_class_total mf_facts_sum(const struct mf_facts *facts,
 				   const enum mf_class *classes)
 {
-	struct mf_class_total sum = { .class = classes[0] };
+	struct mf_class_total sum = { .class = classes[0],
+				      .usage.lacks = MF_FIGURES_ALL };
 
 	for (; *classes != MF_CLASS_COUNT; classes++)
 		for (size_t i = 0; i < facts->total_count; i++)

@@ -25,8 +25,7 @@ enum mf_rule_need {
 	MF_NEED_USAGE = 1 << 0, /* RSS of the regions is known */
 	MF_NEED_GLIBC = 1 << 1, /* glibc's heaps were walked */
 	MF_NEED_HEAP = 1 << 2,	/* allocators were looked for */
-	MF_NEED_LIVE = 1 << 3,	/* /proc/PID/status and limits */
-	MF_IS_REMARK = 1 << 4,	/* no answer to "where did it go" */
+	MF_IS_REMARK = 1 << 3,	/* no answer to "where did it go" */
 };
 
 struct mf_rule {

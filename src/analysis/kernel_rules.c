@@ -203,15 +203,20 @@ static void judge_shared(struct mf_judge *judge, const struct mf_facts *facts)
 						 MF_CLASS_COUNT };
 	struct mf_class_total shared = mf_facts_sum(facts, classes);
 	uint64_t deleted = deleted_shared(facts);
+	const char *pss;
 
 	if (!mf_is_large(shared.usage.rss, facts->rss, 10, LARGE))
 		return;
+	pss = mf_judge_size(judge, shared.usage.pss);
 	mf_judge_find(judge, MF_SEVERITY_INFO, shared.usage.rss,
 		      "%s of RSS is shared memory: its share of it is %s (PSS)",
 		      mf_judge_size(judge, shared.usage.rss),
-		      mf_judge_size(judge, shared.usage.pss));
+		      shared.usage.lacks & MF_FIGURE_PSS ? "not known" : pss);
 	mf_judge_evidence(judge, "shared_rss", mf_size(shared.usage.rss));
-	mf_judge_evidence(judge, "shared_pss", mf_size(shared.usage.pss));
+	mf_judge_evidence(judge, "shared_pss",
+			  shared.usage.lacks & MF_FIGURE_PSS
+				  ? mf_none()
+				  : mf_size(shared.usage.pss));
 	mf_judge_evidence(judge, "deleted_rss", mf_size(deleted));
 	mf_judge_advise(judge, "ls -lS /dev/shm; ipcs -m   # who keeps it");
 }
@@ -309,16 +314,16 @@ static void judge_huge(struct mf_judge *judge, const struct mf_facts *facts)
 }
 
 static const struct mf_rule rules[] = {
-	{ "limit-near", MF_NEED_USAGE | MF_NEED_LIVE, judge_limit },
-	{ "address-space-limit", MF_NEED_LIVE, judge_address_space },
-	{ "cgroup-not-rss", MF_NEED_LIVE, judge_cgroup },
+	{ "limit-near", MF_NEED_USAGE, judge_limit },
+	{ "address-space-limit", 0, judge_address_space },
+	{ "cgroup-not-rss", 0, judge_cgroup },
 	{ "swapped", MF_NEED_USAGE, judge_swap },
 	{ "file-pages", MF_NEED_USAGE, judge_files },
 	{ "shared-memory", MF_NEED_USAGE, judge_shared },
 	{ "fork-shared", MF_NEED_USAGE, judge_forked },
 	{ "lazily-freed", MF_NEED_USAGE, judge_lazyfree },
-	{ "locked-memory", MF_NEED_USAGE | MF_NEED_LIVE, judge_locked },
-	{ "page-tables", MF_NEED_USAGE | MF_NEED_LIVE, judge_page_tables },
+	{ "locked-memory", MF_NEED_USAGE, judge_locked },
+	{ "page-tables", MF_NEED_USAGE, judge_page_tables },
 	{ "huge-pages", MF_NEED_USAGE | MF_NEED_GLIBC, judge_huge },
 };
 

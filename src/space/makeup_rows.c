@@ -86,21 +86,27 @@ static bool is_usage_known(const struct mf_space *space)
 	return false;
 }
 
+static struct mf_value known_size(const struct mf_usage *usage,
+				  enum mf_figure figure, uint64_t bytes)
+{
+	return usage->lacks & figure ? mf_none() : mf_size(bytes);
+}
+
 static void set_total_row(struct mf_value row[], const char *name,
 			  const struct mf_class_total *total,
 			  const struct mf_class_total *sum)
 {
-	bool known = sum->usage.rss || sum->usage.swap;
-	struct mf_value none = mf_none();
+	const struct mf_usage *usage = &total->usage;
 
 	row[0] = mf_text(name);
 	row[1] = mf_count(total->regions);
 	row[2] = mf_size(total->size);
-	row[3] = known ? mf_size(total->usage.rss) : none;
-	row[4] = known ? mf_ratio(share_of(total->usage.rss, sum->usage.rss))
-		       : none;
-	row[5] = known ? mf_size(total->usage.pss) : none;
-	row[6] = known ? mf_size(total->usage.swap) : none;
+	row[3] = known_size(usage, MF_FIGURE_RSS, usage->rss);
+	row[4] = usage->lacks & MF_FIGURE_RSS
+			 ? mf_none()
+			 : mf_ratio(share_of(usage->rss, sum->usage.rss));
+	row[5] = known_size(usage, MF_FIGURE_PSS, usage->pss);
+	row[6] = known_size(usage, MF_FIGURE_SWAP, usage->swap);
 }
 
 static void add_total(struct mf_class_total *sum,
@@ -108,15 +114,13 @@ static void add_total(struct mf_class_total *sum,
 {
 	sum->regions += part->regions;
 	sum->size += part->size;
-	sum->usage.rss += part->usage.rss;
-	sum->usage.pss += part->usage.pss;
-	sum->usage.swap += part->usage.swap;
+	mf_usage_add(&sum->usage, &part->usage);
 }
 
 static struct mf_class_total sum_of(const struct mf_class_total *totals,
 				    size_t count)
 {
-	struct mf_class_total sum = { 0 };
+	struct mf_class_total sum = { .usage.lacks = MF_FIGURES_ALL };
 
 	for (size_t i = 0; i < count; i++)
 		add_total(&sum, &totals[i]);
@@ -327,10 +331,10 @@ static void set_makeup_row(const struct makeup *makeup, struct mf_value row[],
 			   const char *name, const struct mf_class_total *total)
 {
 	row[0] = mf_text(name);
-	row[1] = mf_size(total->usage.rss);
+	row[1] = known_size(&total->usage, MF_FIGURE_RSS, total->usage.rss);
 	row[2] = mf_ratio(share_of(weight_of(makeup, total),
 				   weight_of(makeup, &makeup->sum)));
-	row[3] = mf_size(total->usage.swap);
+	row[3] = known_size(&total->usage, MF_FIGURE_SWAP, total->usage.swap);
 	row[4] = mf_size(total->size);
 	row[5] = mf_none();
 }
@@ -384,7 +388,7 @@ static void write_classes(const struct makeup *makeup,
 			  const struct mf_class_total *totals, size_t count,
 			  size_t rows)
 {
-	struct mf_class_total other = { 0 };
+	struct mf_class_total other = { .usage.lacks = MF_FIGURES_ALL };
 	size_t left = own_rows(makeup, totals, count, rows);
 	MF_AUTO_BUFFER(names);
 

@@ -5,18 +5,6 @@
 
 #include "space/model.h"
 
-static void add_usage(struct mf_usage *sum, const struct mf_usage *usage)
-{
-	sum->rss += usage->rss;
-	sum->pss += usage->pss;
-	sum->anon += usage->anon;
-	sum->dirty += usage->dirty;
-	sum->swap += usage->swap;
-	sum->lazyfree += usage->lazyfree;
-	sum->thp += usage->thp;
-	sum->locked += usage->locked;
-}
-
 static int compare_totals(const void *left, const void *right)
 {
 	const struct mf_class_total *a = left, *b = right;
@@ -36,9 +24,10 @@ static void make_totals(struct mf_space *space)
 		struct mf_class_total *sum = &sums[region->class];
 
 		sum->class = region->class;
-		sum->regions++;
+		if (!sum->regions++)
+			sum->usage.lacks = MF_FIGURES_ALL;
 		sum->size += region->end - region->start;
-		add_usage(&sum->usage, &region->usage);
+		mf_usage_add(&sum->usage, &region->usage);
 	}
 	for (size_t i = 0; i < MF_CLASS_COUNT; i++)
 		if (sums[i].regions)

@@ -226,18 +226,23 @@ static void set_usage(struct mf_value *row, const struct mf_region *region)
 	const struct mf_usage *usage = &region->usage;
 	const struct {
 		enum region_column column;
+		unsigned figure;
 		uint64_t bytes;
 	} cells[] = {
-		{ RSS, usage->rss },	       { PSS, usage->pss },
-		{ ANON, usage->anon },	       { DIRTY, usage->dirty },
-		{ SWAP, usage->swap },	       { THP, usage->thp },
-		{ LAZYFREE, usage->lazyfree },
+		{ RSS, MF_FIGURE_RSS, usage->rss },
+		{ PSS, MF_FIGURE_PSS, usage->pss },
+		{ ANON, MF_FIGURE_ANON, usage->anon },
+		{ DIRTY, MF_FIGURE_DIRTY, usage->dirty },
+		{ SWAP, MF_FIGURE_SWAP, usage->swap },
+		{ THP, MF_FIGURE_THP, usage->thp },
+		{ LAZYFREE, MF_FIGURE_LAZYFREE, usage->lazyfree },
 	};
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(cells); i++)
-		row[cells[i].column] = region->usage_known
-					       ? mf_size(cells[i].bytes)
-					       : mf_none();
+		row[cells[i].column] =
+			region->usage_known && !(usage->lacks & cells[i].figure)
+				? mf_size(cells[i].bytes)
+				: mf_none();
 }
 
 /* The byte of the file at which a region starts. */

@@ -140,10 +140,18 @@ static void fill_figure(const struct split *split, enum figure figure,
 		*field_of(&split->pieces[i].usage, figure) = values[i];
 }
 
+static void know_usage(struct mf_region *region,
+		       const struct mf_mapping *mapping, bool known)
+{
+	region->usage_known = known;
+	region->usage.lacks = known ? mapping->usage.lacks : MF_FIGURES_ALL;
+}
+
 static struct mf_error *measure_split(struct mf_space *space,
 				      struct split *split)
 {
-	struct mf_usage whole = split->pieces->mapping->usage;
+	const struct mf_mapping *mapping = split->pieces->mapping;
+	struct mf_usage whole = mapping->usage;
 	mf_auto_free uint64_t *values = mf_new_array(split->count, uint64_t);
 	mf_auto_free uint64_t *weights = mf_new_array(split->count, uint64_t);
 	bool countable = mf_target_can(space->target, MF_CAN_RESIDENCY);
@@ -160,8 +168,8 @@ static struct mf_error *measure_split(struct mf_space *space,
 		fill_figure(split, figure, *field_of(&whole, figure), values,
 			    weights);
 	for (size_t i = 0; i < split->count; i++)
-		split->pieces[i].usage_known =
-			split->pieces[i].mapping->usage_known && countable;
+		know_usage(&split->pieces[i], mapping,
+			   mapping->usage_known && countable);
 	return NULL;
 }
 
@@ -191,7 +199,8 @@ struct mf_error *mf_space_measure(struct mf_space *space)
 
 		if (split.count == 1) {
 			region->usage = region->mapping->usage;
-			region->usage_known = region->mapping->usage_known;
+			know_usage(region, region->mapping,
+				   region->mapping->usage_known);
 		} else {
 			split.pages = mf_new_array(split.count,
 						   struct mf_page_counts);

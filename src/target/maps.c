@@ -196,21 +196,28 @@ bool mf_maps_strip_deleted(char *path)
 struct usage_key {
 	const char *name;
 	size_t offset; /* in struct mf_usage */
+	unsigned figure;
 };
 
 #define USAGE(field) offsetof(struct mf_usage, field)
 
 static const struct usage_key usage_keys[] = {
-	{ "Rss", USAGE(rss) },
-	{ "Pss", USAGE(pss) },
-	{ "Shared_Dirty", USAGE(dirty) },
-	{ "Private_Dirty", USAGE(dirty) },
-	{ "Anonymous", USAGE(anon) },
-	{ "LazyFree", USAGE(lazyfree) },
-	{ "AnonHugePages", USAGE(thp) },
-	{ "Swap", USAGE(swap) },
-	{ "Locked", USAGE(locked) },
+	{ "Rss", USAGE(rss), MF_FIGURE_RSS },
+	{ "Pss", USAGE(pss), MF_FIGURE_PSS },
+	{ "Shared_Dirty", USAGE(dirty), MF_FIGURE_DIRTY },
+	{ "Private_Dirty", USAGE(dirty), MF_FIGURE_DIRTY },
+	{ "Anonymous", USAGE(anon), MF_FIGURE_ANON },
+	{ "LazyFree", USAGE(lazyfree), MF_FIGURE_LAZYFREE },
+	{ "AnonHugePages", USAGE(thp), MF_FIGURE_THP },
+	{ "Swap", USAGE(swap), MF_FIGURE_SWAP },
+	{ "Locked", USAGE(locked), MF_FIGURE_LOCKED },
 };
+
+static void add_bytes(uint64_t *sum, uint64_t bytes)
+{
+	if (__builtin_add_overflow(*sum, bytes, sum))
+		*sum = UINT64_MAX;
+}
 
 bool mf_maps_set_usage(struct mf_mapping *mapping, const char *key,
 		       size_t key_size, uint64_t bytes)
@@ -223,12 +230,27 @@ bool mf_maps_set_usage(struct mf_mapping *mapping, const char *key,
 		    known->name[key_size])
 			continue;
 		field = (uint64_t *)((char *)&mapping->usage + known->offset);
-		if (__builtin_add_overflow(*field, bytes, field))
-			*field = UINT64_MAX;
+		add_bytes(field, bytes);
+		if (!mapping->usage_known)
+			mapping->usage.lacks = MF_FIGURES_ALL;
 		mapping->usage_known = true;
+		mapping->usage.lacks &= ~known->figure;
 		return true;
 	}
 	return false;
+}
+
+void mf_usage_add(struct mf_usage *sum, const struct mf_usage *part)
+{
+	add_bytes(&sum->rss, part->rss);
+	add_bytes(&sum->pss, part->pss);
+	add_bytes(&sum->anon, part->anon);
+	add_bytes(&sum->dirty, part->dirty);
+	add_bytes(&sum->swap, part->swap);
+	add_bytes(&sum->lazyfree, part->lazyfree);
+	add_bytes(&sum->thp, part->thp);
+	add_bytes(&sum->locked, part->locked);
+	sum->lacks &= part->lacks;
 }
 
 unsigned mf_maps_vm_flag(const char *flag)

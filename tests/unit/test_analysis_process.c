@@ -309,6 +309,11 @@ static void files_and_shared_memory_are_no_leak(void **state)
 	expect_finding(
 		forged, "shared-memory",
 		"128.0 MiB of RSS is shared memory: its share of it is 16.0 MiB (PSS)");
+	forged->totals[1].usage.pss = 0;
+	forged->totals[1].usage.lacks = MF_FIGURE_PSS;
+	expect_finding(
+		forged, "shared-memory",
+		"128.0 MiB of RSS is shared memory: its share of it is not known (PSS)");
 	forged->totals[0].usage.anon = MIB(400);
 	forged->totals[1].usage.rss = MIB(63);
 	expect_finding(forged, "file-pages", NULL);

@@ -293,6 +293,43 @@ static void split_usage_adds_up(void **state)
 	mf_target_close(target);
 }
 
+/* What the mapping lacks, its pieces lack, and so does their sum. */
+static void what_is_not_known_stays_so(void **state)
+{
+	static const uint8_t pages[8] = { MF_PAGE_PRESENT };
+	struct mf_target *target = mf_target_create_forged();
+	const struct mf_class_total *totals;
+	const struct mf_region *regions;
+	struct mf_space *space;
+	size_t count;
+
+	(void)state;
+	forge_used(target, pages,
+		   (struct mf_usage){ .rss = PAGE, .lacks = MF_FIGURE_PSS });
+	mf_target_forge_mapping(target,
+				&(struct mf_mapping){ .start = 0x20000,
+						      .end = 0x21000,
+						      .perms = RW,
+						      .path = "" },
+				NULL, NULL);
+	space = make_space(target);
+	claim(space, 0x12000, 0x14000, MF_CLASS_ARENA, MF_BY_STRUCTURE);
+	claim(space, 0x20000, 0x21000, MF_CLASS_BSS, MF_BY_STRUCTURE);
+	must(mf_space_settle(space));
+	regions = mf_space_regions(space, &count);
+	assert_int_equal(count, 4);
+	assert_int_equal(regions[1].usage.lacks, MF_FIGURE_PSS);
+	assert_int_equal(regions[3].usage.lacks, MF_FIGURES_ALL);
+	totals = mf_space_totals(space, &count);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(totals[i].usage.lacks,
+				 totals[i].class == MF_CLASS_BSS
+					 ? MF_FIGURES_ALL
+					 : MF_FIGURE_PSS);
+	mf_space_destroy(space);
+	mf_target_close(target);
+}
+
 /* Where nothing is, there are no pages to go over one by one. */
 static void most_of_the_address_space_is_absent(void **state)
 {
@@ -497,6 +534,7 @@ int main(void)
 		cmocka_unit_test(random_claims_agree_with_a_model),
 		cmocka_unit_test(many_mappings_and_claims),
 		cmocka_unit_test(split_usage_adds_up),
+		cmocka_unit_test(what_is_not_known_stays_so),
 		cmocka_unit_test(split_usage_adds_up_when_pages_changed),
 		cmocka_unit_test(most_of_the_address_space_is_absent),
 		cmocka_unit_test(totals_are_sorted),

@@ -122,6 +122,9 @@ static void test_smaps(void **state)
 	assert_int_equal(usage->lazyfree, 12 << 10);
 	assert_int_equal(usage->swap, 24 << 10);
 	assert_int_equal(usage->locked, 28 << 10);
+	assert_int_equal(usage->lacks, 0);
+	assert_int_equal(mapping(target, 1, 2)->usage.lacks,
+			 MF_FIGURES_ALL & ~MF_FIGURE_RSS);
 	assert_int_equal(at->vm_flags, MF_VM_LOCKED | MF_VM_DONTDUMP |
 					       MF_VM_IO | MF_VM_HUGEPAGE);
 	assert_string_equal(mapping(target, 1, 2)->path, "[anon:x: y]");
