@@ -22,12 +22,12 @@ endif
 comma	:= ,
 O	?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 
-PKGS	:= libdw libelf jansson
+PKGS	:= libdw libelf jansson libzstd
 PKG_CONFIG ?= pkg-config
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 ifeq ($(PKG_LIBS),)
-PKG_LIBS := -ldw -lelf -ljansson
+PKG_LIBS := -ldw -lelf -ljansson -lzstd
 HINT	:= pkg-config does not find $(PKGS): contrib/deps build installs them
 endif
 
