@@ -55,8 +55,6 @@ static void load_call(struct machine *machine, const struct mf_cbpf_call *call)
 {
 	set_word(machine, offsetof(struct seccomp_data, nr), call->number);
 	set_word(machine, offsetof(struct seccomp_data, arch), this_arch);
-	set_pair(machine, offsetof(struct seccomp_data, instruction_pointer),
-		 call->pc);
 	for (unsigned i = 0; i < 6; i++)
 		if (call->known & (1U << i))
 			set_pair(machine,

@@ -12,13 +12,12 @@
 
 /**
  * A system call as a filter sees it (linux/seccomp.h, struct seccomp_data).
- * Arguments whose bit in KNOWN is not set may be anything: a filter that looks
- * at one of them cannot be foretold.
+ * Where it is made, and arguments whose bit in KNOWN is not set, may be
+ * anything: a filter that looks at one of them cannot be foretold.
  */
 struct mf_cbpf_call {
 	uint32_t number;
 	unsigned known; /* bit N: arguments[N] */
-	uint64_t pc;	/* past the instruction that makes the call */
 	uint64_t arguments[6];
 };
 

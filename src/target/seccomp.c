@@ -26,19 +26,21 @@
 enum {
 	FILTERS_MAX = 512,
 	STATUS_TEXT = 8192,
-	CAP_ADMIN = 21,	     /* CAP_SYS_ADMIN, linux/capability.h */
-	GET_FILTER = 0x420c, /* PTRACE_SECCOMP_GET_FILTER */
-	ALL = 0x3f,
-	NONE_BUT_FIRST = 0x3e, /* the first argument is not known before */
+	CAP_ADMIN = 21,	      /* CAP_SYS_ADMIN, linux/capability.h */
+	GET_FILTER = 0x420c,  /* PTRACE_SECCOMP_GET_FILTER */
+	ALL_BUT_FIRST = 0x3e, /* arguments that are known before */
+	ALL_BUT_SECOND = 0x3d,
 };
 
-/* What is called in the thread, or in its copy; the kernel's wait4 takes a
- * copy that sends no signal for a clone. */
+/* What is called in the thread, or in its copy. The stack of a clone, and which
+ * child is waited for, are not known yet. */
 static const struct mf_cbpf_call calls[] = {
-	{ .number = SYS_clone, .known = ALL, .arguments = { CLONE_FILES } },
+	{ .number = SYS_clone,
+	  .known = ALL_BUT_SECOND,
+	  .arguments = { CLONE_FILES } },
 	{ .number = SYS_rt_sigreturn },
 	{ .number = SYS_wait4,
-	  .known = NONE_BUT_FIRST,
+	  .known = ALL_BUT_FIRST,
 	  .arguments = { 0, 0, WNOHANG | __WCLONE } },
 	{ .number = SYS_exit_group },
 };
@@ -56,16 +58,14 @@ static int read_mode(int directory, const char *path)
 }
 
 static enum mf_seccomp ask_filter(const struct sock_filter *filter,
-				  size_t count, uint64_t pc)
+				  size_t count)
 {
 	enum mf_seccomp worst = MF_SECCOMP_ALLOWS;
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(calls); i++) {
-		struct mf_cbpf_call call = calls[i];
 		uint32_t answer = SECCOMP_RET_KILL_PROCESS;
 
-		call.pc = pc;
-		if (!mf_cbpf_run(filter, count, &call, &answer)) {
+		if (!mf_cbpf_run(filter, count, &calls[i], &answer)) {
 			worst = MF_SECCOMP_UNKNOWN;
 			continue;
 		}
@@ -76,7 +76,7 @@ static enum mf_seccomp ask_filter(const struct sock_filter *filter,
 	return worst;
 }
 
-static enum mf_seccomp ask_filters(pid_t tid, uint64_t pc)
+static enum mf_seccomp ask_filters(pid_t tid)
 {
 	static struct sock_filter filter[BPF_MAXINSNS];
 	enum mf_seccomp worst = MF_SECCOMP_ALLOWS;
@@ -93,7 +93,7 @@ static enum mf_seccomp ask_filters(pid_t tid, uint64_t pc)
 			return worst;
 		if (count <= 0 || count > BPF_MAXINSNS)
 			return MF_SECCOMP_HIDDEN;
-		answer = ask_filter(filter, (size_t)count, pc);
+		answer = ask_filter(filter, (size_t)count);
 		if (answer == MF_SECCOMP_DENIES)
 			return answer;
 		worst = MF_MAX(worst, answer);
@@ -101,7 +101,7 @@ static enum mf_seccomp ask_filters(pid_t tid, uint64_t pc)
 	return MF_SECCOMP_HIDDEN;
 }
 
-enum mf_seccomp mf_seccomp_check(int task, pid_t tid, uint64_t pc)
+enum mf_seccomp mf_seccomp_check(int task, pid_t tid)
 {
 	char path[32];
 
@@ -112,7 +112,7 @@ enum mf_seccomp mf_seccomp_check(int task, pid_t tid, uint64_t pc)
 	case SECCOMP_MODE_STRICT:
 		return MF_SECCOMP_STRICT;
 	case SECCOMP_MODE_FILTER:
-		return ask_filters(tid, pc);
+		return ask_filters(tid);
 	default:
 		return MF_SECCOMP_HIDDEN;
 	}

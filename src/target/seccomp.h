@@ -6,7 +6,6 @@
 #define MF_TARGET_SECCOMP_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 enum mf_seccomp {
@@ -19,11 +18,11 @@ enum mf_seccomp {
 
 /**
  * Looks through every filter of thread TID, which this process has in a ptrace
- * stop, for clone(CLONE_FILES), rt_sigreturn, wait4 and exit_group, made by the
- * instruction that ends at PC. TASK is /proc/PID/task. Changes nothing of the
- * thread, allocates nothing; takes some microseconds a filter.
+ * stop, for clone(CLONE_FILES), rt_sigreturn, wait4 and exit_group. TASK is
+ * /proc/PID/task. Changes nothing of the thread, allocates nothing; takes some
+ * microseconds a filter.
  */
-enum mf_seccomp mf_seccomp_check(int task, pid_t tid, uint64_t pc);
+enum mf_seccomp mf_seccomp_check(int task, pid_t tid);
 
 /** Whether filters of others can be read at all by this process. */
 bool mf_seccomp_is_readable(void);

@@ -208,6 +208,7 @@ static void test_no_answer(void **state)
 		LOAD(ARGUMENTS), /* not known */
 		LOAD(ARGUMENTS + 4),
 		LOAD(ARGUMENTS + 16),
+		LOAD(offsetof(struct seccomp_data, instruction_pointer)),
 		LOAD(2),
 		LOAD(sizeof(struct seccomp_data)),
 		LOAD(UINT32_MAX - 3),
@@ -386,7 +387,7 @@ static enum mf_seccomp check_child(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	task = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(task >= 0);
-	answer = mf_seccomp_check(task, pid, 0x1000);
+	answer = mf_seccomp_check(task, pid);
 	close(task);
 	return answer;
 }
