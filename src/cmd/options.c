@@ -68,21 +68,16 @@ static struct mf_error *set_pid(struct mf_settings *settings, const char *value)
 	return NULL;
 }
 
-static const char *const stop_words[] = { "auto", "none", "brief", NULL };
+static const char *const stop_words[] = { "auto", "none", "brief", "snapshot",
+					  NULL };
 
 static struct mf_error *set_stop(struct mf_settings *settings,
 				 const char *value)
 {
 	static const enum mf_stop stops[] = { MF_STOP_AUTO, MF_STOP_NONE,
-					      MF_STOP_BRIEF };
+					      MF_STOP_BRIEF, MF_STOP_SNAPSHOT };
 	unsigned word = 0;
 
-	if (!strcmp(value, "snapshot"))
-		return mf_error_hint(
-			mf_error_why(mf_error_create(MF_ERROR_UNSUPPORTED,
-						     "cannot take a snapshot"),
-				     "this version reads the process itself"),
-			"--stop brief, which stops it only while it is read");
 	MF_TRY(mf_option_word("stop", value, stop_words, &word));
 	settings->session.target.stop = stops[word];
 	return NULL;
@@ -334,7 +329,7 @@ static const struct mf_option common[] = {
 	  .summary = "text: show N rows of each table, or all",
 	  .set = set_top },
 	{ .name = "stop",
-	  .argument = "auto|none|brief",
+	  .argument = "auto|none|brief|snapshot",
 	  .summary = "hold the process while it is read, or not",
 	  .completion = MF_COMPLETE_WORDS,
 	  .words = stop_words,

@@ -1,6 +1,7 @@
 /*
- * What depends on the processor: registers, and how an interrupted system call
- * is started again. One arch_*.c for each.
+ * What depends on the processor: registers, how an interrupted system call is
+ * started again, and how a thread is made to call the kernel for us. One
+ * arch_*.c for each, and one arch_*_call.c.
  */
 #ifndef MF_TARGET_ARCH_H
 #define MF_TARGET_ARCH_H
@@ -51,5 +52,61 @@ void mf_arch_undo_eintr(pid_t tid, const struct mf_registers *registers);
 /** Fills pc, sp, tp, in_syscall and general. */
 void mf_arch_fill_thread(const struct mf_registers *registers,
 			 struct mf_thread *thread);
+
+/** Of a thread that we stopped; false when it is gone. */
+bool mf_arch_set_registers(pid_t tid, const struct mf_registers *registers);
+
+/* ---- remote calls: arch_*_call.c --------------------------------------- */
+
+/** Instructions of the target's own that a remote call runs through. */
+struct mf_remote_code {
+	uint64_t call;	    /* a system call, and a return; 0: not found */
+	uint64_t sigreturn; /* an rt_sigreturn, with its number; 0: not found */
+};
+
+/** Sets what it finds first in SIZE bytes of code at ADDRESS and was 0. */
+void mf_arch_find_code(const uint8_t *bytes, size_t size, uint64_t address,
+		       struct mf_remote_code *ret);
+
+enum {
+	MF_FRAMES = 16384,    /* bytes; most that frames take */
+	MF_COPY_STATUS = 109, /* exit status of a child that ran by itself */
+	MF_CALL_ARGUMENTS = 6,
+};
+
+/**
+ * Two signal frames, as the kernel leaves them when it runs a handler: a thread
+ * that returns into one has its state from there. The thread's own frame is its
+ * state before the remote call, with a system call that was interrupted started
+ * again; that of a child makes it exit with MF_COPY_STATUS.
+ */
+struct mf_frames {
+	uint64_t start;	     /* where bytes belong */
+	uint64_t own, child; /* stack pointers */
+	size_t size;	     /* bytes in use */
+	_Alignas(64) unsigned char bytes[MF_FRAMES];
+};
+
+/**
+ * Builds the frames of TID, which is stopped with REGISTERS and the signal mask
+ * MASK, below TOP. False where that cannot be done: too large, no registers, or
+ * not on this processor.
+ */
+bool mf_arch_build_frames(pid_t tid, const struct mf_registers *registers,
+			  uint64_t mask, const struct mf_remote_code *code,
+			  uint64_t top, struct mf_frames *ret);
+
+/** The lowest address that the ABI lets the thread use below its stack pointer:
+ * what lies below is dead. 0: its registers are not those of 64-bit code. */
+uint64_t mf_arch_stack_end(const struct mf_registers *registers);
+
+/** Changes REGISTERS to those of a call of NUMBER that returns into OWN. */
+void mf_arch_set_call(struct mf_registers *registers,
+		      const struct mf_remote_code *code, uint64_t own,
+		      long number, const uint64_t *arguments);
+
+/** The number and the result of the call that REGISTERS are in. */
+int64_t mf_arch_call_number(const struct mf_registers *registers);
+int64_t mf_arch_call_result(const struct mf_registers *registers);
 
 #endif

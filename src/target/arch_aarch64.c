@@ -77,6 +77,18 @@ bool mf_arch_get_registers(pid_t tid, struct mf_registers *ret)
 	return true;
 }
 
+bool mf_arch_set_registers(pid_t tid, const struct mf_registers *registers)
+{
+	struct registers all;
+	struct iovec part = { &all.user, sizeof(all.user) };
+
+	if (registers->size != sizeof(all))
+		return false;
+	memcpy(&all, registers->raw, sizeof(all));
+	return ptrace(PTRACE_SETREGSET, tid, mf_remote_pointer(NT_PRSTATUS),
+		      &part) == 0;
+}
+
 void mf_arch_undo_eintr(pid_t tid, const struct mf_registers *registers)
 {
 	(void)tid;

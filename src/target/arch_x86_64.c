@@ -56,6 +56,17 @@ bool mf_arch_get_registers(pid_t tid, struct mf_registers *ret)
 	return true;
 }
 
+bool mf_arch_set_registers(pid_t tid, const struct mf_registers *registers)
+{
+	struct user_regs_struct user;
+	struct iovec part = { &user, sizeof(user) };
+
+	if (registers->size != sizeof(user))
+		return false;
+	memcpy(&user, registers->raw, sizeof(user));
+	return ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &part) == 0;
+}
+
 /*
  * Calls that return -EINTR when a thread is stopped, and wait anew when they
  * are called again: nothing was taken or sent when they say EINTR. Never

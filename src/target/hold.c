@@ -3,69 +3,20 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "target/copy.h"
 #include "target/decide.h"
-#include "target/holder.h"
+#include "target/holder_link.h"
 
 enum {
-	ANSWER_MS = 2000, /* what an answer takes at most, beyond the pause */
+	/* who asks for a copy gets it, if it can be had in this time at all */
+	ASKED_PAUSE_NS = 2000000000,
 };
-
-struct mf_holder {
-	pid_t pid; /* 0: not running */
-	int socket;
-	struct mf_holder_shared *shared;
-};
-
-/* ---- the holder's process ----------------------------------------------------- */
-
-static bool start_holder(struct mf_live *live)
-{
-	struct mf_holder *holder = live->holder;
-	int pair[2], task = openat(live->proc, "task",
-				   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (task < 0)
-		return false;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-		close(task);
-		return false;
-	}
-	atomic_store(&holder->shared->state, MF_HOLDER_IDLE);
-	holder->pid = fork();
-	if (holder->pid == 0)
-		mf_holder_run(pair[1], task, holder->shared);
-	close(task);
-	close(pair[1]);
-	holder->socket = pair[0];
-	if (holder->pid > 0)
-		return true;
-	close(pair[0]);
-	holder->pid = 0;
-	return false;
-}
-
-/* End of file makes it let go and end. */
-static void stop_holder(struct mf_holder *holder)
-{
-	if (!holder->pid)
-		return;
-	close(holder->socket);
-	while (waitpid(holder->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	holder->pid = 0;
-}
 
 static void explain_tracer(struct mf_target *target, pid_t tracer)
 {
@@ -86,8 +37,6 @@ void mf_hold_prepare(struct mf_target *target)
 	struct mf_proc_status status;
 	mf_auto_error struct mf_error *error =
 		mf_proc_read_status(live->proc, "status", &status);
-	struct mf_holder *holder;
-	void *shared;
 
 	target->impact.why = "nothing was held yet";
 	target->impact.racy = true;
@@ -98,15 +47,8 @@ void mf_hold_prepare(struct mf_target *target)
 	if (target->options.stop == MF_STOP_NONE ||
 	    !mf_target_can(target, MF_CAN_STOP))
 		return;
-	shared = mmap(NULL, sizeof(struct mf_holder_shared),
-		      PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (shared == MAP_FAILED)
-		return;
-	holder = mf_new(struct mf_holder);
-	holder->shared = shared;
-	live->holder = holder;
-	if (!start_holder(live))
+	live->holder = mf_holder_create();
+	if (live->holder && !mf_holder_start(live))
 		mf_hold_close(target);
 }
 
@@ -114,53 +56,9 @@ void mf_hold_close(struct mf_target *target)
 {
 	struct mf_live *live = mf_live_of(target);
 
-	if (!live->holder)
-		return;
-	stop_holder(live->holder);
-	munmap(live->holder->shared, sizeof(*live->holder->shared));
-	free(live->holder);
+	mf_copy_drop(target);
+	mf_holder_destroy(live->holder);
 	live->holder = NULL;
-}
-
-/* ---- asking --------------------------------------------------------------------- */
-
-static bool await_answer(const struct mf_holder *holder, uint32_t ask,
-			 int timeout_ms, int *number)
-{
-	struct pollfd poll_fd = { .fd = holder->socket, .events = POLLIN };
-	struct mf_holder_answer answer;
-	int got;
-
-	do
-		got = poll(&poll_fd, 1, timeout_ms);
-	while (got < 0 && errno == EINTR);
-	if (got <= 0 ||
-	    recv(holder->socket, &answer, sizeof(answer), 0) !=
-		    (ssize_t)sizeof(answer) ||
-	    answer.ask != ask)
-		return false;
-	*number = answer.number;
-	return true;
-}
-
-/* False when the holder is gone or does not answer; it is ended then. */
-static bool ask_holder(struct mf_holder *holder, uint32_t ask,
-		       uint64_t max_pause_ns, int *number)
-{
-	struct mf_holder_request request = { .ask = ask,
-					     .max_pause_ns = max_pause_ns };
-	uint64_t wait_ms = max_pause_ns / 1000000 + ANSWER_MS;
-
-	if (holder->pid &&
-	    send(holder->socket, &request, sizeof(request), MSG_NOSIGNAL) ==
-		    (ssize_t)sizeof(request) &&
-	    await_answer(holder, ask, (int)MF_MIN(wait_ms, (uint64_t)3600000),
-			 number))
-		return true;
-	if (holder->pid)
-		kill(holder->pid, SIGKILL);
-	stop_holder(holder);
-	return false;
 }
 
 /* ---- what the holder found ---------------------------------------------------------- */
@@ -224,48 +122,86 @@ static void take_threads(struct mf_target *target)
 			shared->unstopped);
 }
 
-static struct mf_error *explain_failure(struct mf_target *target, int number)
+/* Why the holder could not; NULL: the process is gone. */
+static const char *explain_failure(struct mf_target *target, int number)
+{
+	switch (number) {
+	case 0:
+		return "the holder was ended";
+	case ESRCH:
+		return NULL;
+	case ETIMEDOUT:
+		return "its threads could not be stopped within --max-pause";
+	case EPERM:
+		return "ptrace is not permitted (another tracer came first, or "
+		       "seccomp forbids it)";
+	case E2BIG:
+		return "it has too many threads";
+	default:
+		return mf_pool_strdup(&target->pool, strerror(number));
+	}
+}
+
+static void add_pause(struct mf_target *target)
+{
+	struct mf_impact *impact = &target->impact;
+	uint64_t pause_ns =
+		atomic_load(&mf_live_of(target)->holder->shared->pause_ns);
+	double pause_ms = (double)pause_ns / 1000000.0;
+
+	mf_debug("target", "held for %.2f ms", pause_ms);
+	impact->pause_ms += pause_ms;
+	impact->longest_pause_ms = MF_MAX(impact->longest_pause_ms, pause_ms);
+}
+
+/*
+ * Asks the holder to stop all threads: *WHY is NULL when it did, else why it
+ * could not.
+ */
+static struct mf_error *ask(struct mf_target *target, uint32_t what,
+			    uint64_t max_pause_ns, const char **why)
 {
 	struct mf_live *live = mf_live_of(target);
-	const char *why = "the holder was ended";
+	const struct mf_holder_request request = {
+		.ask = what,
+		.max_pause_ns = max_pause_ns,
+	};
+	int number = 0;
+	bool is_answered = (live->holder->pid || mf_holder_start(live)) &&
+			   mf_holder_ask(live->holder, &request, &number);
 
-	if (number == ESRCH)
-		return mf_refusal_gone(live->proc, live->pid);
-	if (number == ETIMEDOUT)
-		why = "its threads could not be stopped within --max-pause";
-	else if (number == EPERM)
-		why = "ptrace is not permitted (another tracer came first, or "
-		      "seccomp forbids it)";
-	else if (number == E2BIG)
-		why = "it has too many threads";
-	else if (number)
-		why = mf_pool_strdup(&target->pool, strerror(number));
-	mf_decide_instead(target, MF_STOP_BRIEF, why);
-	return NULL;
+	if (is_answered && !number) {
+		*why = NULL;
+		mf_debug("target", "%u threads stopped in %.2f ms",
+			 live->holder->shared->count,
+			 (double)live->holder->shared->caught_ns / 1000000.0);
+		return NULL;
+	}
+	*why = explain_failure(target, is_answered ? number : 0);
+	return *why ? NULL : mf_refusal_gone(live->proc, live->pid);
+}
+
+static void note_stop(struct mf_target *target)
+{
+	target->impact.stops++;
+	if (!target->was_stopped)
+		target->impact.racy = false;
+	target->was_stopped = true;
 }
 
 static struct mf_error *stop_target(struct mf_target *target)
 {
 	struct mf_live *live = mf_live_of(target);
-	struct mf_holder *holder = live->holder;
 	struct mf_error *error;
-	int number = 0;
+	const char *why;
 
-	if (!holder->pid && !start_holder(live))
-		return explain_failure(target, 0);
-	if (!ask_holder(holder, MF_ASK_HOLD, target->options.max_pause_ns,
-			&number))
-		return explain_failure(target, 0);
-	if (number)
-		return explain_failure(target, number);
-	mf_debug("target", "%u threads stopped in %.2f ms",
-		 holder->shared->count,
-		 (double)holder->shared->caught_ns / 1000000.0);
+	MF_TRY(ask(target, MF_ASK_HOLD, target->options.max_pause_ns, &why));
+	if (why) {
+		mf_decide_instead(target, MF_STOP_BRIEF, why);
+		return mf_target_refresh(target);
+	}
 	live->holding = true;
-	target->impact.stops++;
-	if (!target->was_stopped)
-		target->impact.racy = false;
-	target->was_stopped = true;
+	note_stop(target);
 	error = mf_target_refresh(target);
 	if (error) {
 		mf_hold_end(target);
@@ -275,40 +211,77 @@ static struct mf_error *stop_target(struct mf_target *target)
 	return NULL;
 }
 
+/* *WHY: NULL, or why there is no copy. */
+static struct mf_error *copy_target(struct mf_target *target, const char **why)
+{
+	uint64_t max_pause_ns = target->options.max_pause_ns;
+	struct mf_error *error;
+
+	/* the stacks as they are now, and the figures that a copy lacks */
+	MF_TRY(mf_target_refresh(target));
+	*why = mf_copy_plan(target);
+	if (*why)
+		return NULL;
+	if (target->options.stop == MF_STOP_SNAPSHOT)
+		max_pause_ns = MF_MAX(max_pause_ns, (uint64_t)ASKED_PAUSE_NS);
+	MF_TRY(ask(target, MF_ASK_COPY, max_pause_ns, why));
+	if (*why)
+		return NULL;
+	add_pause(target);
+	*why = mf_copy_open(target);
+	if (*why) {
+		/* it was stopped, and nothing came of it */
+		target->impact.stops++;
+		return NULL;
+	}
+	note_stop(target);
+	error = mf_target_refresh(target);
+	if (error) {
+		mf_copy_drop(target);
+		return error;
+	}
+	take_threads(target);
+	return NULL;
+}
+
 struct mf_error *mf_hold_begin(struct mf_target *target)
 {
+	enum mf_stop stop;
+	const char *why;
+
+	mf_copy_drop(target);
 	mf_threads_read(target);
 	target->threads_known = true;
-	if (mf_decide_stop(target) == MF_STOP_BRIEF)
+	stop = mf_decide_stop(target);
+	if (stop != MF_STOP_NONE)
+		mf_copy_reap_leftovers(target);
+	if (stop == MF_STOP_SNAPSHOT) {
+		MF_TRY(copy_target(target, &why));
+		if (!why)
+			return NULL;
+		stop = mf_decide_instead(target, MF_STOP_SNAPSHOT, why);
+	}
+	if (stop == MF_STOP_BRIEF)
 		return stop_target(target);
 	return mf_target_refresh(target);
 }
 
 bool mf_hold_is_still(struct mf_target *target)
 {
-	struct mf_holder *holder = mf_live_of(target)->holder;
-	struct pollfd poll_fd = { .events = POLLIN };
+	const struct mf_live *live = mf_live_of(target);
+	const struct mf_holder *holder = live->holder;
 
-	if (!holder || !holder->pid ||
-	    atomic_load(&holder->shared->state) != MF_HOLDER_HOLDS)
+	if (!holder || !mf_holder_is_there(holder))
 		return false;
-	/* a holder that was killed closed its end */
-	poll_fd.fd = holder->socket;
-	return poll(&poll_fd, 1, 0) == 0;
-}
-
-static void add_pause(struct mf_impact *impact, uint64_t pause_ns)
-{
-	double pause_ms = (double)pause_ns / 1000000.0;
-
-	impact->pause_ms += pause_ms;
-	impact->longest_pause_ms = MF_MAX(impact->longest_pause_ms, pause_ms);
+	if (live->copy.pid)
+		return mf_live_has_memory(live);
+	return atomic_load(&holder->shared->state) == MF_HOLDER_HOLDS;
 }
 
 void mf_hold_end(struct mf_target *target)
 {
+	const struct mf_holder_request request = { .ask = MF_ASK_RELEASE };
 	struct mf_live *live = mf_live_of(target);
-	struct mf_holder *holder = live->holder;
 	bool still = mf_hold_is_still(target);
 	int number;
 
@@ -318,10 +291,8 @@ void mf_hold_end(struct mf_target *target)
 	if (!still) {
 		target->impact.racy = true;
 		target->impact.pause_ran_out |=
-			atomic_load(&holder->shared->ran_out) != 0;
+			atomic_load(&live->holder->shared->ran_out) != 0;
 	}
-	ask_holder(holder, MF_ASK_RELEASE, 0, &number);
-	mf_debug("target", "held for %.2f ms",
-		 (double)atomic_load(&holder->shared->pause_ns) / 1000000.0);
-	add_pause(&target->impact, atomic_load(&holder->shared->pause_ns));
+	mf_holder_ask(live->holder, &request, &number);
+	add_pause(target);
 }

@@ -30,19 +30,12 @@
 
 #include "base/clock.h"
 #include "target/proc.h"
+#include "target/remote.h"
 
 enum {
 	TIDS = 1 << 22, /* PID_MAX_LIMIT of a 64-bit kernel */
 	TICK_US = 1000,
 	PASSES_MAX = 1000,
-};
-
-struct holder {
-	int socket, task;
-	struct mf_holder_shared *shared;
-	uint64_t started_ns; /* of the first interrupt */
-	uint64_t max_pause_ns;
-	bool leftover; /* some thread could not be let go */
 };
 
 /* Which tids are in shared->threads. */
@@ -63,9 +56,9 @@ static void set_known(pid_t tid, bool known)
 		known_tids[tid / 8] &= (unsigned char)~bit;
 }
 
-static uint64_t held_ns(const struct holder *holder)
+static uint64_t held_ns(const struct mf_tracer *tracer)
 {
-	return holder->started_ns ? mf_now_ns() - holder->started_ns : 0;
+	return tracer->started_ns ? mf_now_ns() - tracer->started_ns : 0;
 }
 
 /* ---- catching every thread ------------------------------------------------ */
@@ -80,9 +73,9 @@ struct entry {
 };
 
 /* 0 when TID is ours now, or has ended; else errno. */
-static int seize(struct holder *holder, pid_t tid)
+static int seize(struct mf_tracer *tracer, pid_t tid)
 {
-	struct mf_holder_shared *shared = holder->shared;
+	struct mf_holder_shared *shared = tracer->shared;
 	struct mf_held_thread *thread;
 	char path[32], text[256];
 	const char *state;
@@ -96,7 +89,7 @@ static int seize(struct holder *holder, pid_t tid)
 			return 0;
 		/* a thread that has ended cannot be seized either */
 		snprintf(path, sizeof(path), "%d/stat", (int)tid);
-		if (mf_proc_read_text(holder->task, path, text, sizeof(text)) <
+		if (mf_proc_read_text(tracer->task, path, text, sizeof(text)) <
 		    0)
 			return 0;
 		state = strrchr(text, ')');
@@ -107,6 +100,7 @@ static int seize(struct holder *holder, pid_t tid)
 	thread = &shared->threads[shared->count++];
 	thread->tid = tid;
 	thread->kind = MF_HELD_NEW;
+	thread->is_free = false;
 	thread->signal = 0;
 	thread->registers.size = 0;
 	set_known(tid, true);
@@ -114,16 +108,16 @@ static int seize(struct holder *holder, pid_t tid)
 }
 
 /* Seizes the threads that are new; *FOUND says how many. */
-static int seize_new(struct holder *holder, unsigned *found)
+static int seize_new(struct mf_tracer *tracer, unsigned *found)
 {
 	static _Alignas(8) char buffer[32768];
-	unsigned before = holder->shared->count;
+	unsigned before = tracer->shared->count;
 	long got;
 	int number;
 
-	if (lseek(holder->task, 0, SEEK_SET) < 0)
+	if (lseek(tracer->task, 0, SEEK_SET) < 0)
 		return errno;
-	while ((got = syscall(SYS_getdents64, holder->task, buffer,
+	while ((got = syscall(SYS_getdents64, tracer->task, buffer,
 			      sizeof(buffer))) > 0) {
 		for (long at = 0; at < got;) {
 			const struct entry *entry =
@@ -133,21 +127,21 @@ static int seize_new(struct holder *holder, unsigned *found)
 			at += entry->length;
 			if (tid <= 0 || tid >= TIDS || is_known((pid_t)tid))
 				continue;
-			number = seize(holder, (pid_t)tid);
+			number = seize(tracer, (pid_t)tid);
 			if (number)
 				return number;
 		}
 	}
-	*found = holder->shared->count - before;
+	*found = tracer->shared->count - before;
 	return got < 0 ? errno : 0;
 }
 
-static void interrupt(struct holder *holder, unsigned first)
+static void interrupt(struct mf_tracer *tracer, unsigned first)
 {
-	if (!holder->started_ns)
-		holder->started_ns = mf_now_ns();
-	for (unsigned i = first; i < holder->shared->count; i++)
-		ptrace(PTRACE_INTERRUPT, holder->shared->threads[i].tid, NULL,
+	if (!tracer->started_ns)
+		tracer->started_ns = mf_now_ns();
+	for (unsigned i = first; i < tracer->shared->count; i++)
+		ptrace(PTRACE_INTERRUPT, tracer->shared->threads[i].tid, NULL,
 		       NULL);
 }
 
@@ -173,7 +167,7 @@ static void take_stop(struct mf_held_thread *thread, int status)
 }
 
 /* Looks once, or waits (at most a tick), for THREAD to stop or end. */
-static void look_at(struct mf_held_thread *thread, int options)
+void mf_tracer_look_at(struct mf_held_thread *thread, int options)
 {
 	siginfo_t info = { .si_pid = 0 };
 
@@ -193,81 +187,76 @@ static void look_at(struct mf_held_thread *thread, int options)
 	thread->kind = MF_HELD_GONE;
 }
 
-static void set_tick(long microseconds)
-{
-	struct itimerval tick = { .it_interval.tv_usec = microseconds,
-				  .it_value.tv_usec = microseconds };
-
-	setitimer(ITIMER_REAL, &tick, NULL);
-}
-
 /* Waits for all to stop: a tick wakes each wait, so that none is for ever. */
-static void await_stops(struct holder *holder)
+static void await_stops(struct mf_tracer *tracer)
 {
-	struct mf_holder_shared *shared = holder->shared;
-	uint64_t patience = holder->max_pause_ns / 4;
+	struct mf_holder_shared *shared = tracer->shared;
+	uint64_t patience = tracer->max_pause_ns / 4;
 
 	shared->unstopped = 0;
-	set_tick(TICK_US);
+	mf_remote_set_tick(TICK_US);
 	for (unsigned i = 0; i < shared->count; i++) {
 		struct mf_held_thread *thread = &shared->threads[i];
 
 		while (thread->kind == MF_HELD_NEW &&
-		       held_ns(holder) < patience)
-			look_at(thread, 0);
+		       held_ns(tracer) < patience)
+			mf_tracer_look_at(thread, 0);
 		if (thread->kind == MF_HELD_NEW)
-			look_at(thread, WNOHANG);
+			mf_tracer_look_at(thread, WNOHANG);
 		shared->unstopped += thread->kind == MF_HELD_NEW;
 	}
-	set_tick(0);
+	mf_remote_set_tick(0);
 }
 
 /* ---- letting go -------------------------------------------------------------- */
 
-static void detach(struct holder *holder, struct mf_held_thread *thread)
+void mf_tracer_detach(struct mf_tracer *tracer, struct mf_held_thread *thread)
 {
+	if (thread->is_free)
+		return;
+	thread->is_free = true;
 	if (thread->kind == MF_HELD_NEW)
-		look_at(thread, WNOHANG);
+		mf_tracer_look_at(thread, WNOHANG);
 	if (thread->kind != MF_HELD_GONE &&
 	    ptrace(PTRACE_DETACH, thread->tid, NULL,
 		   mf_remote_pointer((uint64_t)thread->signal)) != 0)
-		holder->leftover = true;
+		tracer->leftover = true;
 	set_known(thread->tid, false);
-	thread->kind = MF_HELD_GONE;
 }
 
-static void let_go(struct holder *holder)
+void mf_tracer_let_go(struct mf_tracer *tracer, pid_t tid)
 {
-	struct mf_holder_shared *shared = holder->shared;
+	struct mf_holder_shared *shared = tracer->shared;
 
 	atomic_store(&shared->state, MF_HOLDER_IDLE);
 	for (unsigned i = 0; i < shared->count; i++)
-		detach(holder, &shared->threads[i]);
-	atomic_store(&shared->pause_ns, held_ns(holder));
+		if (shared->threads[i].tid != tid)
+			mf_tracer_detach(tracer, &shared->threads[i]);
+	atomic_store(&shared->pause_ns, held_ns(tracer));
 }
 
 /* ---- requests ------------------------------------------------------------------ */
 
 /* Stops every thread: 0, or errno. */
-static int catch_all(struct holder *holder)
+static int catch_all(struct mf_tracer *tracer)
 {
-	struct mf_holder_shared *shared = holder->shared;
+	struct mf_holder_shared *shared = tracer->shared;
 	unsigned interrupted = 0, found = 0;
 	int number;
 
 	for (int pass = 0; pass < PASSES_MAX; pass++) {
 		/* seized threads run on: seize all before stopping any */
-		number = seize_new(holder, &found);
+		number = seize_new(tracer, &found);
 		if (number)
 			return number;
 		if (!found && interrupted == shared->count)
 			break;
-		if (found && !holder->started_ns)
+		if (found && !tracer->started_ns)
 			continue;
-		interrupt(holder, interrupted);
+		interrupt(tracer, interrupted);
 		interrupted = shared->count;
-		await_stops(holder);
-		if (held_ns(holder) > holder->max_pause_ns)
+		await_stops(tracer);
+		if (held_ns(tracer) > tracer->max_pause_ns)
 			return ETIMEDOUT;
 	}
 	if (!shared->count)
@@ -275,39 +264,40 @@ static int catch_all(struct holder *holder)
 	return 0;
 }
 
-static bool send_answer(const struct holder *holder, uint32_t ask, int number)
+static bool send_answer(const struct mf_tracer *tracer, uint32_t ask,
+			int number)
 {
 	struct mf_holder_answer answer = { .ask = ask, .number = number };
 
-	return send(holder->socket, &answer, sizeof(answer), MSG_NOSIGNAL) ==
+	return send(tracer->socket, &answer, sizeof(answer), MSG_NOSIGNAL) ==
 	       (ssize_t)sizeof(answer);
 }
 
 /* True when a request came; false when the other side is gone. */
-static bool receive(const struct holder *holder,
+static bool receive(const struct mf_tracer *tracer,
 		    struct mf_holder_request *request)
 {
 	ssize_t got;
 
 	do
-		got = recv(holder->socket, request, sizeof(*request), 0);
+		got = recv(tracer->socket, request, sizeof(*request), 0);
 	while (got < 0 && errno == EINTR);
 	return got == (ssize_t)sizeof(*request) && request->ask != MF_ASK_QUIT;
 }
 
 /* Waits for a request as long as the pause may last: false when it is over. */
-static bool await_request(const struct holder *holder)
+static bool await_request(const struct mf_tracer *tracer)
 {
-	struct pollfd poll_fd = { .fd = holder->socket, .events = POLLIN };
+	struct pollfd poll_fd = { .fd = tracer->socket, .events = POLLIN };
 	int got;
 
 	do {
-		uint64_t held = held_ns(holder), left;
+		uint64_t held = held_ns(tracer), left;
 		struct timespec timeout;
 
-		if (held >= holder->max_pause_ns)
+		if (held >= tracer->max_pause_ns)
 			return false;
-		left = holder->max_pause_ns - held;
+		left = tracer->max_pause_ns - held;
 		timeout.tv_sec = (time_t)(left / 1000000000);
 		timeout.tv_nsec = (long)(left % 1000000000);
 		got = ppoll(&poll_fd, 1, &timeout, NULL);
@@ -316,9 +306,9 @@ static bool await_request(const struct holder *holder)
 }
 
 /* True when main goes on; false when it is gone. */
-static bool hold(struct holder *holder, uint64_t max_pause_ns)
+static bool hold(struct mf_tracer *tracer, uint32_t ask, uint64_t max_pause_ns)
 {
-	struct mf_holder_shared *shared = holder->shared;
+	struct mf_holder_shared *shared = tracer->shared;
 	struct mf_holder_request request;
 	bool goes_on = true;
 	int number;
@@ -326,24 +316,26 @@ static bool hold(struct holder *holder, uint64_t max_pause_ns)
 	shared->count = 0;
 	atomic_store(&shared->ran_out, 0);
 	atomic_store(&shared->pause_ns, 0);
-	holder->started_ns = 0;
-	holder->max_pause_ns = max_pause_ns;
-	number = catch_all(holder);
-	if (number) {
-		let_go(holder);
-		return send_answer(holder, MF_ASK_HOLD, number);
+	tracer->started_ns = 0;
+	tracer->max_pause_ns = max_pause_ns;
+	number = catch_all(tracer);
+	shared->caught_ns = held_ns(tracer);
+	if (!number && ask == MF_ASK_COPY)
+		mf_tracer_make_copy(tracer);
+	if (number || ask == MF_ASK_COPY) {
+		mf_tracer_let_go(tracer, 0);
+		return send_answer(tracer, ask, number);
 	}
-	shared->caught_ns = held_ns(holder);
 	atomic_store(&shared->state, MF_HOLDER_HOLDS);
-	goes_on = send_answer(holder, MF_ASK_HOLD, 0);
-	if (goes_on && !await_request(holder)) {
+	goes_on = send_answer(tracer, ask, 0);
+	if (goes_on && !await_request(tracer)) {
 		atomic_store(&shared->ran_out, 1);
-		let_go(holder);
+		mf_tracer_let_go(tracer, 0);
 		return true;
 	}
-	goes_on = goes_on && receive(holder, &request);
-	let_go(holder);
-	return goes_on && send_answer(holder, request.ask, 0);
+	goes_on = goes_on && receive(tracer, &request);
+	mf_tracer_let_go(tracer, 0);
+	return goes_on && send_answer(tracer, request.ask, 0);
 }
 
 static void ignore_tick(int signal_number)
@@ -385,25 +377,45 @@ static void close_others(int first, int second)
 	close_range(high + 1, ~0U, 0);
 }
 
+/* True when main goes on; false when it is gone. */
+static bool obey(struct mf_tracer *tracer,
+		 const struct mf_holder_request *request)
+{
+	int number = 0;
+
+	switch ((enum mf_ask)request->ask) {
+	case MF_ASK_HOLD:
+	case MF_ASK_COPY:
+		return hold(tracer, request->ask, request->max_pause_ns);
+	case MF_ASK_DROP:
+		mf_tracer_end_copy(tracer);
+		break;
+	case MF_ASK_REAP:
+		number = mf_tracer_reap(tracer, request->child);
+		break;
+	default:
+		break;
+	}
+	return send_answer(tracer, request->ask, number);
+}
+
 void mf_holder_run(int socket, int task, struct mf_holder_shared *shared)
 {
-	struct holder holder = { .socket = socket,
-				 .task = task,
-				 .shared = shared };
+	struct mf_tracer tracer = { .socket = socket,
+				    .task = task,
+				    .shared = shared };
 	struct mf_holder_request request;
 
 	setpgid(0, 0);
 	prctl(PR_SET_NAME, "mf-holder");
 	set_up_signals();
 	close_others(socket, task);
-	while (!holder.leftover && receive(&holder, &request)) {
-		if (request.ask == MF_ASK_HOLD) {
-			if (!hold(&holder, request.max_pause_ns))
-				break;
-		} else if (!send_answer(&holder, request.ask, 0)) {
-			break;
-		}
-	}
+	while (!tracer.leftover && receive(&tracer, &request) &&
+	       obey(&tracer, &request))
+		;
+	mf_tracer_end_copy(&tracer);
+	if (shared->copy.nspid && !tracer.leftover)
+		mf_tracer_reap(&tracer, shared->copy.nspid);
 	/* what is still ours is let go by the kernel now */
 	_exit(0);
 }

@@ -13,6 +13,8 @@
 
 enum {
 	MF_HOLDER_THREADS = 1 << 16,
+	MF_HOLDER_STACKS = 1 << 16,
+	MF_HOLDER_ACTORS = 64,
 };
 
 enum mf_held_kind {
@@ -26,7 +28,8 @@ enum mf_held_kind {
 struct mf_held_thread {
 	pid_t tid;
 	enum mf_held_kind kind;
-	int signal; /* to hand on when it is let go */
+	bool is_free; /* it was let go */
+	int signal;   /* to hand on when it is let go */
 	struct mf_registers registers;
 };
 
@@ -35,12 +38,48 @@ enum mf_holder_state {
 	MF_HOLDER_HOLDS,
 };
 
+/** A mapping that is a stack: what lies below its stack pointer is dead. */
+struct mf_stack {
+	uint64_t start, end;
+	uint64_t is_main; /* the kernel's own, of the main thread */
+};
+
+/** What a copy needs; main fills it in before it asks. */
+struct mf_copy_plan {
+	struct mf_remote_code code;
+	unsigned actor_count;
+	pid_t actors[MF_HOLDER_ACTORS]; /* threads that may reap a copy */
+	unsigned count;
+	struct mf_stack stacks[MF_HOLDER_STACKS]; /* ascending */
+};
+
+enum mf_copy_outcome {
+	MF_COPY_TAKEN,
+	MF_COPY_STOPPED,   /* it is stopped, and stays so: nobody can act */
+	MF_COPY_NO_THREAD, /* none can act */
+	MF_COPY_NAMESPACE, /* a child of it would be in another pid namespace */
+	MF_COPY_FAILED,	   /* clone failed, with number */
+	MF_COPY_LATE,	   /* it took longer than the pause may */
+};
+
+/** What became of the last MF_ASK_COPY. */
+struct mf_copy_result {
+	unsigned outcome; /* enum mf_copy_outcome */
+	int number;	  /* errno */
+	pid_t pid;	  /* of the copy; 0: none */
+	pid_t nspid;	  /* the same, as its parent sees it */
+	pid_t actor;	  /* the thread that made it */
+	uint64_t clone_ns;
+};
+
 struct mf_holder_shared {
 	_Atomic unsigned state;	   /* enum mf_holder_state */
 	_Atomic unsigned ran_out;  /* the last hold ended by itself */
 	_Atomic uint64_t pause_ns; /* of the last hold, once it is over */
 	uint64_t caught_ns; /* from the first interrupt to the last stop */
 	unsigned unstopped; /* threads that would not stop in time */
+	struct mf_copy_plan plan;
+	struct mf_copy_result copy;
 	unsigned count;
 	struct mf_held_thread threads[MF_HOLDER_THREADS];
 };
@@ -48,13 +87,16 @@ struct mf_holder_shared {
 /** What main asks; each but MF_ASK_QUIT is answered by a number (errno). */
 enum mf_ask {
 	MF_ASK_HOLD,
-	MF_ASK_RELEASE,
+	MF_ASK_COPY,	/* stop it, make a copy, let it go: shared->copy */
+	MF_ASK_RELEASE, /* let it go */
+	MF_ASK_DROP,	/* end the copy */
+	MF_ASK_REAP,	/* a copy that ended (request.child), from its parent */
 	MF_ASK_QUIT,
 };
 
 struct mf_holder_request {
-	uint32_t ask; /* enum mf_ask */
-	uint32_t reserved;
+	uint32_t ask;  /* enum mf_ask */
+	int32_t child; /* of MF_ASK_REAP: its pid as its parent sees it */
 	uint64_t max_pause_ns;
 };
 
@@ -66,5 +108,35 @@ struct mf_holder_answer {
 /** The holder's whole life; TASK is /proc/PID/task. Never returns. */
 void mf_holder_run(int socket, int task,
 		   struct mf_holder_shared *shared) MF_NORETURN;
+
+/* ---- the holder's own parts --------------------------------------------- */
+
+struct mf_tracer {
+	int socket, task;
+	struct mf_holder_shared *shared;
+	uint64_t started_ns; /* of the first interrupt */
+	uint64_t max_pause_ns;
+	bool leftover; /* some thread could not be let go */
+};
+
+/** Looks once (WNOHANG), or waits a tick (0), for THREAD to stop or end. */
+void mf_tracer_look_at(struct mf_held_thread *thread, int options);
+
+/** Lets all threads go but TID (0: all). */
+void mf_tracer_let_go(struct mf_tracer *tracer, pid_t tid);
+
+/** Lets THREAD go. */
+void mf_tracer_detach(struct mf_tracer *tracer, struct mf_held_thread *thread);
+
+/* holder_copy.c */
+
+/** With all threads stopped: makes a copy, and says in shared->copy how. */
+void mf_tracer_make_copy(struct mf_tracer *tracer);
+
+/** Kills the copy, if there is one, and waits until it has ended. */
+void mf_tracer_end_copy(struct mf_tracer *tracer);
+
+/** Stops one thread, which takes the exit status of CHILD. 0, or errno. */
+int mf_tracer_reap(struct mf_tracer *tracer, pid_t child);
 
 #endif

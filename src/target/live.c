@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "target/arch.h"
+#include "target/copy.h"
 
 enum {
 	ARGUMENTS_MAX = 4096,
@@ -284,6 +285,7 @@ static const struct mf_target_ops live_ops = {
 	.read_threads = mf_threads_read,
 	.hold = mf_hold_begin,
 	.release = mf_hold_end,
+	.drop_copy = mf_copy_drop,
 	.is_still = mf_hold_is_still,
 };
 

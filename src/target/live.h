@@ -25,6 +25,17 @@ struct mf_open_file {
 
 struct mf_holder;
 
+/**
+ * The copy that stands still while the process runs on (copy.c). While there is
+ * one, memory_proc, memory_tid, mem and pagemap are the copy's, and these the
+ * process's own.
+ */
+struct mf_copy {
+	pid_t pid; /* 0: none */
+	pid_t own_tid;
+	int own_proc, own_mem, own_pagemap;
+};
+
 struct mf_live {
 	pid_t pid;
 	pid_t memory_tid; /* whose memory is read: not the leader's if dead */
@@ -40,6 +51,8 @@ struct mf_live {
 	struct mf_holder *holder; /* NULL: cannot be stopped */
 	const char *no_hold;	  /* why not */
 	bool holding;		  /* it was stopped, and not released yet */
+	struct mf_copy copy;
+	bool sought_leftovers; /* of copies whose owner was killed */
 };
 
 static inline struct mf_live *mf_live_of(const struct mf_target *target)

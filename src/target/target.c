@@ -155,7 +155,7 @@ void mf_target_drop_copy(struct mf_target *target)
 
 bool mf_target_is_still(struct mf_target *target)
 {
-	if (target->info.kind != MF_TARGET_LIVE)
+	if (!target->ops->is_still)
 		return true;
 	return target->held && target->ops->is_still(target);
 }
@@ -164,7 +164,8 @@ uint64_t mf_target_pause_left_ns(const struct mf_target *target)
 {
 	uint64_t past = mf_now_ns() - target->held_ns;
 
-	if (target->info.kind != MF_TARGET_LIVE || !target->held)
+	if (target->impact.stop == MF_STOP_SNAPSHOT || !target->ops->hold ||
+	    !target->held)
 		return UINT64_MAX;
 	return target->options.max_pause_ns > past
 		       ? target->options.max_pause_ns - past

@@ -1,0 +1,392 @@
+/*
+ * Main's side of a copy: where the target's stacks are and which of its code a
+ * remote call can run through; reading the copy in place of the process; and
+ * what is left of copies when their owner was killed: zombies that nobody waits
+ * for, told by how they ended.
+ */
+#include "target/copy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "target/holder_link.h"
+#include "target/remote.h"
+
+enum {
+	CODE_WINDOW = 65536,  /* bytes of code looked at at once */
+	CODE_OVERLAP = 16,    /* an instruction sequence may lie across two */
+	CODE_MAX = 256 << 20, /* bytes of code looked at in all */
+	CHILDREN_MAX = 65536,
+	/* fields of /proc/PID/stat, from 1 */
+	FIELD_STATE = 3,
+	FIELD_EXIT_SIGNAL = 38,
+	FIELD_EXIT_CODE = 52,
+};
+
+/* ---- what the holder needs ---------------------------------------------- */
+
+/* A guard lies below the stack of a thread. */
+static bool has_guard(const struct mf_target *target, size_t i)
+{
+	const struct mf_mapping *mapping = &target->mappings.items[i];
+
+	return i && mapping[-1].end == mapping->start && !mapping[-1].inode &&
+	       !(mapping[-1].perms &
+		 (MF_PERM_READ | MF_PERM_WRITE | MF_PERM_EXEC));
+}
+
+static void plan_stacks(const struct mf_target *target,
+			struct mf_copy_plan *plan)
+{
+	const unsigned wanted = MF_PERM_READ | MF_PERM_WRITE;
+
+	plan->count = 0;
+	for (size_t i = 0; i < target->mappings.count; i++) {
+		const struct mf_mapping *mapping = &target->mappings.items[i];
+		bool is_main = strcmp(mapping->path, "[stack]") == 0;
+
+		if (plan->count == MF_HOLDER_STACKS || mapping->inode ||
+		    (mapping->perms & wanted) != wanted ||
+		    mapping->perms & MF_PERM_SHARED ||
+		    (!is_main && !has_guard(target, i)))
+			continue;
+		plan->stacks[plan->count++] = (struct mf_stack){
+			.start = mapping->start,
+			.end = mapping->end,
+			.is_main = is_main,
+		};
+	}
+}
+
+/* The main thread first: it is likely to be there later, too. */
+static void plan_actors(struct mf_target *target, struct mf_copy_plan *plan)
+{
+	size_t count;
+	const struct mf_thread *threads = mf_target_threads(target, &count);
+
+	plan->actor_count = 0;
+	plan->actors[plan->actor_count++] = target->info.pid;
+	for (size_t i = 0; i < count && plan->actor_count < MF_HOLDER_ACTORS;
+	     i++)
+		if (threads[i].tid != target->info.pid)
+			plan->actors[plan->actor_count++] = threads[i].tid;
+}
+
+static bool is_found(const struct mf_remote_code *code)
+{
+	return code->call && code->sigreturn;
+}
+
+/* Looks through one mapping; of *LEFT bytes. */
+static void search_mapping(struct mf_target *target,
+			   const struct mf_mapping *mapping, uint8_t *window,
+			   uint64_t *left, struct mf_remote_code *code)
+{
+	uint32_t page_size = target->info.page_size;
+	uint64_t at = mapping->start;
+
+	while (at < mapping->end && *left && !is_found(code)) {
+		uint64_t size =
+			MF_MIN(mapping->end - at, (uint64_t)CODE_WINDOW);
+		mf_auto_error struct mf_error *error = mf_target_read_pages(
+			target, at, size / page_size, window, NULL);
+
+		if (error)
+			return;
+		mf_arch_find_code(window, size, at, code);
+		*left -= MF_MIN(*left, size);
+		at += size;
+	}
+}
+
+/* In the C library, or else in whatever code there is. */
+static void plan_code(struct mf_target *target, struct mf_remote_code *code)
+{
+	static const char *const likely[] = { "/libc", "/ld-musl", "" };
+	mf_auto_free uint8_t *window = mf_calloc(CODE_WINDOW, 1);
+	uint64_t left = CODE_MAX;
+
+	*code = (struct mf_remote_code){ 0, 0 };
+	for (size_t i = 0; i < MF_ARRAY_SIZE(likely); i++)
+		for (size_t j = 0; j < target->mappings.count; j++) {
+			const struct mf_mapping *mapping =
+				&target->mappings.items[j];
+
+			if (is_found(code))
+				return;
+			if (mapping->perms & MF_PERM_EXEC && mapping->inode &&
+			    strstr(mapping->path, likely[i]))
+				search_mapping(target, mapping, window, &left,
+					       code);
+		}
+}
+
+static void fill_plan(struct mf_target *target, struct mf_copy_plan *plan)
+{
+	plan_stacks(target, plan);
+	plan_actors(target, plan);
+	if (!mf_remote_knows(mf_live_of(target)->pid, &plan->code))
+		plan_code(target, &plan->code);
+}
+
+const char *mf_copy_plan(struct mf_target *target)
+{
+	struct mf_copy_plan *plan = &mf_live_of(target)->holder->shared->plan;
+
+	for (size_t i = 0; i < target->mappings.count; i++)
+		if (target->mappings.items[i].vm_flags & MF_VM_UFFD)
+			return "a userfaultfd watches its memory, and would "
+			       "wait for its owner";
+	fill_plan(target, plan);
+	if (!is_found(&plan->code))
+		return "no code to call the kernel with was found in it";
+	return NULL;
+}
+
+/* ---- reading it ------------------------------------------------------------ */
+
+static const char *explain_outcome(struct mf_target *target,
+				   const struct mf_copy_result *copy)
+{
+	switch ((enum mf_copy_outcome)copy->outcome) {
+	case MF_COPY_STOPPED:
+		return "it is stopped, and a stopped process makes no copy";
+	case MF_COPY_NO_THREAD:
+		return "none of its threads can make one now";
+	case MF_COPY_NAMESPACE:
+		return "its children would be in another pid namespace";
+	case MF_COPY_LATE:
+		return "it took longer than --max-pause";
+	default:
+		return mf_pool_strdup(&target->pool, strerror(copy->number));
+	}
+}
+
+static void use_copy(struct mf_live *live, pid_t pid, int proc)
+{
+	live->copy = (struct mf_copy){
+		.pid = pid,
+		.own_tid = live->memory_tid,
+		.own_proc = live->memory_proc,
+		.own_mem = live->mem,
+		.own_pagemap = live->pagemap,
+	};
+	live->memory_tid = pid;
+	live->memory_proc = proc;
+	live->mem = live->pagemap = -1;
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+static void use_process(struct mf_live *live)
+{
+	close_fd(live->mem);
+	close_fd(live->pagemap);
+	close_fd(live->memory_proc);
+	live->mem = live->copy.own_mem;
+	live->pagemap = live->copy.own_pagemap;
+	live->memory_proc = live->copy.own_proc;
+	live->memory_tid = live->copy.own_tid;
+	live->copy = (struct mf_copy){ 0 };
+}
+
+const char *mf_copy_open(struct mf_target *target)
+{
+	struct mf_live *live = mf_live_of(target);
+	const struct mf_copy_result *copy = &live->holder->shared->copy;
+	char path[64];
+	int proc;
+
+	if (copy->outcome != MF_COPY_TAKEN) {
+		mf_copy_drop(target);
+		return explain_outcome(target, copy);
+	}
+	mf_debug("target", "thread %d made the copy %d in %.2f ms",
+		 (int)copy->actor, (int)copy->pid,
+		 (double)copy->clone_ns / 1000000.0);
+	snprintf(path, sizeof(path), "/proc/%d", (int)copy->pid);
+	proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	use_copy(live, copy->pid, proc);
+	mf_live_open_memory(target);
+	if (!mf_live_has_memory(live)) {
+		mf_copy_drop(target);
+		return "the copy was killed at once";
+	}
+	target->info.kind = MF_TARGET_SNAPSHOT;
+	return NULL;
+}
+
+/* ---- ending it ---------------------------------------------------------------- */
+
+/* It runs another program now, which has other code and other stacks. */
+static void plan_anew(struct mf_target *target)
+{
+	const struct mf_target_options options = { .stop = MF_STOP_NONE };
+	struct mf_live *live = mf_live_of(target);
+	struct mf_target *fresh;
+	mf_auto_error struct mf_error *error =
+		mf_target_open_live(live->pid, &options, &fresh);
+
+	if (error)
+		return;
+	fill_plan(fresh, &live->holder->shared->plan);
+	mf_target_close(fresh);
+}
+
+/* Takes the exit status of CHILD, by its number in the target's namespace. */
+static void reap(struct mf_target *target, pid_t child)
+{
+	struct mf_live *live = mf_live_of(target);
+	const struct mf_holder_request request = { .ask = MF_ASK_REAP,
+						   .child = child };
+	double pause_ms;
+	int number = 0;
+
+	if (!live->holder || !live->holder->pid ||
+	    !mf_holder_ask(live->holder, &request, &number))
+		return;
+	pause_ms = (double)atomic_load(&live->holder->shared->pause_ns) /
+		   1000000.0;
+	mf_debug("target", "reaped copy %d in %.2f ms: %s", (int)child,
+		 pause_ms, strerror(number));
+	target->impact.stops++;
+	target->impact.pause_ms += pause_ms;
+	target->impact.longest_pause_ms =
+		MF_MAX(target->impact.longest_pause_ms, pause_ms);
+}
+
+/* False once the process itself has ended: others wait for its children. */
+static bool is_there(const struct mf_live *live)
+{
+	struct mf_proc_stat stat;
+	struct mf_error *error = mf_proc_read_stat(live->proc, "stat", &stat);
+	bool there = !error && stat.state != 'Z' && stat.state != 'X';
+
+	mf_error_destroy(error);
+	return there;
+}
+
+void mf_copy_drop(struct mf_target *target)
+{
+	const struct mf_holder_request request = { .ask = MF_ASK_DROP };
+	struct mf_live *live = mf_live_of(target);
+	struct mf_holder_shared *shared;
+	pid_t child;
+	int number;
+
+	if (!live->holder)
+		return;
+	shared = live->holder->shared;
+	child = shared->copy.nspid;
+	if (live->copy.pid) {
+		use_process(live);
+		mf_holder_ask(live->holder, &request, &number);
+	}
+	shared->copy.nspid = 0;
+	if (!child || !is_there(live))
+		return;
+	if (!mf_remote_knows(live->pid, &shared->plan.code))
+		plan_anew(target);
+	reap(target, child);
+}
+
+/* ---- what others have left ------------------------------------------------------- */
+
+static int64_t field(const char *stat, unsigned number)
+{
+	const char *at = strrchr(stat, ')');
+
+	for (unsigned i = FIELD_STATE; at && i < number; i++)
+		at = strchr(at + 2, ' ');
+	return at && at[1] ? strtoll(at + 1, NULL, 10) : -1;
+}
+
+static bool was_offered(pid_t pid)
+{
+	char path[64], text[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	return mf_proc_read_text(AT_FDCWD, path, text, sizeof(text)) > 0 &&
+	       strcmp(text, "1000") == 0;
+}
+
+/* A zombie that sent no signal, and was killed as a copy or ended as one. */
+static bool is_leftover(pid_t pid)
+{
+	char path[64], text[1024];
+	const char *state;
+	int64_t code;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (mf_proc_read_text(AT_FDCWD, path, text, sizeof(text)) < 0)
+		return false;
+	state = strrchr(text, ')');
+	if (!state || strncmp(state, ") Z", 3) != 0 ||
+	    field(text, FIELD_EXIT_SIGNAL) != 0)
+		return false;
+	code = field(text, FIELD_EXIT_CODE);
+	return code == MF_COPY_STATUS << 8 ||
+	       (code == SIGKILL && was_offered(pid));
+}
+
+static void reap_leftover(struct mf_target *target, pid_t pid)
+{
+	struct mf_live *live = mf_live_of(target);
+	struct mf_proc_status status;
+	char path[64];
+	mf_auto_error struct mf_error *error = NULL;
+
+	if (!is_leftover(pid))
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	error = mf_proc_read_status(AT_FDCWD, path, &status);
+	if (error)
+		return;
+	fill_plan(target, &live->holder->shared->plan);
+	mf_note("a copy that an earlier run had left is reaped");
+	reap(target, status.nspid ? status.nspid : pid);
+}
+
+static void reap_children(struct mf_target *target, pid_t tid)
+{
+	MF_AUTO_BUFFER(text);
+	mf_auto_free char *path = mf_asprintf("task/%d/children", (int)tid);
+	mf_auto_error struct mf_error *error =
+		mf_file_read_at(mf_live_of(target)->proc, path, &text);
+	const char *at = error ? "" : mf_buffer_text(&text);
+	char *end;
+
+	for (unsigned i = 0; i < CHILDREN_MAX; i++, at = end) {
+		long pid = strtol(at, &end, 10);
+
+		if (end == at)
+			break;
+		reap_leftover(target, (pid_t)pid);
+	}
+}
+
+void mf_copy_reap_leftovers(struct mf_target *target)
+{
+	struct mf_live *live = mf_live_of(target);
+	size_t count;
+	const struct mf_thread *threads = mf_target_threads(target, &count);
+
+	if (live->sought_leftovers || !live->holder)
+		return;
+	live->sought_leftovers = true;
+	for (size_t i = 0; i < MF_MIN(count, (size_t)MF_HOLDER_ACTORS); i++)
+		reap_children(target, threads[i].tid);
+}

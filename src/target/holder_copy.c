@@ -1,0 +1,365 @@
+/*
+ * How the holder makes a copy of a process that it holds, and ends it without a
+ * trace. The copy is a child of the target that shares its files (so that none
+ * stays open because of it), sends no signal when it ends, and never runs: it
+ * stays in the stop that it is born in, and ends with the holder.
+ *
+ * One thread of the target makes it, and takes its exit status later: one whose
+ * stack has room, and that is in no restartable sequence. Between, nobody in
+ * the target can see it but by waiting for __WALL or __WCLONE, and not even
+ * then while it is traced.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "target/holder.h"
+#include "target/proc.h"
+#include "target/remote.h"
+
+enum {
+	TRIES = 64,	    /* threads that are tried, of many */
+	TLS_MAX = 65536,    /* what lies above the thread pointer, at most */
+	UNUSED_SIZE = 8192, /* bytes of a stack that was never used */
+	TICK_US = 1000,
+	PATIENCE_NS = 100000000, /* for one thread to stop */
+};
+
+/* One at a time: large, and nothing is allocated here. */
+static struct mf_remote remote;
+
+/* ---- the thread that acts ------------------------------------------------ */
+
+static int compare_stack(const void *key, const void *element)
+{
+	uint64_t address = *(const uint64_t *)key;
+	const struct mf_stack *stack = element;
+
+	return (address >= stack->end) - (address < stack->start);
+}
+
+static const struct mf_stack *stack_at(const struct mf_copy_plan *plan,
+				       uint64_t address)
+{
+	return bsearch(&address, plan->stacks, plan->count,
+		       sizeof(*plan->stacks), compare_stack);
+}
+
+/*
+ * A thread that runs on a stack of its own: the kernel's, or one that has the
+ * thread's control block at its top and a guard below. Others (of coroutines)
+ * may be too small, and lie among data.
+ */
+static const struct mf_stack *own_stack(const struct mf_copy_plan *plan,
+					const struct mf_thread *thread)
+{
+	const struct mf_stack *stack = stack_at(plan, thread->sp);
+
+	if (!stack || stack->is_main)
+		return stack;
+	return thread->tp > thread->sp && thread->tp <= stack->end &&
+			       stack->end - thread->tp <= TLS_MAX
+		       ? stack
+		       : NULL;
+}
+
+static bool prepare_on_stack(const struct mf_tracer *tracer,
+			     const struct mf_held_thread *held)
+{
+	const struct mf_copy_plan *plan = &tracer->shared->plan;
+	struct mf_thread thread = { .tid = held->tid };
+	const struct mf_stack *stack;
+
+	if (held->kind != MF_HELD_STOPPED || !held->registers.size)
+		return false;
+	mf_arch_fill_thread(&held->registers, &thread);
+	stack = own_stack(plan, &thread);
+	return stack && mf_remote_prepare(&remote, held->tid, &plan->code,
+					  stack->start, 0) == 0;
+}
+
+/* Pages that were never there, nor in swap. */
+static bool is_unused(int task, pid_t tid, uint64_t start)
+{
+	const uint64_t there = UINT64_C(3) << 62;
+	long page_size = sysconf(_SC_PAGESIZE);
+	uint64_t entries[UNUSED_SIZE / 4096] = { there };
+	size_t size = UNUSED_SIZE / (size_t)page_size * sizeof(*entries);
+	char path[32];
+	bool unused = true;
+	int fd;
+
+	snprintf(path, sizeof(path), "%d/pagemap", (int)tid);
+	fd = openat(task, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (!size || pread(fd, entries, size,
+			   (off_t)(start / (uint64_t)page_size *
+				   sizeof(*entries))) != (ssize_t)size)
+		unused = false;
+	for (size_t i = 0; i < size / sizeof(*entries); i++)
+		unused &= !(entries[i] & there);
+	close(fd);
+	return unused;
+}
+
+/* Threads that all run on stacks of coroutines: the main stack's unused end. */
+static bool prepare_on_unused(const struct mf_tracer *tracer,
+			      const struct mf_held_thread *held)
+{
+	const struct mf_copy_plan *plan = &tracer->shared->plan;
+
+	if (held->kind != MF_HELD_STOPPED || !held->registers.size)
+		return false;
+	for (unsigned i = 0; i < plan->count; i++) {
+		const struct mf_stack *stack = &plan->stacks[i];
+
+		if (stack->is_main && stack->end - stack->start > UNUSED_SIZE &&
+		    is_unused(tracer->task, held->tid, stack->start))
+			return mf_remote_prepare(&remote, held->tid,
+						 &plan->code, stack->start,
+						 stack->start + UNUSED_SIZE) ==
+			       0;
+	}
+	return false;
+}
+
+typedef bool mf_prepare(const struct mf_tracer *tracer,
+			const struct mf_held_thread *held);
+
+static bool choose_actor(const struct mf_tracer *tracer)
+{
+	static mf_prepare *const ways[] = { prepare_on_stack,
+					    prepare_on_unused };
+	const struct mf_holder_shared *shared = tracer->shared;
+	unsigned count = MF_MIN(shared->count, (unsigned)TRIES);
+
+	for (size_t way = 0; way < MF_ARRAY_SIZE(ways); way++)
+		for (unsigned i = 0; i < count; i++)
+			if (ways[way](tracer, &shared->threads[i]))
+				return true;
+	return false;
+}
+
+static bool is_stopped(const struct mf_holder_shared *shared)
+{
+	for (unsigned i = 0; i < shared->count; i++)
+		if (shared->threads[i].kind == MF_HELD_GROUP)
+			return true;
+	return false;
+}
+
+/* A child of TID would be in its own pid namespace. */
+static bool keeps_namespace(int task, pid_t tid)
+{
+	char path[64], own[64], child[64];
+	ssize_t size, child_size;
+
+	snprintf(path, sizeof(path), "%d/ns/pid", (int)tid);
+	size = readlinkat(task, path, own, sizeof(own));
+	snprintf(path, sizeof(path), "%d/ns/pid_for_children", (int)tid);
+	child_size = readlinkat(task, path, child, sizeof(child));
+	return size > 0 && size == child_size &&
+	       memcmp(own, child, (size_t)size) == 0;
+}
+
+/* ---- making it -------------------------------------------------------------- */
+
+static void let_others_go(void *context)
+{
+	struct mf_tracer *tracer = context;
+
+	mf_tracer_let_go(tracer, remote.tid);
+}
+
+/* As the kernel's first choice when memory runs out. */
+static void offer(pid_t pid)
+{
+	static const char most[] = "1000";
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, most, sizeof(most) - 1) < 0)
+		errno = 0;
+	close(fd);
+}
+
+/* Waits for the stop that the child is born in; false when it has none. */
+static bool await_birth(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+	int got;
+
+	do
+		got = waitid(P_PID, (id_t)pid, &info,
+			     WSTOPPED | WEXITED | WNOWAIT | __WALL);
+	while (got < 0 && errno == EINTR);
+	return got == 0 && info.si_code == CLD_TRAPPED;
+}
+
+static enum mf_copy_outcome clone_it(struct mf_tracer *tracer)
+{
+	struct mf_copy_result *copy = &tracer->shared->copy;
+	const struct mf_remote_call call = {
+		.number = SYS_clone,
+		.arguments = { CLONE_FILES },
+		.makes_child = true,
+		.deadline_ns = tracer->started_ns + tracer->max_pause_ns,
+		.overdue = let_others_go,
+		.context = tracer,
+	};
+	uint64_t began_ns = mf_now_ns();
+	int64_t result = 0;
+
+	mf_remote_set_tick(TICK_US);
+	copy->number = mf_remote_act(&remote, &call, &result);
+	copy->clone_ns = mf_now_ns() - began_ns;
+	if (remote.child && await_birth(remote.child)) {
+		copy->pid = remote.child;
+		copy->nspid = (pid_t)result;
+		ptrace(PTRACE_SETOPTIONS, copy->pid, NULL,
+		       mf_remote_pointer(PTRACE_O_EXITKILL));
+		offer(copy->pid);
+	}
+	mf_remote_cure(&remote);
+	mf_remote_set_tick(0);
+	if (!copy->number && result < 0)
+		copy->number = (int)-result;
+	if (!copy->pid)
+		return MF_COPY_FAILED;
+	mf_remote_clean(&remote, copy->pid);
+	return began_ns + copy->clone_ns > call.deadline_ns ? MF_COPY_LATE
+							    : MF_COPY_TAKEN;
+}
+
+static enum mf_copy_outcome make_copy(struct mf_tracer *tracer)
+{
+	struct mf_holder_shared *shared = tracer->shared;
+
+	if (is_stopped(shared))
+		return MF_COPY_STOPPED;
+	if (!choose_actor(tracer))
+		return MF_COPY_NO_THREAD;
+	shared->copy.actor = remote.tid;
+	if (!keeps_namespace(tracer->task, remote.tid)) {
+		mf_remote_clean(&remote, remote.tid);
+		return MF_COPY_NAMESPACE;
+	}
+	return clone_it(tracer);
+}
+
+void mf_tracer_make_copy(struct mf_tracer *tracer)
+{
+	struct mf_copy_result *copy = &tracer->shared->copy;
+
+	*copy = (struct mf_copy_result){ 0 };
+	copy->outcome = make_copy(tracer);
+	if (copy->outcome == MF_COPY_LATE)
+		mf_tracer_end_copy(tracer);
+}
+
+/* ---- ending it ----------------------------------------------------------------- */
+
+void mf_tracer_end_copy(struct mf_tracer *tracer)
+{
+	struct mf_copy_result *copy = &tracer->shared->copy;
+	siginfo_t info;
+
+	if (!copy->pid)
+		return;
+	kill(copy->pid, SIGKILL);
+	while (waitid(P_PID, (id_t)copy->pid, &info, WEXITED | __WALL) < 0 &&
+	       errno == EINTR)
+		;
+	copy->pid = 0;
+}
+
+/* A thread that waits for a child of its own, say, would not stop. */
+static bool will_stop(int task, pid_t tid)
+{
+	char path[32], text[512];
+	const char *state;
+
+	snprintf(path, sizeof(path), "%d/stat", (int)tid);
+	if (mf_proc_read_text(task, path, text, sizeof(text)) < 0)
+		return false;
+	state = strrchr(text, ')');
+	return state && strlen(state) > 2 && strchr("SR", state[2]);
+}
+
+static bool stop_one(pid_t tid, struct mf_held_thread *thread)
+{
+	uint64_t began_ns = mf_now_ns();
+
+	*thread = (struct mf_held_thread){ .tid = tid };
+	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0)
+		return false;
+	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
+	mf_remote_set_tick(TICK_US);
+	while (thread->kind == MF_HELD_NEW &&
+	       mf_now_ns() - began_ns < PATIENCE_NS)
+		mf_tracer_look_at(thread, 0);
+	mf_remote_set_tick(0);
+	return true;
+}
+
+/* Takes CHILD's exit status in THREAD, which is stopped. */
+static int take_status(const struct mf_tracer *tracer,
+		       const struct mf_held_thread *thread, pid_t child)
+{
+	const struct mf_remote_call call = {
+		.number = SYS_wait4,
+		.arguments = { (uint64_t)child, 0, WNOHANG | __WCLONE },
+		.deadline_ns = UINT64_MAX,
+	};
+	int64_t result = 0;
+	int number;
+
+	if (!prepare_on_stack(tracer, thread) &&
+	    !prepare_on_unused(tracer, thread))
+		return EBUSY;
+	number = mf_remote_act(&remote, &call, &result);
+	mf_remote_cure(&remote);
+	if (number)
+		return number;
+	if (result == child || result == -ECHILD)
+		return 0;
+	return result < 0 ? (int)-result : EAGAIN;
+}
+
+int mf_tracer_reap(struct mf_tracer *tracer, pid_t child)
+{
+	const struct mf_copy_plan *plan = &tracer->shared->plan;
+	struct mf_held_thread thread;
+	int number = ESRCH;
+
+	tracer->started_ns = mf_now_ns();
+	for (unsigned i = 0; i < plan->actor_count && !tracer->leftover; i++) {
+		pid_t tid = plan->actors[i];
+
+		if (!mf_remote_knows(tid, &plan->code) ||
+		    !will_stop(tracer->task, tid) || !stop_one(tid, &thread))
+			continue;
+		number = take_status(tracer, &thread, child);
+		mf_tracer_detach(tracer, &thread);
+		if (!number)
+			break;
+	}
+	atomic_store(&tracer->shared->pause_ns,
+		     mf_now_ns() - tracer->started_ns);
+	return number;
+}

@@ -1,0 +1,283 @@
+/*
+ * How a stopped thread is made to call the kernel for us, and is put back.
+ *
+ * It goes through four stops: at the call, (of a clone: at its event,) after
+ * the call, and in the place where the first stop was, just before it returns
+ * to its program: only there an interrupted call that is put back is started
+ * again. All its signals wait meanwhile, but SIGKILL and SIGSTOP. Stops are
+ * looked at and not consumed, as in holder.c.
+ */
+#include "target/remote.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum {
+	EVENT_SHIFT = 8, /* of waitid's si_status */
+	SYSCALL_STOP = SIGTRAP | 0x80,
+	SIGNALS_SIZE = 8, /* bytes of the kernel's sigset_t */
+	CODE_BYTES = 16,
+	STOPS_MAX = 1000, /* of one call: signals may stop it any often */
+};
+
+/* linux/ptrace.h, 5.13 */
+struct rseq_configuration {
+	uint64_t pointer;
+	uint32_t size, signature, flags, pad;
+};
+
+enum {
+	GET_RSEQ_CONFIGURATION = 0x420f
+};
+
+/* linux/rseq.h: struct rseq_cs */
+struct rseq_section {
+	uint32_t version, flags;
+	uint64_t start, length, abort;
+};
+
+/* ---- its memory -------------------------------------------------------- */
+
+static bool read_remote(pid_t pid, uint64_t address, void *bytes, size_t size)
+{
+	struct iovec local = { bytes, size };
+	struct iovec remote = { mf_remote_pointer(address), size };
+
+	return process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
+}
+
+static bool write_remote(pid_t pid, uint64_t address, const void *bytes,
+			 size_t size)
+{
+	struct iovec local = { (void *)(uintptr_t)bytes, size };
+	struct iovec remote = { mf_remote_pointer(address), size };
+
+	return process_vm_writev(pid, &local, 1, &remote, 1, 0) ==
+	       (ssize_t)size;
+}
+
+bool mf_remote_knows(pid_t pid, const struct mf_remote_code *code)
+{
+	struct mf_remote_code there = { 0, 0 };
+	uint8_t bytes[CODE_BYTES];
+
+	if (!code->call || !code->sigreturn ||
+	    !read_remote(pid, code->call, bytes, sizeof(bytes)))
+		return false;
+	mf_arch_find_code(bytes, sizeof(bytes), code->call, &there);
+	if (there.call != code->call ||
+	    !read_remote(pid, code->sigreturn, bytes, sizeof(bytes)))
+		return false;
+	there.sigreturn = 0;
+	mf_arch_find_code(bytes, sizeof(bytes), code->sigreturn, &there);
+	return there.sigreturn == code->sigreturn;
+}
+
+/* ---- prepare --------------------------------------------------------------- */
+
+/*
+ * A thread in a restartable sequence must not leave it unseen: the kernel would
+ * take it for left, and not abort it (rseq(2)). There are none in a system
+ * call; older kernels do not tell of others.
+ */
+static bool is_in_sequence(pid_t tid, const struct mf_thread *thread)
+{
+	struct rseq_configuration rseq;
+	struct rseq_section section;
+	uint64_t pointer;
+
+	if (ptrace((enum __ptrace_request)GET_RSEQ_CONFIGURATION, tid,
+		   mf_remote_pointer(sizeof(rseq)), &rseq) < 0)
+		return !thread->in_syscall;
+	if (!rseq.pointer)
+		return false;
+	/* cpu_id_start, cpu_id, then the pointer to the section */
+	if (!read_remote(tid, rseq.pointer + 2 * sizeof(uint32_t), &pointer,
+			 sizeof(pointer)))
+		return true;
+	if (!pointer)
+		return false;
+	return !read_remote(tid, pointer, &section, sizeof(section)) ||
+	       thread->pc - section.start < section.length;
+}
+
+int mf_remote_prepare(struct mf_remote *remote, pid_t tid,
+		      const struct mf_remote_code *code, uint64_t floor,
+		      uint64_t top)
+{
+	struct mf_frames *frames = &remote->frames;
+	struct mf_thread thread = { .tid = tid };
+
+	remote->tid = tid;
+	remote->code = code;
+	remote->child = 0;
+	if (!mf_arch_get_registers(tid, &remote->registers) ||
+	    ptrace(PTRACE_GETSIGMASK, tid, mf_remote_pointer(SIGNALS_SIZE),
+		   &remote->mask) != 0)
+		return ESRCH;
+	mf_arch_fill_thread(&remote->registers, &thread);
+	if (!top)
+		top = mf_arch_stack_end(&remote->registers);
+	if (!top || is_in_sequence(tid, &thread))
+		return EBUSY;
+	if (!mf_arch_build_frames(tid, &remote->registers, remote->mask, code,
+				  top, frames) ||
+	    frames->start < floor)
+		return ENOSPC;
+	if (!read_remote(tid, frames->start, remote->below, frames->size))
+		return EFAULT;
+	if (write_remote(tid, frames->start, frames->bytes, frames->size))
+		return 0;
+	mf_remote_clean(remote, tid);
+	return EFAULT;
+}
+
+/* ---- act --------------------------------------------------------------------- */
+
+void mf_remote_set_tick(long microseconds)
+{
+	struct itimerval tick = { .it_interval.tv_usec = microseconds,
+				  .it_value.tv_usec = microseconds };
+
+	setitimer(ITIMER_REAL, &tick, NULL);
+}
+
+/* The status of the next stop of TID, or -1 when it has ended. */
+static int await_stop(pid_t tid, const struct mf_remote_call *call,
+		      bool *is_late)
+{
+	siginfo_t info;
+
+	for (;;) {
+		info.si_pid = 0;
+		if (waitid(P_PID, (id_t)tid, &info,
+			   WSTOPPED | WEXITED | WNOWAIT | __WALL) == 0) {
+			if (info.si_code == CLD_TRAPPED ||
+			    info.si_code == CLD_STOPPED)
+				return info.si_status;
+			return -1;
+		}
+		if (errno != EINTR)
+			return -1;
+		if (!*is_late && mf_now_ns() > call->deadline_ns) {
+			*is_late = true;
+			if (call->overdue)
+				call->overdue(call->context);
+		}
+	}
+}
+
+static bool is_event(int status, int event)
+{
+	return status == (SIGTRAP | event << EVENT_SHIFT);
+}
+
+/* A stop for a signal: it goes on to the thread, here or at the end. */
+static int signal_of(int status)
+{
+	return status >> EVENT_SHIFT || status == SYSCALL_STOP ? 0 : status;
+}
+
+static bool resume(pid_t tid, int request, int signal_number)
+{
+	return ptrace((enum __ptrace_request)request, tid, NULL,
+		      mf_remote_pointer((uint64_t)signal_number)) == 0;
+}
+
+/* From its stop to the one after the call; false when it has ended. */
+static bool run_call(struct mf_remote *remote,
+		     const struct mf_remote_call *call, bool *is_late)
+{
+	unsigned long message = 0;
+	int status = 0, syscalls = 0;
+
+	for (int stops = 0; stops < STOPS_MAX && syscalls < 2; stops++) {
+		if (!resume(remote->tid, PTRACE_SYSCALL, signal_of(status)))
+			return false;
+		status = await_stop(remote->tid, call, is_late);
+		if (status < 0)
+			return false;
+		syscalls += status == SYSCALL_STOP;
+		if (is_event(status, PTRACE_EVENT_CLONE) &&
+		    ptrace(PTRACE_GETEVENTMSG, remote->tid, NULL, &message) ==
+			    0)
+			remote->child = (pid_t)message;
+	}
+	return syscalls == 2;
+}
+
+/* From the stop after the call to where the first stop was. */
+static bool come_back(const struct mf_remote *remote,
+		      const struct mf_remote_call *call, bool *is_late)
+{
+	int status = 0;
+
+	for (int stops = 0; stops < STOPS_MAX; stops++) {
+		if (ptrace(PTRACE_INTERRUPT, remote->tid, NULL, NULL) != 0 ||
+		    !resume(remote->tid, PTRACE_CONT, signal_of(status)))
+			return false;
+		status = await_stop(remote->tid, call, is_late);
+		if (status < 0)
+			return false;
+		if (is_event(status, PTRACE_EVENT_STOP))
+			return true;
+	}
+	return false;
+}
+
+int mf_remote_act(struct mf_remote *remote, const struct mf_remote_call *call,
+		  int64_t *ret)
+{
+	const uint64_t every = ~UINT64_C(0);
+	struct mf_registers registers = remote->registers;
+	uint64_t arguments[MF_CALL_ARGUMENTS];
+	bool is_late = false, is_done;
+
+	memcpy(arguments, call->arguments, sizeof(arguments));
+	if (call->makes_child)
+		arguments[1] = remote->frames.child;
+	mf_arch_set_call(&registers, remote->code, remote->frames.own,
+			 call->number, arguments);
+	if (ptrace(PTRACE_SETOPTIONS, remote->tid, NULL,
+		   mf_remote_pointer(PTRACE_O_TRACECLONE |
+				     PTRACE_O_TRACESYSGOOD)) != 0)
+		return errno;
+	/* the frame has the mask too: not before its registers lead there */
+	if (!mf_arch_set_registers(remote->tid, &registers) ||
+	    ptrace(PTRACE_SETSIGMASK, remote->tid,
+		   mf_remote_pointer(SIGNALS_SIZE), &every) != 0)
+		return errno;
+	is_done = run_call(remote, call, &is_late);
+	if (is_done && mf_arch_get_registers(remote->tid, &registers))
+		*ret = mf_arch_call_result(&registers);
+	else
+		is_done = false;
+	return come_back(remote, call, &is_late) && is_done ? 0 : ESRCH;
+}
+
+/* ---- cure ---------------------------------------------------------------------- */
+
+void mf_remote_clean(const struct mf_remote *remote, pid_t pid)
+{
+	write_remote(pid, remote->frames.start, remote->below,
+		     remote->frames.size);
+}
+
+void mf_remote_cure(struct mf_remote *remote)
+{
+	/* as long as its registers lead to the frame, that has its mask */
+	ptrace(PTRACE_SETSIGMASK, remote->tid, mf_remote_pointer(SIGNALS_SIZE),
+	       &remote->mask);
+	mf_arch_set_registers(remote->tid, &remote->registers);
+	ptrace(PTRACE_SETOPTIONS, remote->tid, NULL, NULL);
+	mf_remote_clean(remote, remote->tid);
+}
