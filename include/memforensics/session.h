@@ -34,7 +34,9 @@ struct mf_target *mf_session_target(struct mf_session *session);
 
 /**
  * Models; each call builds what is missing. The target is held once, while
- * space and heap read it, and released before lists are resolved.
+ * space and heap read it, and released before lists are resolved. A copy of it
+ * is dropped when all of them are built: nothing is read while a report is
+ * printed.
  */
 struct mf_error *mf_session_image(struct mf_session *session,
 				  struct mf_image **ret) MF_MUST_CHECK;

@@ -8,8 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/compiler.h"
+
+/* The end of the year 9999. */
+static const uint64_t last_second = UINT64_C(253402300799);
 
 char *mf_format_size(char text[MF_UNIT_TEXT], uint64_t bytes)
 {
@@ -60,6 +64,28 @@ char *mf_format_time(char text[MF_UNIT_TEXT], double ms)
 		snprintf(text, MF_UNIT_TEXT, "%.0f min", ms / 60000);
 	else
 		snprintf(text, MF_UNIT_TEXT, "very long");
+	return text;
+}
+
+char *mf_format_date(char text[MF_UNIT_TEXT], uint64_t seconds)
+{
+	time_t moment = (time_t)MF_MIN(seconds, last_second);
+	struct tm parts;
+
+	if (!localtime_r(&moment, &parts) ||
+	    !strftime(text, MF_UNIT_TEXT, "%Y-%m-%d %H:%M:%S", &parts))
+		text[0] = '\0';
+	return text;
+}
+
+char *mf_format_utc(char text[MF_UNIT_TEXT], uint64_t seconds)
+{
+	time_t moment = (time_t)MF_MIN(seconds, last_second);
+	struct tm parts;
+
+	if (!gmtime_r(&moment, &parts) ||
+	    !strftime(text, MF_UNIT_TEXT, "%Y-%m-%dT%H:%M:%SZ", &parts))
+		text[0] = '\0';
 	return text;
 }
 

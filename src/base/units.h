@@ -28,6 +28,12 @@ char *mf_format_count(char text[MF_UNIT_TEXT], uint64_t count);
 /** "0.06 ms", "3.1 ms", "1.2 s", "4 min"; returns TEXT. */
 char *mf_format_time(char text[MF_UNIT_TEXT], double ms);
 
+/** "2026-11-21 15:02:11", here; returns TEXT. */
+char *mf_format_date(char text[MF_UNIT_TEXT], uint64_t seconds);
+
+/** "2026-11-21T15:02:11Z"; returns TEXT. */
+char *mf_format_utc(char text[MF_UNIT_TEXT], uint64_t seconds);
+
 /** "64M", "0x1000", "4096", "1.5G" in bytes; false when it is none. */
 bool mf_parse_size(const char *text, uint64_t *ret);
 

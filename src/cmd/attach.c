@@ -101,8 +101,7 @@ static struct mf_screen screen_of(const struct mf_run *run,
 
 	if (top)
 		return (struct mf_screen){ top, top, top, top, SIZE_MAX };
-	return mf_screen_fit(mf_session_target(run->session), space, heap,
-			     findings, count);
+	return mf_screen_fit(run, space, heap, findings, count);
 }
 
 static void write_text(struct mf_run *run, const struct mf_space *space,

@@ -154,6 +154,8 @@ unsigned mf_run_width(const struct mf_run *run);
 void mf_run_write_head(struct mf_run *run, const struct mf_space *space);
 /** Text only: what could not be known, then what was done to the target. */
 void mf_run_write_foot(struct mf_run *run);
+/** Columns of the last line of that, about. */
+size_t mf_run_foot_length(const struct mf_run *run);
 
 /** The program: exit code of CONTRACT's table. */
 int mf_command_main(int argc, char **argv);

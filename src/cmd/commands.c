@@ -60,16 +60,24 @@ static const char *ability_name(unsigned missing)
 	return "it";
 }
 
-static struct mf_error *refuse_listing(const struct mf_run *run,
-				       unsigned missing)
+/* What a file lacks is not to be had with any permission. */
+static struct mf_error *refuse_file(const struct mf_run *run,
+				    enum mf_target_kind kind, unsigned missing)
 {
+	bool is_core = kind == MF_TARGET_CORE;
+
 	return mf_error_hint(
 		mf_error_why(
 			mf_error_create(MF_ERROR_UNSUPPORTED,
-					"cannot do '%s' with a saved listing",
-					run->command->name),
-			"it needs %s, and a listing has only mappings",
-			ability_name(missing)),
+					"cannot do '%s' with a %s",
+					run->command->name,
+					is_core ? "core" : "saved listing"),
+			"it needs %s, and %s",
+			is_core && missing & MF_CAN_STOP
+				? "a process that runs"
+				: ability_name(missing),
+			is_core ? "this core does not have that"
+				: "a listing has only mappings"),
 		"memforensics attach %s", run->settings->target);
 }
 
@@ -104,8 +112,8 @@ static struct mf_error *check_needs(const struct mf_run *run)
 
 	if (!missing)
 		return NULL;
-	if (info->kind == MF_TARGET_LISTING)
-		return refuse_listing(run, missing);
+	if (info->kind == MF_TARGET_LISTING || info->kind == MF_TARGET_CORE)
+		return refuse_file(run, info->kind, missing);
 	return refuse_process(run, missing);
 }
 

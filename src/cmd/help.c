@@ -85,12 +85,14 @@ static void print_common(FILE *stream, const char *title)
 static void print_target(FILE *stream, const struct mf_command *command)
 {
 	if (command && command->needs & MF_CAN_READ) {
-		fputs("\nTARGET is a process id.\n", stream);
+		fputs("\nTARGET is a process id, or an ELF core (of the "
+		      "kernel, gcore or memforensics).\n",
+		      stream);
 		return;
 	}
-	fputs("\nTARGET is a process id, or a file that holds a saved "
-	      "/proc/PID/maps or smaps,\nor the output of pmap -x or "
-	      "pmap -X.\n",
+	fputs("\nTARGET is a process id, an ELF core (of the kernel, gcore "
+	      "or memforensics), or a\nfile that holds a saved /proc/PID/maps "
+	      "or smaps, or the output of pmap -x or\npmap -X.\n",
 	      stream);
 }
 

@@ -84,7 +84,7 @@ const struct mf_command mf_command_maps = {
 		"A mapping that holds several things is a region for each of "
 		"them.\nWhat nobody claims is of class anon.\nWith -v: why "
 		"each is what it is.\nThe process is not stopped, unless "
-		"--stop brief asks for it.",
+		"--stop brief or --stop snapshot asks for it.",
 	.options = options,
 	.option_count = MF_ARRAY_SIZE(options),
 	.needs = MF_CAN_MAPPINGS,

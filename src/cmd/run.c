@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/units.h"
 #include "cmd/command.h"
 
 enum {
@@ -64,6 +65,11 @@ static struct mf_value known_number(uint64_t number)
 	return number ? mf_count(number) : mf_none();
 }
 
+static struct mf_value known_text(const char *text)
+{
+	return *text ? mf_text(text) : mf_none();
+}
+
 static void write_target(struct mf_run *run)
 {
 	static const char *const kinds[] = {
@@ -75,6 +81,7 @@ static void write_target(struct mf_run *run)
 	};
 	const struct mf_target_info *info =
 		mf_target_info(mf_session_target(run->session));
+	char taken[MF_UNIT_TEXT];
 	const struct mf_field fields[] = {
 		{ "kind", NULL, mf_text(kinds[info->kind]), DATA },
 		{ "pid", NULL, known_number((uint64_t)info->pid), DATA },
@@ -86,6 +93,11 @@ static void write_target(struct mf_run *run)
 		{ "arch", NULL, mf_text(info->arch), DATA },
 		{ "page_size", NULL, mf_size(info->page_size), DATA },
 		{ "age_ms", NULL, known_number(info->age_ms), DATA },
+		{ "origin", NULL, known_text(info->origin), DATA },
+		{ "taken", NULL,
+		  info->taken_s ? mf_text(mf_format_utc(taken, info->taken_s))
+				: mf_none(),
+		  DATA },
 	};
 
 	mf_report_fields(run->report, "target", NULL, fields,

@@ -9,14 +9,15 @@
 enum {
 	LINES = 40,
 	HEAD = 2,
-	FOOT = 3, /* a gap, and what was done to the target */
+	GAP = 1,
 	COLUMNS = 100,
 	VERDICT_AT = 12,  /* the column where a verdict begins */
 	NOTE_AROUND = 14, /* of a note on what is not known */
 	NOTES = 3,
-	BLOCK = 2, /* a gap and a heading */
-	MADE = 3,  /* of the classes: column heads, rule, total */
-	TABLE = 4, /* of arenas: column heads, "more", rule, all */
+	BREAKS = 12, /* columns that stay empty where a line is broken */
+	BLOCK = 2,   /* a gap and a heading */
+	MADE = 3,    /* of the classes: column heads, rule, total */
+	TABLE = 4,   /* of arenas: column heads, "more", rule, all */
 	SENTENCES = 4,
 };
 
@@ -39,6 +40,7 @@ size_t mf_advice_lines(const struct mf_finding *finding)
 struct supply {
 	const struct mf_finding *all; /* of the findings */
 	size_t notes;		      /* lines on what is not known */
+	size_t foot;		      /* and on what was done to it */
 	size_t findings, classes, suspects, advice;
 	size_t arenas; /* of the allocators with several */
 	size_t walked; /* allocators with sentences */
@@ -111,8 +113,8 @@ static size_t verdict_lines(const struct supply *supply, size_t count)
 static size_t lines_of(const struct mf_screen *screen,
 		       const struct supply *supply)
 {
-	size_t lines = HEAD + FOOT + BLOCK + BLOCK + MADE + screen->classes +
-		       supply->threads + supply->notes +
+	size_t lines = HEAD + GAP + BLOCK + BLOCK + MADE + screen->classes +
+		       supply->threads + supply->notes + supply->foot +
 		       verdict_lines(supply, screen->verdicts);
 
 	lines += supply->walked * (BLOCK + SENTENCES) +
@@ -147,7 +149,7 @@ static bool give_way(struct mf_screen *screen)
 	return false;
 }
 
-struct mf_screen mf_screen_fit(struct mf_target *target,
+struct mf_screen mf_screen_fit(const struct mf_run *run,
 			       const struct mf_space *space,
 			       const struct mf_heap *heap,
 			       const struct mf_finding *findings, size_t count)
@@ -155,7 +157,8 @@ struct mf_screen mf_screen_fit(struct mf_target *target,
 	struct mf_screen screen = { 4, 8, 4, 3, 9 };
 	struct supply supply = { .findings = count, .all = findings };
 
-	count_notes(&supply, target);
+	supply.foot = lines_for(mf_run_foot_length(run) + BREAKS, COLUMNS);
+	count_notes(&supply, mf_session_target(run->session));
 	count_space(&supply, space);
 	count_heap(&supply, heap);
 	for (size_t i = 0; i < count; i++)

@@ -13,7 +13,7 @@ struct mf_screen {
 };
 
 /** FINDINGS and COUNT: all of them; HEAP may be NULL. */
-struct mf_screen mf_screen_fit(struct mf_target *target,
+struct mf_screen mf_screen_fit(const struct mf_run *run,
 			       const struct mf_space *space,
 			       const struct mf_heap *heap,
 			       const struct mf_finding *findings, size_t count);

@@ -12,6 +12,7 @@
 enum {
 	SHOWN_PARTIALS = 3,
 	LEAST_ARGUMENTS = 24,
+	LONGEST_FILE = 24,
 };
 
 /* ---- head --------------------------------------------------------------------- */
@@ -71,39 +72,72 @@ static void add_arguments(struct mf_buffer *text,
 	mf_buffer_puts(text, "...");
 }
 
+/* Which file it is, if there is room for its name, and of when. */
+static void add_core(struct mf_buffer *text, const struct mf_run *run,
+		     const struct mf_target_info *info)
+{
+	char when[MF_UNIT_TEXT];
+	const char *file = base_name(run->settings->target);
+	MF_AUTO_BUFFER(safe);
+
+	mf_escape_text(&safe, file, strlen(file));
+	mf_buffer_printf(text, "core %s",
+			 mf_utf8_columns(mf_buffer_text(&safe)) <= LONGEST_FILE
+				 ? mf_buffer_text(&safe)
+				 : "file");
+	if (info->taken_s)
+		mf_buffer_printf(text, ", %s",
+				 mf_format_date(when, info->taken_s));
+	mf_buffer_puts(text, ": ");
+}
+
+static void add_process(struct mf_buffer *text,
+			const struct mf_target_info *info)
+{
+	mf_buffer_puts(text, name_of(info));
+	if (info->pid)
+		mf_buffer_printf(text, ", pid %d", (int)info->pid);
+	if (info->nspid && info->nspid != info->pid)
+		mf_buffer_printf(text, " (%d in its container)",
+				 (int)info->nspid);
+	mf_buffer_puts(text, "  ");
+}
+
 static void write_name(struct mf_run *run, const struct mf_target_info *info)
 {
 	MF_AUTO_BUFFER(text);
 
+	if (info->kind == MF_TARGET_CORE)
+		add_core(&text, run, info);
 	if (info->kind == MF_TARGET_LISTING) {
 		mf_buffer_printf(&text, "a saved listing: %s",
 				 run->settings->target);
 	} else {
-		mf_buffer_printf(&text, "%s, pid %d", name_of(info),
-				 (int)info->pid);
-		if (info->nspid && info->nspid != info->pid)
-			mf_buffer_printf(&text, " (%d in its container)",
-					 (int)info->nspid);
-		mf_buffer_puts(&text, "  ");
+		add_process(&text, info);
 		add_arguments(&text, info, mf_run_width(run));
 	}
 	mf_report_line(run->report, "%s", mf_buffer_text(&text));
 }
 
-static void add_limit(struct mf_buffer *text, const struct mf_run *run,
-		      uint64_t rss)
+static bool is_known(uint64_t limit)
 {
-	const struct mf_limits *limits =
-		&mf_target_info(mf_session_target(run->session))->limits;
+	return limit && limit != UINT64_MAX;
+}
+
+static void add_limit(struct mf_buffer *text, const struct mf_run *run,
+		      const struct mf_target_info *info, uint64_t rss)
+{
+	const struct mf_limits *limits = &info->limits;
 	char size[MF_UNIT_TEXT];
 	uint64_t limit = limits->cgroup_memory_max;
 
-	if (limit != UINT64_MAX && limit)
+	if (is_known(limit))
 		mf_buffer_printf(text, " (%.0f%% of its cgroup's %s)",
 				 100 * (double)rss / (double)limit,
 				 mf_report_size(run->report, size, limit));
-	else if (limits->memory_available != UINT64_MAX)
-		mf_buffer_printf(text, " (no limit; the machine has %s left)",
+	else if (is_known(limits->memory_available))
+		mf_buffer_printf(text, " (no limit; the machine %s %s left)",
+				 info->kind == MF_TARGET_CORE ? "had" : "has",
 				 mf_report_size(run->report, size,
 						limits->memory_available));
 }
@@ -137,13 +171,13 @@ static void write_amounts(struct mf_run *run, const struct mf_target_info *info,
 	uint64_t rss = mf_space_rss(space), swap = swap_of(space);
 	MF_AUTO_BUFFER(text);
 
-	if (rss || info->kind != MF_TARGET_LISTING)
+	if (mf_space_rss_is_known(space)) {
 		mf_buffer_printf(&text, "RSS %s",
 				 mf_report_size(run->report, size, rss));
-	else
+		add_limit(&text, run, info, rss);
+	} else {
 		mf_buffer_puts(&text, "RSS is not known");
-	if (info->kind == MF_TARGET_LIVE)
-		add_limit(&text, run, rss);
+	}
 	if (swap)
 		mf_buffer_printf(&text, ", swap %s",
 				 mf_report_size(run->report, size, swap));
@@ -186,21 +220,23 @@ static void write_partials(struct mf_run *run)
 			       count - shown);
 }
 
-static void add_pause(struct mf_buffer *text, const struct mf_run *run,
-		      const struct mf_impact *impact)
+/* What auto chose is not what was asked for: it says why. */
+static void add_why(struct mf_buffer *text, const struct mf_run *run,
+		    const struct mf_impact *impact)
+{
+	if (run->settings->session.target.stop != MF_STOP_AUTO)
+		return;
+	if (run->command->unstopped)
+		mf_buffer_printf(text, " (%s does without)",
+				 run->command->name);
+	else if (impact->why && *impact->why)
+		mf_buffer_printf(text, " (%s)", impact->why);
+}
+
+static void add_stops(struct mf_buffer *text, const struct mf_impact *impact)
 {
 	char time[MF_UNIT_TEXT];
 
-	if (!impact->stops) {
-		mf_buffer_puts(text, "not paused");
-		if (run->command->unstopped &&
-		    run->settings->session.target.stop == MF_STOP_AUTO)
-			mf_buffer_printf(text, " (%s does without)",
-					 run->command->name);
-		else if (impact->why && *impact->why)
-			mf_buffer_printf(text, " (%s)", impact->why);
-		return;
-	}
 	mf_buffer_printf(text, "paused %s",
 			 mf_format_time(time, impact->pause_ms));
 	if (impact->stops == 1)
@@ -213,38 +249,75 @@ static void add_pause(struct mf_buffer *text, const struct mf_run *run,
 		mf_buffer_puts(text, ", which did not suffice");
 }
 
-static void write_impact(struct mf_run *run)
+static void add_hold(struct mf_buffer *text, const struct mf_run *run,
+		     const struct mf_impact *impact)
 {
-	struct mf_impact impact;
+	if (impact->stop == MF_STOP_SNAPSHOT)
+		mf_buffer_puts(text, "read from a copy, ");
+	if (impact->stops)
+		add_stops(text, impact);
+	else
+		mf_buffer_puts(text, "not paused");
+	add_why(text, run, impact);
+}
+
+static void add_work(struct mf_buffer *text, const struct mf_run *run,
+		     const struct mf_impact *impact, bool is_process)
+{
 	char number[MF_UNIT_TEXT];
+
+	mf_buffer_printf(
+		text, "; %s read",
+		mf_report_size(run->report, number, impact->bytes_read));
+	if (is_process)
+		mf_buffer_printf(
+			text, ", %s pages faulted in",
+			mf_format_count(number, impact->pages_faulted_in));
+	mf_buffer_printf(text, "; %s in all",
+			 mf_format_time(number, impact->elapsed_ms));
+	if (impact->racy)
+		mf_buffer_puts(text, "; read while it ran, so figures may be "
+				     "slightly off");
+}
+
+/* The last line: what was done to the target, or what it was taken from. */
+static void add_foot(struct mf_buffer *text, const struct mf_run *run)
+{
+	struct mf_target *target = mf_session_target(run->session);
+	const struct mf_target_info *info = mf_target_info(target);
+	bool is_core = info->kind == MF_TARGET_CORE;
+	struct mf_impact impact;
+
+	if (info->kind == MF_TARGET_LISTING) {
+		mf_buffer_puts(text,
+			       "from a listing: classes are told by shape and "
+			       "name; what is in the memory is not known");
+		return;
+	}
+	mf_target_get_impact(target, &impact);
+	if (!is_core)
+		add_hold(text, run, &impact);
+	else if (*info->origin)
+		mf_buffer_printf(text, "from a core by %s", info->origin);
+	else
+		mf_buffer_puts(text, "from a core");
+	add_work(text, run, &impact, !is_core);
+}
+
+size_t mf_run_foot_length(const struct mf_run *run)
+{
 	MF_AUTO_BUFFER(text);
 
-	mf_target_get_impact(mf_session_target(run->session), &impact);
-	add_pause(&text, run, &impact);
-	mf_buffer_printf(
-		&text, "; %s read",
-		mf_report_size(run->report, number, impact.bytes_read));
-	mf_buffer_printf(&text, ", %s pages faulted in",
-			 mf_format_count(number, impact.pages_faulted_in));
-	mf_buffer_printf(&text, "; %s in all",
-			 mf_format_time(number, impact.elapsed_ms));
-	if (impact.racy)
-		mf_buffer_puts(&text, "; read while it ran, so figures may be "
-				      "slightly off");
-	mf_report_line(run->report, "%s", mf_buffer_text(&text));
+	add_foot(&text, run);
+	return text.size;
 }
 
 void mf_run_write_foot(struct mf_run *run)
 {
-	const struct mf_target_info *info =
-		mf_target_info(mf_session_target(run->session));
+	MF_AUTO_BUFFER(text);
 
 	mf_report_line(run->report, "%s", "");
 	write_partials(run);
-	if (info->kind == MF_TARGET_LIVE)
-		write_impact(run);
-	else
-		mf_report_line(run->report,
-			       "from a listing: classes are told by shape and "
-			       "name; what is in the memory is not known");
+	add_foot(&text, run);
+	mf_report_line(run->report, "%s", mf_buffer_text(&text));
 }

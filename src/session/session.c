@@ -244,8 +244,8 @@ static struct mf_error *finish_heap(struct mf_session *session,
 	return NULL;
 }
 
-/* All models, of one moment of the target. */
-static struct mf_error *look(struct mf_session *session, struct moment *moment)
+static struct mf_error *make_models(struct mf_session *session,
+				    struct moment *moment)
 {
 	MF_TRY(mf_space_prepare(session->target, session->image,
 				&moment->space));
@@ -255,6 +255,18 @@ static struct mf_error *look(struct mf_session *session, struct moment *moment)
 	MF_TRY(hold_and_read(session, moment));
 	tell(STEP_FIGURES);
 	return finish_heap(session, moment);
+}
+
+/*
+ * All models, of one moment of the target. No command reads more of it, so that
+ * a copy ends here: before the next one, and before a pager waits.
+ */
+static struct mf_error *look(struct mf_session *session, struct moment *moment)
+{
+	struct mf_error *error = make_models(session, moment);
+
+	mf_target_drop_copy(session->target);
+	return error;
 }
 
 /* ---- looking again --------------------------------------------------------- */

@@ -74,18 +74,6 @@ static double share_of(uint64_t part, uint64_t whole)
 	return whole ? (double)part / (double)whole : 0;
 }
 
-/* A saved listing may lack usage: then nobody knows any RSS. */
-static bool is_usage_known(const struct mf_space *space)
-{
-	size_t count;
-	const struct mf_region *regions = mf_space_regions(space, &count);
-
-	for (size_t i = 0; i < count; i++)
-		if (regions[i].usage_known)
-			return true;
-	return false;
-}
-
 static struct mf_value known_size(const struct mf_usage *usage,
 				  enum mf_figure figure, uint64_t bytes)
 {
@@ -130,7 +118,7 @@ static struct mf_class_total sum_of(const struct mf_class_total *totals,
 static void write_explained(const struct mf_space *space,
 			    struct mf_report *report)
 {
-	bool known = is_usage_known(space);
+	bool known = mf_space_rss_is_known(space);
 	const struct mf_field fields[] = {
 		{ "rss_total", NULL,
 		  known ? mf_size(mf_space_rss(space)) : mf_none(),

@@ -100,6 +100,14 @@ uint64_t mf_space_rss(const struct mf_space *space)
 	return sum_rss(space, true);
 }
 
+bool mf_space_rss_is_known(const struct mf_space *space)
+{
+	for (size_t i = 0; i < space->totals.count; i++)
+		if (!(space->totals.items[i].usage.lacks & MF_FIGURE_RSS))
+			return true;
+	return false;
+}
+
 uint64_t mf_space_rss_explained(const struct mf_space *space)
 {
 	return sum_rss(space, false);

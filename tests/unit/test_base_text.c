@@ -150,6 +150,11 @@ static void counts_and_times(void **state)
 	assert_string_equal(mf_format_time(text, 999.96), "1.0 s");
 	assert_string_equal(mf_format_time(text, 1234), "1.2 s");
 	assert_string_equal(mf_format_time(text, 240000), "4 min");
+	assert_string_equal(mf_format_utc(text, 1763737331),
+			    "2025-11-21T15:02:11Z");
+	assert_string_equal(mf_format_utc(text, UINT64_MAX),
+			    "9999-12-31T23:59:59Z");
+	assert_int_equal(strlen(mf_format_date(text, 1763737331)), 19);
 	assert_true(strlen(mf_format_time(text, 1e300)) < MF_UNIT_TEXT);
 }
 
