@@ -50,6 +50,7 @@ struct mf_target_options {
 	uint64_t max_pause_ns;
 	const char *symfs; /* NULL, or the root below which files are sought */
 	bool read_swapped; /* touch swapped pages too (brings them in) */
+	bool extended_registers; /* a hold reads these too: for a core */
 };
 
 /* ---- what it is ---------------------------------------------------- */

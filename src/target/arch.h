@@ -11,7 +11,8 @@
 #include "memforensics/target.h"
 
 enum {
-	MF_ARCH_REGISTERS = 512, /* bytes; room for any NT_PRSTATUS set */
+	MF_ARCH_REGISTERS = 512,  /* bytes; room for any NT_PRSTATUS set */
+	MF_ARCH_EXTENDED = 16384, /* and for any extended set */
 };
 
 /** The general registers of a stopped thread, as ptrace gives them. */
@@ -108,5 +109,26 @@ void mf_arch_set_call(struct mf_registers *registers,
 /** The number and the result of the call that REGISTERS are in. */
 int64_t mf_arch_call_number(const struct mf_registers *registers);
 int64_t mf_arch_call_result(const struct mf_registers *registers);
+
+/* ---- core files ---------------------------------------------------------- */
+
+/** EM_*, of the ELF header. */
+extern const uint16_t mf_arch_machine;
+
+/** NT_*: of the extended registers, when they are more than NT_FPREGSET. */
+extern const uint32_t mf_arch_extended_note;
+
+/** Of a thread that we stopped: bytes, at most ROOM; 0: it is gone. */
+size_t mf_arch_get_extended(pid_t tid, void *bytes, size_t room);
+
+/** The set of NT_PRSTATUS: what mf_arch_fill_thread has made THREAD from. */
+size_t mf_arch_general_set(const struct mf_thread *thread, void *bytes,
+			   size_t room);
+
+/**
+ * The set of NT_FPREGSET, at the start of SIZE bytes of extended registers:
+ * its size, or 0.
+ */
+size_t mf_arch_float_set(void *bytes, size_t size);
 
 #endif

@@ -113,4 +113,34 @@ void mf_arch_fill_thread(const struct mf_registers *registers,
 	thread->registers_known = true;
 }
 
+/* ---- core files ---------------------------------------------------------- */
+
+const uint16_t mf_arch_machine = EM_AARCH64;
+const uint32_t mf_arch_extended_note = NT_PRFPREG;
+
+size_t mf_arch_get_extended(pid_t tid, void *bytes, size_t room)
+{
+	size_t size = sizeof(struct user_fpsimd_struct);
+
+	return room >= size && get_set(tid, NT_PRFPREG, bytes, size) ? size : 0;
+}
+
+size_t mf_arch_general_set(const struct mf_thread *thread, void *bytes,
+			   size_t room)
+{
+	struct user_regs_struct user = { .sp = thread->sp, .pc = thread->pc };
+
+	if (room < sizeof(user))
+		return 0;
+	memcpy(user.regs, thread->general, sizeof(user.regs));
+	memcpy(bytes, &user, sizeof(user));
+	return sizeof(user);
+}
+
+size_t mf_arch_float_set(void *bytes, size_t size)
+{
+	(void)bytes;
+	return size == sizeof(struct user_fpsimd_struct) ? size : 0;
+}
+
 #endif

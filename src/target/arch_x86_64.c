@@ -148,7 +148,8 @@ void mf_arch_fill_thread(const struct mf_registers *registers,
 		user.r8,      user.r9,	     user.r10,	  user.r11,
 		user.r12,     user.r13,	     user.r14,	  user.r15,
 		user.rip,     user.orig_rax, user.eflags, user.fs_base,
-		user.gs_base, user.cs,
+		user.gs_base, user.cs,	     user.ss,	  user.ds,
+		user.es,      user.fs,	     user.gs,
 	};
 
 	_Static_assert(sizeof(general) <= sizeof(thread->general), "fits");
@@ -159,6 +160,79 @@ void mf_arch_fill_thread(const struct mf_registers *registers,
 	thread->in_syscall = (long long)user.orig_rax >= 0;
 	thread->syscall = (int64_t)user.orig_rax;
 	thread->registers_known = true;
+}
+
+/* ---- core files ---------------------------------------------------------- */
+
+const uint16_t mf_arch_machine = EM_X86_64;
+const uint32_t mf_arch_extended_note = NT_X86_XSTATE;
+
+enum {
+	FLOAT_SET = 512, /* FXSAVE's, which XSAVE's begins with */
+	FLOAT_OWN = 464, /* in it, what software keeps there */
+};
+
+size_t mf_arch_get_extended(pid_t tid, void *bytes, size_t room)
+{
+	struct iovec part = { bytes, room };
+
+	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &part) == 0 &&
+	    part.iov_len < room)
+		return part.iov_len;
+	/* no XSAVE, or no room for all of it */
+	part.iov_len = MF_MIN(room, (size_t)FLOAT_SET);
+	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRFPREG, &part) == 0 &&
+	    part.iov_len == FLOAT_SET)
+		return FLOAT_SET;
+	return 0;
+}
+
+size_t mf_arch_general_set(const struct mf_thread *thread, void *bytes,
+			   size_t room)
+{
+	const uint64_t *from = thread->general;
+	const struct user_regs_struct user = {
+		.rax = from[0],
+		.rdx = from[1],
+		.rcx = from[2],
+		.rbx = from[3],
+		.rsi = from[4],
+		.rdi = from[5],
+		.rbp = from[6],
+		.rsp = thread->sp,
+		.r8 = from[8],
+		.r9 = from[9],
+		.r10 = from[10],
+		.r11 = from[11],
+		.r12 = from[12],
+		.r13 = from[13],
+		.r14 = from[14],
+		.r15 = from[15],
+		.rip = thread->pc,
+		.orig_rax = from[17],
+		.eflags = from[18],
+		.fs_base = thread->tp,
+		.gs_base = from[20],
+		.cs = from[21],
+		.ss = from[22],
+		.ds = from[23],
+		.es = from[24],
+		.fs = from[25],
+		.gs = from[26],
+	};
+
+	if (room < sizeof(user))
+		return 0;
+	memcpy(bytes, &user, sizeof(user));
+	return sizeof(user);
+}
+
+size_t mf_arch_float_set(void *bytes, size_t size)
+{
+	if (size < FLOAT_SET)
+		return 0;
+	memset((char *)bytes + FLOAT_OWN, 0, FLOAT_SET - FLOAT_OWN);
+	return FLOAT_SET;
 }
 
 #endif

@@ -106,6 +106,7 @@ static const struct field fields[] = {
 static const char *const stop_names[] = {
 	[MF_STOP_NONE] = "none",
 	[MF_STOP_BRIEF] = "brief",
+	[MF_STOP_SNAPSHOT] = "snapshot",
 };
 
 /* ---- the process: written -------------------------------------------------- */
@@ -370,20 +371,22 @@ static void put_usage(struct mf_buffer *to, const struct mf_usage *usage)
 	const struct {
 		const char *key;
 		uint64_t bytes;
+		unsigned figure;
 	} lines[] = {
-		{ "Rss", usage->rss },
-		{ "Pss", usage->pss },
-		{ "Private_Dirty", usage->dirty },
-		{ "Anonymous", usage->anon },
-		{ "LazyFree", usage->lazyfree },
-		{ "AnonHugePages", usage->thp },
-		{ "Swap", usage->swap },
-		{ "Locked", usage->locked },
+		{ "Rss", usage->rss, MF_FIGURE_RSS },
+		{ "Pss", usage->pss, MF_FIGURE_PSS },
+		{ "Private_Dirty", usage->dirty, MF_FIGURE_DIRTY },
+		{ "Anonymous", usage->anon, MF_FIGURE_ANON },
+		{ "LazyFree", usage->lazyfree, MF_FIGURE_LAZYFREE },
+		{ "AnonHugePages", usage->thp, MF_FIGURE_THP },
+		{ "Swap", usage->swap, MF_FIGURE_SWAP },
+		{ "Locked", usage->locked, MF_FIGURE_LOCKED },
 	};
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(lines); i++)
-		mf_buffer_printf(to, "%s: %" PRIu64 " kB\n", lines[i].key,
-				 lines[i].bytes / 1024);
+		if (!(usage->lacks & lines[i].figure))
+			mf_buffer_printf(to, "%s: %" PRIu64 " kB\n",
+					 lines[i].key, lines[i].bytes / 1024);
 }
 
 static void put_vm_flags(struct mf_buffer *to, unsigned flags)

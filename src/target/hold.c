@@ -266,6 +266,11 @@ struct mf_error *mf_hold_begin(struct mf_target *target)
 	return mf_target_refresh(target);
 }
 
+struct mf_holder_shared *mf_hold_shared(const struct mf_live *live)
+{
+	return live->holder ? live->holder->shared : NULL;
+}
+
 bool mf_hold_is_still(struct mf_target *target)
 {
 	const struct mf_live *live = mf_live_of(target);

@@ -320,6 +320,7 @@ static bool hold(struct mf_tracer *tracer, uint32_t ask, uint64_t max_pause_ns)
 	tracer->max_pause_ns = max_pause_ns;
 	number = catch_all(tracer);
 	shared->caught_ns = held_ns(tracer);
+	mf_holder_read_extra(shared);
 	if (!number && ask == MF_ASK_COPY)
 		mf_tracer_make_copy(tracer);
 	if (number || ask == MF_ASK_COPY) {

@@ -7,6 +7,7 @@
 #ifndef MF_TARGET_HOLDER_H
 #define MF_TARGET_HOLDER_H
 
+#include <signal.h>
 #include <stdatomic.h>
 
 #include "target/arch.h"
@@ -15,6 +16,7 @@ enum {
 	MF_HOLDER_THREADS = 1 << 16,
 	MF_HOLDER_STACKS = 1 << 16,
 	MF_HOLDER_ACTORS = 64,
+	MF_HOLDER_EXTENDED = 1 << 27, /* bytes; no page before it is used */
 };
 
 enum mf_held_kind {
@@ -25,12 +27,23 @@ enum mf_held_kind {
 	MF_HELD_GONE,
 };
 
+/** What a core has besides; holder_extra.c. */
+struct mf_held_extra {
+	bool known, siginfo_known;
+	int signal;
+	uint64_t at; /* of its extended registers, in shared->extended */
+	size_t size;
+	uint32_t stored; /* bytes there; the rest of SIZE are zeros */
+	siginfo_t siginfo;
+};
+
 struct mf_held_thread {
 	pid_t tid;
 	enum mf_held_kind kind;
 	bool is_free; /* it was let go */
 	int signal;   /* to hand on when it is let go */
 	struct mf_registers registers;
+	struct mf_held_extra extra;
 };
 
 enum mf_holder_state {
@@ -82,6 +95,9 @@ struct mf_holder_shared {
 	struct mf_copy_result copy;
 	unsigned count;
 	struct mf_held_thread threads[MF_HOLDER_THREADS];
+	bool wants_extra; /* main's; as long as the holder lives */
+	size_t extended_used;
+	_Alignas(64) unsigned char extended[MF_HOLDER_EXTENDED];
 };
 
 /** What main asks; each but MF_ASK_QUIT is answered by a number (errno). */
@@ -138,5 +154,10 @@ void mf_tracer_end_copy(struct mf_tracer *tracer);
 
 /** Stops one thread, which takes the exit status of CHILD. 0, or errno. */
 int mf_tracer_reap(struct mf_tracer *tracer, pid_t child);
+
+/* holder_extra.c */
+
+/** Of stopped threads, if main wants it: thread->extra. */
+void mf_holder_read_extra(struct mf_holder_shared *shared);
 
 #endif

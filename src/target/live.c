@@ -287,6 +287,8 @@ static const struct mf_target_ops live_ops = {
 	.release = mf_hold_end,
 	.drop_copy = mf_copy_drop,
 	.is_still = mf_hold_is_still,
+	.thread_extra = mf_live_thread_extra,
+	.process_extra = mf_live_process_extra,
 };
 
 static struct mf_error *read_status(struct mf_live *live,
@@ -325,6 +327,7 @@ static struct mf_error *open_process(struct mf_target *target)
 	fill_info(target, &status, &stat);
 	mf_live_open_memory(target);
 	mf_hold_prepare(target);
+	mf_live_want_extra(target);
 	return mf_target_refresh(target);
 }
 

@@ -53,6 +53,7 @@ struct mf_live {
 	bool holding;		  /* it was stopped, and not released yet */
 	struct mf_copy copy;
 	bool sought_leftovers; /* of copies whose owner was killed */
+	unsigned next_extra;   /* of the holder's threads, see live_extra.c */
 };
 
 static inline struct mf_live *mf_live_of(const struct mf_target *target)
@@ -124,5 +125,21 @@ void mf_hold_close(struct mf_target *target);
 struct mf_error *mf_hold_begin(struct mf_target *target);
 void mf_hold_end(struct mf_target *target);
 bool mf_hold_is_still(struct mf_target *target);
+
+struct mf_holder_shared;
+
+/** What main and the holder share; NULL: there is none. */
+struct mf_holder_shared *mf_hold_shared(const struct mf_live *live);
+
+/* live_extra.c; see extra.h */
+struct mf_thread_extra;
+struct mf_process_extra;
+
+/** Tells the holder whether to read extended registers; before it holds. */
+void mf_live_want_extra(struct mf_target *target);
+bool mf_live_thread_extra(struct mf_target *target, pid_t tid,
+			  struct mf_thread_extra *ret);
+void mf_live_process_extra(struct mf_target *target,
+			   struct mf_process_extra *ret);
 
 #endif

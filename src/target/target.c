@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "target/extra.h"
 
 enum {
 	PARTIALS_MAX = 1000,
@@ -204,7 +205,7 @@ void mf_target_rewind(struct mf_target *target,
 /* ---- pages ----------------------------------------------------------- */
 
 /* Pages of a device, or that another process fills in, are never touched. */
-static bool is_memory(const struct mf_mapping *mapping)
+bool mf_mapping_is_memory(const struct mf_mapping *mapping)
 {
 	static const char *const not_devices[] = { "/dev/zero", "/dev/shm/" };
 
@@ -222,17 +223,20 @@ static bool is_memory(const struct mf_mapping *mapping)
 }
 
 /* Calls ops->runs for each part of [START, END) that is memory. */
-static struct mf_error *visit_runs(struct mf_target *target, uint64_t start,
-				   uint64_t end, mf_run_visit *visit,
-				   void *context)
+struct mf_error *mf_target_visit_runs(struct mf_target *target, uint64_t start,
+				      uint64_t end, mf_run_visit *visit,
+				      void *context)
 {
 	const struct mf_mappings *mappings = &target->mappings;
 	size_t i = mf_mappings_after(mappings, start);
 
+	if (!target->ops->runs)
+		return mf_error_create(MF_ERROR_UNSUPPORTED,
+				       "residency of this target is not known");
 	for (; i < mappings->count && mappings->items[i].start < end; i++) {
 		const struct mf_mapping *mapping = &mappings->items[i];
 
-		if (is_memory(mapping))
+		if (mf_mapping_is_memory(mapping))
 			MF_TRY(target->ops->runs(
 				target, MF_MAX(start, mapping->start),
 				MF_MIN(end, mapping->end), visit, context));
@@ -268,7 +272,7 @@ static void paint_mapped(const struct mf_target *target,
 		uint64_t from = MF_MAX(paint->start, mapping->start);
 		uint64_t to = MF_MIN(end, mapping->end);
 
-		if (is_memory(mapping))
+		if (mf_mapping_is_memory(mapping))
 			memset(paint->flags +
 				       (from - paint->start) / paint->page_size,
 			       0, (to - from) / paint->page_size);
@@ -287,10 +291,7 @@ struct mf_error *mf_target_residency(struct mf_target *target, uint64_t start,
 		return NULL;
 	}
 	paint_mapped(target, &paint, end);
-	if (!target->ops->runs)
-		return mf_error_create(MF_ERROR_UNSUPPORTED,
-				       "residency of this target is not known");
-	return visit_runs(target, start, end, paint_run, &paint);
+	return mf_target_visit_runs(target, start, end, paint_run, &paint);
 }
 
 struct count {
@@ -322,10 +323,7 @@ struct mf_error *mf_target_count_pages(struct mf_target *target, uint64_t start,
 	struct mf_page_counts counts = { 0 };
 	struct count count = { &counts, target->info.page_size };
 
-	if (!target->ops->runs)
-		return mf_error_create(MF_ERROR_UNSUPPORTED,
-				       "residency of this target is not known");
-	MF_TRY(visit_runs(target, start, end, count_run, &count));
+	MF_TRY(mf_target_visit_runs(target, start, end, count_run, &count));
 	*ret = counts;
 	return NULL;
 }
@@ -343,6 +341,23 @@ struct mf_error *mf_target_read_pages(struct mf_target *target, uint64_t start,
 		flags = own;
 	MF_TRY(mf_target_residency(target, start, count, flags));
 	return target->ops->read(target, start, count, bytes, flags);
+}
+
+/* ---- for a core file ------------------------------------------------- */
+
+bool mf_target_thread_extra(struct mf_target *target, pid_t tid,
+			    struct mf_thread_extra *ret)
+{
+	return target->ops->thread_extra &&
+	       target->ops->thread_extra(target, tid, ret);
+}
+
+void mf_target_process_extra(struct mf_target *target,
+			     struct mf_process_extra *ret)
+{
+	*ret = (struct mf_process_extra){ 0 };
+	if (target->ops->process_extra)
+		target->ops->process_extra(target, ret);
 }
 
 /* ---- notes ----------------------------------------------------------- */

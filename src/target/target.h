@@ -16,6 +16,9 @@
 typedef void mf_run_visit(void *context, uint64_t start, uint64_t end,
 			  uint8_t flags);
 
+struct mf_thread_extra;
+struct mf_process_extra;
+
 /**
  * A kind of target. To add one (a core, a snapshot):
  *  1. add its name to enum mf_target_kind and an open function to the door;
@@ -43,6 +46,11 @@ struct mf_target_ops {
 	void (*release)(struct mf_target *target);
 	void (*drop_copy)(struct mf_target *target);
 	bool (*is_still)(struct mf_target *target);
+	/** As in extra.h, for a core that is written. */
+	bool (*thread_extra)(struct mf_target *target, pid_t tid,
+			     struct mf_thread_extra *ret);
+	void (*process_extra)(struct mf_target *target,
+			      struct mf_process_extra *ret);
 };
 
 struct mf_target {
@@ -61,6 +69,16 @@ struct mf_target {
 	struct mf_page_cache *cache;
 	void *own; /* the kind's */
 };
+
+/** No device, and nothing that another process fills in: it may be read. */
+bool mf_mapping_is_memory(const struct mf_mapping *mapping);
+
+/**
+ * Visits the pages of [START, END) that are not absent, as far as it is memory.
+ */
+struct mf_error *mf_target_visit_runs(struct mf_target *target, uint64_t start,
+				      uint64_t end, mf_run_visit *visit,
+				      void *context) MF_MUST_CHECK;
 
 struct mf_target *mf_target_create(const struct mf_target_ops *ops, void *own);
 
