@@ -116,6 +116,15 @@ struct mf_error *mf_target_open_live(pid_t pid,
 struct mf_error *mf_target_open_listing(const char *path, unsigned index,
 					struct mf_target **ret) MF_MUST_CHECK;
 
+/**
+ * Opens an ELF core: the kernel's, gdb's, or our own. One that is cut off or
+ * that lies gives what it holds, with partial notes. Errors: no core, or one of
+ * another machine or of a 32-bit process, each with why.
+ */
+struct mf_error *mf_target_open_core(const char *path,
+				     const struct mf_target_options *options,
+				     struct mf_target **ret) MF_MUST_CHECK;
+
 /** Releases, detaches and closes. Takes NULL. */
 void mf_target_close(struct mf_target *target);
 

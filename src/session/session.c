@@ -48,8 +48,9 @@ static struct mf_error *open_process(struct mf_session *session, uint64_t pid)
 }
 
 /* What is read of a pipe is gone: only a file is looked into. */
-static bool is_elf(const char *path)
+static bool is_core(const char *path)
 {
+	static const char elf[] = "\177ELF", zstd[] = "\x28\xb5\x2f\xfd";
 	char magic[4] = { 0 };
 	struct stat status;
 	FILE *file;
@@ -62,7 +63,8 @@ static bool is_elf(const char *path)
 	if (fread(magic, 1, sizeof(magic), file) != sizeof(magic))
 		magic[0] = '\0';
 	fclose(file);
-	return !memcmp(magic, "\177ELF", sizeof(magic));
+	return !memcmp(magic, elf, sizeof(magic)) ||
+	       !memcmp(magic, zstd, sizeof(magic));
 }
 
 static struct mf_error *open_file(struct mf_session *session, const char *path)
@@ -76,15 +78,9 @@ static struct mf_error *open_file(struct mf_session *session, const char *path)
 			"memforensics attach $(pidof -s %s)", path);
 	if (access(path, R_OK) != 0)
 		return mf_error_from_errno(errno, "cannot read '%s'", path);
-	if (is_elf(path))
-		return mf_error_hint(
-			mf_error_why(mf_error_create(MF_ERROR_UNSUPPORTED,
-						     "cannot look at '%s'",
-						     path),
-				     "this version does not read ELF files: "
-				     "it reads live processes and saved maps, "
-				     "smaps and pmap listings"),
-			"memforensics attach PID");
+	if (is_core(path))
+		return mf_target_open_core(path, &session->options.target,
+					   &session->target);
 	return mf_target_open_listing(path, session->options.listing_index,
 				      &session->target);
 }

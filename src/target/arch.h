@@ -43,6 +43,10 @@ extern const bool mf_arch_tls_above;
 /** Of a thread that we stopped; false when it is gone. */
 bool mf_arch_get_registers(pid_t tid, struct mf_registers *ret);
 
+/** Those of NT_PRSTATUS in a core, SIZE bytes; false when they are others. */
+bool mf_arch_take_registers(const void *bytes, size_t size,
+			    struct mf_registers *ret);
+
 /**
  * When REGISTERS are those of a system call that the stop ended with EINTR,
  * and that does nothing twice when it is started again: leaves it to the

@@ -89,6 +89,20 @@ bool mf_arch_set_registers(pid_t tid, const struct mf_registers *registers)
 		      &part) == 0;
 }
 
+/* The thread pointer and the call have notes of their own. */
+bool mf_arch_take_registers(const void *bytes, size_t size,
+			    struct mf_registers *ret)
+{
+	struct registers all = { 0 };
+
+	if (size != sizeof(all.user))
+		return false;
+	memcpy(&all.user, bytes, size);
+	memcpy(ret->raw, &all, sizeof(all));
+	ret->size = sizeof(all);
+	return true;
+}
+
 void mf_arch_undo_eintr(pid_t tid, const struct mf_registers *registers)
 {
 	(void)tid;

@@ -67,6 +67,16 @@ bool mf_arch_set_registers(pid_t tid, const struct mf_registers *registers)
 	return ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &part) == 0;
 }
 
+bool mf_arch_take_registers(const void *bytes, size_t size,
+			    struct mf_registers *ret)
+{
+	if (size != sizeof(struct user_regs_struct))
+		return false;
+	memcpy(ret->raw, bytes, size);
+	ret->size = size;
+	return true;
+}
+
 /*
  * Calls that return -EINTR when a thread is stopped, and wait anew when they
  * are called again: nothing was taken or sent when they say EINTR. Never

@@ -1,0 +1,176 @@
+/*
+ * What a core file is inside its room: what its program headers and notes say,
+ * sorted and checked, and the bytes where they say they are. Nothing of a core
+ * is believed: whoever wrote it may have been killed in the middle, or lie.
+ */
+#ifndef MF_TARGET_CORE_H
+#define MF_TARGET_CORE_H
+
+#include <elf.h>
+
+#include "base/map.h"
+#include "target/core_file.h"
+#include "target/target.h"
+
+/** One PT_LOAD; in mf_core.segments ascending and without overlap. */
+struct mf_core_segment {
+	uint64_t start, end; /* whole pages of memory */
+	uint64_t offset;     /* in the file, of the byte at start */
+	uint64_t held;	     /* bytes from start on that the file has */
+	uint64_t promised;   /* bytes that the file should have */
+	unsigned flags;	     /* PF_* */
+};
+
+/** A mapping of a file, by NT_FILE; ascending and without overlap. */
+struct mf_core_name {
+	uint64_t start, end, offset;
+	const char *path;  /* less " (deleted)" */
+	uint64_t identity; /* equal for equal paths, from 1 on */
+	bool deleted;
+};
+
+/** What the kernel told the program at its start (NT_AUXV); 0: not said. */
+struct mf_core_auxv {
+	uint64_t programs, base, entry, random, execfn, vdso, page_size;
+};
+
+enum mf_core_writer {
+	MF_CORE_BY_KERNEL,
+	MF_CORE_BY_GDB, /* or another that writes it with sections (BFD) */
+	MF_CORE_BY_US,	/* our own notes are in it, and whole */
+};
+
+/** How it is known which pages were in RAM. */
+enum mf_core_residency {
+	MF_CORE_PAGES_HOLES, /* the others are holes of the file */
+	MF_CORE_PAGES_ZEROS, /* guessed: those that are not all zeros */
+	MF_CORE_PAGES_NOTED, /* our own note says */
+};
+
+/** What tells whether a file is the one that is mapped: its first bytes. */
+struct mf_elf_head {
+	Elf64_Ehdr header;
+	Elf64_Phdr programs[64];
+	size_t program_count;
+	uint8_t build_id[64];
+	size_t build_id_size; /* 0: none */
+};
+
+/** A file that the process had mapped. */
+struct mf_core_object {
+	const char *path; /* as the process names it */
+	uint64_t start,
+		end; /* where its first byte is mapped; equal: nowhere */
+	bool looked; /* for a file that agrees */
+	bool head_looked;
+	const char *refusal; /* NULL: some file of this machine agrees */
+	int fd;		     /* -1: not open now */
+	uint64_t size;
+	struct mf_elf_head *head; /* NULL: not in the core, or no ELF */
+};
+
+struct mf_core_run {
+	uint64_t start;
+	uint32_t pages;
+	uint8_t flags;
+};
+
+struct mf_core {
+	struct mf_core_file *file;
+	uint64_t size; /* bytes of the file */
+	Elf64_Ehdr header;
+	enum mf_core_writer writer;
+	enum mf_core_residency residency;
+	MF_VEC(struct mf_core_segment) segments;
+	MF_VEC(struct mf_core_segment) notes; /* PT_NOTEs: offset and held */
+	uint64_t missing;    /* bytes that were promised and are not there */
+	uint64_t senseless;  /* PT_LOADs that say nothing that can be */
+	struct mf_pool pool; /* texts */
+	MF_VEC(struct mf_core_name) names;
+	struct mf_core_auxv auxv;
+	MF_VEC(struct mf_core_run) runs; /* of our own note, ascending */
+	struct mf_map blocks; /* 64 pages each, a bit a page: what residency
+				 was found to be; key: address / size */
+	MF_VEC(struct mf_core_object) objects;
+	struct mf_map object_of_path; /* by hash */
+	unsigned open_files;
+	uint8_t *window;     /* for looking at many pages */
+	bool taken_mappings; /* from our own note */
+};
+
+static inline struct mf_core *mf_core_of(const struct mf_target *target)
+{
+	return target->own;
+}
+
+/* core_headers.c */
+
+/**
+ * Reads the ELF header and the program headers: segments as they stand in the
+ * file, and where the notes are. Errors: no core, or one of another machine.
+ */
+struct mf_error *mf_core_read_headers(struct mf_core *core, const char *path)
+	MF_MUST_CHECK;
+
+/** Sorts and cuts the segments; what is not whole pages is none. */
+void mf_core_settle_segments(struct mf_core *core, uint64_t page_size);
+
+/** The first segment that ends after ADDRESS; segments.count: none. */
+size_t mf_core_segment_after(const struct mf_core *core, uint64_t address);
+
+/** Bytes that the core itself has; false when not all are there. */
+bool mf_core_read_held(struct mf_core *core, uint64_t address, void *bytes,
+		       size_t size);
+
+/* core_records.c */
+
+/** Reads the notes: threads, names, what the process is. */
+void mf_core_read_records(struct mf_target *target);
+
+/* core_mappings.c */
+
+/** Fills target->mappings from segments and names. */
+void mf_core_join_mappings(struct mf_target *target);
+
+/* core_residency.c */
+
+struct mf_error *mf_core_runs(struct mf_target *target, uint64_t start,
+			      uint64_t end, mf_run_visit *visit, void *context);
+
+/** Chooses how residency is known. */
+void mf_core_choose_residency(struct mf_target *target);
+
+/* core_objects.c */
+
+/** Reads what identifies an ELF object whose bytes READ gives by offset. */
+typedef bool mf_elf_read(void *context, uint64_t offset, void *bytes,
+			 size_t size);
+bool mf_elf_read_head(mf_elf_read *read, void *context,
+		      struct mf_elf_head *ret);
+
+/** The file of PATH, noted when it is first asked for. */
+struct mf_core_object *mf_core_object(struct mf_core *core, const char *path);
+
+/** What is mapped of its first bytes, NULL: it is no ELF object, or that is not
+ * in the core. */
+const struct mf_elf_head *mf_core_object_head(struct mf_core *core,
+					      struct mf_core_object *object);
+
+/** Looks for files that agree; notes which there are none of. */
+void mf_core_find_files(struct mf_target *target);
+
+/** Bytes of the file of MAPPING that agrees: how many; 0: there is none. */
+size_t mf_core_read_object(struct mf_target *target,
+			   const struct mf_mapping *mapping, uint64_t offset,
+			   void *bytes, size_t size);
+struct mf_error *mf_core_open_object(struct mf_target *target,
+				     const struct mf_mapping *mapping,
+				     int *ret);
+void mf_core_close_objects(struct mf_core *core);
+
+/* core_pages.c */
+
+struct mf_error *mf_core_read_pages(struct mf_target *target, uint64_t start,
+				    size_t count, void *bytes, uint8_t *flags);
+
+#endif

@@ -1,0 +1,436 @@
+/*
+ * The files that a core names. A core lacks what is in them unchanged; they
+ * are read in its place when they are still what they were: of ELF objects
+ * the build-id must be the one that is in the core, or, where there is none,
+ * all of the first page. Sought below --symfs first, then under their own
+ * names.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "target/core.h"
+
+enum {
+	OPEN_FILES = 64, /* descriptors that are kept */
+	NOTES_MAX = 64 * 1024,
+	FIRST_PAGE = 4096,
+	LISTED = 4, /* files that a note of what is missing names */
+};
+
+/* ---- heads of ELF objects ---------------------------------------------- */
+
+static bool is_head(const Elf64_Ehdr *header)
+{
+	return memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
+	       header->e_ident[EI_CLASS] == ELFCLASS64 &&
+	       header->e_ident[EI_DATA] == ELFDATA2LSB &&
+	       (header->e_type == ET_EXEC || header->e_type == ET_DYN) &&
+	       header->e_phentsize == sizeof(Elf64_Phdr);
+}
+
+/* The build-id among SIZE bytes of notes. */
+static bool find_build_id(const uint8_t *notes, size_t size,
+			  struct mf_elf_head *ret)
+{
+	size_t at = 0;
+
+	while (size - at >= sizeof(Elf64_Nhdr)) {
+		const Elf64_Nhdr note = mf_load(Elf64_Nhdr, notes + at);
+		uint64_t name = at + sizeof(note);
+		uint64_t text = name + ((note.n_namesz + UINT64_C(3)) & ~3ULL);
+		uint64_t next = text + ((note.n_descsz + UINT64_C(3)) & ~3ULL);
+
+		if (text > size || note.n_descsz > size - text)
+			return false;
+		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
+		    memcmp(notes + name, "GNU", 4) == 0 && note.n_descsz &&
+		    note.n_descsz <= sizeof(ret->build_id)) {
+			memcpy(ret->build_id, notes + text, note.n_descsz);
+			ret->build_id_size = note.n_descsz;
+			return true;
+		}
+		if (next >= size)
+			return false;
+		at = next;
+	}
+	return false;
+}
+
+static bool read_notes(mf_elf_read *read, void *context,
+		       const Elf64_Phdr *program, struct mf_elf_head *ret)
+{
+	mf_auto_free uint8_t *notes = NULL;
+
+	if (program->p_type != PT_NOTE || !program->p_filesz ||
+	    program->p_filesz > NOTES_MAX)
+		return false;
+	notes = mf_calloc(1, program->p_filesz);
+	return read(context, program->p_offset, notes, program->p_filesz) &&
+	       find_build_id(notes, program->p_filesz, ret);
+}
+
+bool mf_elf_read_head(mf_elf_read *read, void *context, struct mf_elf_head *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (!read(context, 0, &ret->header, sizeof(ret->header)) ||
+	    !is_head(&ret->header))
+		return false;
+	ret->program_count = MF_MIN((size_t)ret->header.e_phnum,
+				    MF_ARRAY_SIZE(ret->programs));
+	if (!read(context, ret->header.e_phoff, ret->programs,
+		  ret->program_count * sizeof(ret->programs[0])))
+		ret->program_count = 0;
+	for (size_t i = 0; i < ret->program_count; i++)
+		if (read_notes(read, context, &ret->programs[i], ret))
+			break;
+	return true;
+}
+
+/* ---- those of the core ------------------------------------------------- */
+
+/* FNV-1a, and then mixed. */
+static uint64_t hash_text(const char *text)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+	return mf_hash64(hash);
+}
+
+struct mf_core_object *mf_core_object(struct mf_core *core, const char *path)
+{
+	uint64_t hash = hash_text(path);
+	const uint64_t *known;
+
+	while ((known = mf_map_get(&core->object_of_path, hash))) {
+		if (strcmp(core->objects.items[*known].path, path) == 0)
+			return &core->objects.items[*known];
+		hash++;
+	}
+	mf_map_set(&core->object_of_path, hash, core->objects.count);
+	mf_vec_push(&core->objects,
+		    (struct mf_core_object){
+			    .path = mf_pool_strdup(&core->pool, path),
+			    .fd = -1,
+		    });
+	return &core->objects.items[core->objects.count - 1];
+}
+
+struct held_file {
+	struct mf_core *core;
+	const struct mf_core_object *object;
+};
+
+static bool read_held(void *context, uint64_t offset, void *bytes, size_t size)
+{
+	const struct held_file *file = context;
+	uint64_t room = file->object->end - file->object->start;
+
+	return offset <= room && size <= room - offset &&
+	       mf_core_read_held(file->core, file->object->start + offset,
+				 bytes, size);
+}
+
+const struct mf_elf_head *mf_core_object_head(struct mf_core *core,
+					      struct mf_core_object *object)
+{
+	struct held_file file = { core, object };
+
+	if (object->head_looked)
+		return object->head;
+	object->head_looked = true;
+	if (object->start == object->end)
+		return NULL;
+	object->head = mf_new(struct mf_elf_head);
+	if (!mf_elf_read_head(read_held, &file, object->head)) {
+		free(object->head);
+		object->head = NULL;
+	}
+	return object->head;
+}
+
+/* ---- those of this machine --------------------------------------------- */
+
+static bool read_file(int fd, uint64_t offset, void *bytes, size_t size)
+{
+	uint8_t *to = bytes;
+
+	while (size) {
+		ssize_t got = offset > INT64_MAX
+				      ? 0
+				      : pread(fd, to, size, (off_t)offset);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		to += got;
+		offset += (uint64_t)got;
+		size -= (size_t)got;
+	}
+	return true;
+}
+
+static bool read_open_file(void *context, uint64_t offset, void *bytes,
+			   size_t size)
+{
+	const int *fd = context;
+
+	return read_file(*fd, offset, bytes, size);
+}
+
+static bool has_same_page(struct mf_core *core,
+			  const struct mf_core_object *object, int fd)
+{
+	uint8_t held[FIRST_PAGE], named[FIRST_PAGE];
+
+	return mf_core_read_held(core, object->start, held, sizeof(held)) &&
+	       read_file(fd, 0, named, sizeof(named)) &&
+	       memcmp(held, named, sizeof(held)) == 0;
+}
+
+/* Why the file is not the one that was mapped, or NULL. */
+static const char *disagreement(struct mf_core *core,
+				struct mf_core_object *object, int fd)
+{
+	const struct mf_elf_head *held = mf_core_object_head(core, object);
+	mf_auto_free struct mf_elf_head *named = mf_new(struct mf_elf_head);
+
+	if (!held)
+		return "cannot be compared with the core";
+	if (!mf_elf_read_head(read_open_file, &fd, named))
+		return "is another";
+	if (!held->build_id_size)
+		return has_same_page(core, object, fd) ? NULL : "is another";
+	if (held->build_id_size == named->build_id_size &&
+	    memcmp(held->build_id, named->build_id, held->build_id_size) == 0)
+		return NULL;
+	return "is another";
+}
+
+static int open_plain(const char *path, uint64_t *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat status;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+		*size = (uint64_t)status.st_size;
+		return fd;
+	}
+	close(fd);
+	return -1;
+}
+
+/* A descriptor, or -1 and why not. */
+static int try_path(struct mf_core *core, struct mf_core_object *object,
+		    const char *path)
+{
+	int fd = open_plain(path, &object->size);
+	const char *why;
+
+	if (fd < 0) {
+		if (!object->refusal)
+			object->refusal = "is not there";
+		return -1;
+	}
+	why = disagreement(core, object, fd);
+	if (!why)
+		return fd;
+	object->refusal = why;
+	close(fd);
+	return -1;
+}
+
+static int find_file(struct mf_target *target, struct mf_core_object *object)
+{
+	struct mf_core *core = mf_core_of(target);
+	int fd = -1;
+
+	object->refusal = NULL;
+	if (object->path[0] != '/') {
+		object->refusal = "has no path";
+		return -1;
+	}
+	if (target->options.symfs) {
+		mf_auto_free char *path = mf_asprintf(
+			"%s%s", target->options.symfs, object->path);
+
+		fd = try_path(core, object, path);
+	}
+	if (fd < 0)
+		fd = try_path(core, object, object->path);
+	if (fd >= 0)
+		object->refusal = NULL;
+	return fd;
+}
+
+static void close_object(struct mf_core *core, struct mf_core_object *object)
+{
+	if (object->fd < 0)
+		return;
+	close(object->fd);
+	object->fd = -1;
+	core->open_files--;
+}
+
+/* As many as there may be are open: one of them goes. */
+static void make_room(struct mf_core *core)
+{
+	if (core->open_files < OPEN_FILES)
+		return;
+	mf_vec_foreach(object, &core->objects)
+		close_object(core, object);
+}
+
+/* Opens the file that agrees; false when there is none. */
+static bool open_object(struct mf_target *target, struct mf_core_object *object)
+{
+	struct mf_core *core = mf_core_of(target);
+
+	if (object->fd >= 0)
+		return true;
+	if (object->looked && object->refusal)
+		return false;
+	object->looked = true;
+	make_room(core);
+	object->fd = find_file(target, object);
+	if (object->fd < 0)
+		return false;
+	core->open_files++;
+	return true;
+}
+
+static struct mf_core_object *object_of(struct mf_core *core,
+					const struct mf_mapping *mapping)
+{
+	return mapping->inode && mapping->path[0] == '/'
+		       ? mf_core_object(core, mapping->path)
+		       : NULL;
+}
+
+size_t mf_core_read_object(struct mf_target *target,
+			   const struct mf_mapping *mapping, uint64_t offset,
+			   void *bytes, size_t size)
+{
+	struct mf_core_object *object = object_of(mf_core_of(target), mapping);
+
+	if (!object || !open_object(target, object) || offset >= object->size)
+		return 0;
+	size = MF_MIN(size, object->size - offset);
+	return read_file(object->fd, offset, bytes, size) ? size : 0;
+}
+
+struct mf_error *mf_core_open_object(struct mf_target *target,
+				     const struct mf_mapping *mapping, int *ret)
+{
+	struct mf_core_object *object = object_of(mf_core_of(target), mapping);
+	struct mf_error *error = mf_error_create(
+		MF_ERROR_FAILED, "cannot open %s", mapping->path);
+	int fd = -1;
+
+	if (!object)
+		return mf_error_why(error, "no file is behind this mapping");
+	if (!open_object(target, object))
+		return mf_error_why(error, "it %s", object->refusal);
+	fd = fcntl(object->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return mf_error_why(error, "%s", strerror(errno));
+	mf_error_destroy(error);
+	*ret = fd;
+	return NULL;
+}
+
+void mf_core_close_objects(struct mf_core *core)
+{
+	mf_vec_foreach(object, &core->objects) {
+		close_object(core, object);
+		free(object->head);
+	}
+	mf_vec_deinit(&core->objects);
+	mf_map_deinit(&core->object_of_path);
+}
+
+/* ---- what there is none of ---------------------------------------------- */
+
+/* Bytes of its mapping that can be read and are not in the core. */
+static bool is_lacking(const struct mf_core *core,
+		       const struct mf_mapping *mapping)
+{
+	size_t i = mf_core_segment_after(core, mapping->start);
+	const struct mf_core_segment *segment;
+
+	if (!mapping->inode || !(mapping->perms & MF_PERM_READ) ||
+	    mapping->perms & MF_PERM_SHARED)
+		return false;
+	if (i == core->segments.count)
+		return true;
+	segment = &core->segments.items[i];
+	return segment->start > mapping->start ||
+	       segment->start + segment->held < mapping->end;
+}
+
+struct absentees {
+	struct mf_buffer text;
+	size_t objects, listed, data;
+};
+
+static void add_absentee(struct absentees *absentees,
+			 const struct mf_core_object *object)
+{
+	if (!object->head) {
+		absentees->data++;
+		return;
+	}
+	if (absentees->objects++ >= LISTED)
+		return;
+	mf_buffer_printf(&absentees->text, "%s%s %s",
+			 absentees->listed++ ? ", " : "", object->path,
+			 object->refusal);
+}
+
+static void tell(struct mf_target *target, struct absentees *absentees)
+{
+	if (absentees->objects > absentees->listed)
+		mf_buffer_printf(&absentees->text, ", and %zu more",
+				 absentees->objects - absentees->listed);
+	if (absentees->objects)
+		mf_target_note_partial(
+			target, "files", "of what the core lacks, %s%s",
+			mf_buffer_text(&absentees->text),
+			target->options.symfs
+				? ""
+				: " (--symfs names a folder with them)");
+	if (absentees->data)
+		mf_target_note_partial(target, "files",
+				       "bytes of %zu mapped files that are not "
+				       "code are not in the core",
+				       absentees->data);
+}
+
+void mf_core_find_files(struct mf_target *target)
+{
+	struct mf_core *core = mf_core_of(target);
+	struct absentees absentees = { 0 };
+
+	for (size_t i = 0; i < target->mappings.count; i++) {
+		const struct mf_mapping *mapping = &target->mappings.items[i];
+		struct mf_core_object *object;
+
+		if (!is_lacking(core, mapping))
+			continue;
+		object = object_of(core, mapping);
+		if (object && !object->looked && !open_object(target, object))
+			add_absentee(&absentees, object);
+	}
+	tell(target, &absentees);
+	mf_buffer_deinit(&absentees.text);
+}
