@@ -188,7 +188,7 @@ generated: $(GENERATED)
 # all processors unless -j was given.
 AGAIN	= --no-print-directory \
 	  $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
-.PHONY: check demo bench lint format fuzz
+.PHONY: check demo bench soak lint format fuzz
 check:
 	$(Q)contrib/deps build check
 	$(Q)$(MAKE) $(AGAIN) all units fuzzers fixtures
@@ -203,6 +203,14 @@ bench:
 	$(Q)contrib/deps build bench
 	$(Q)$(MAKE) $(AGAIN) all fixtures
 	$(Q)O='$(O)' contrib/bench/run
+
+# ROUNDS of each part; PARTS of those that tests/cli/soak --list tells of.
+ROUNDS	?= 1000
+soak:
+	$(Q)contrib/deps build check
+	$(Q)$(MAKE) $(AGAIN) all fixtures
+	$(Q)O='$(O)' tests/cli/soak --rounds $(ROUNDS) $(if $(SEED),--seed \
+		$(SEED)) $(PARTS)
 
 # libFuzzer comes with clang; what it finds stays in $(FUZZED).
 FUZZED	:= build-fuzz
@@ -248,6 +256,7 @@ help:
 	'check      build, then all tests' \
 	'demo       build, then find the leak of a small program' \
 	'bench      measure against gdb and gcore' \
+	'soak       ROUNDS=1000 looks at processes under load, each way' \
 	'fuzz       each fuzzer for FUZZ_SECONDS=60 (needs clang)' \
 	'lint       the style and the static checks' \
 	'format     clang-format over all sources' \

@@ -77,7 +77,7 @@ is_free() {
 }
 
 @test "killed at 400 random moments: never stopped, never changed" {
-	run "$FIXTURES/killer" main 400 "$victim" "$MEMFORENSICS" arenas \
+	run "$FIXTURES/killer" main 400 "$RANDOM" "$victim" "$MEMFORENSICS" arenas \
 		--stop brief --max-pause 10s "$victim"
 	echo "$output"
 	[ "$status" -eq 0 ]
@@ -91,7 +91,7 @@ is_free() {
 @test "its holder killed at 100 random moments: never stopped, never changed" {
 	# the sanitizer's leak checker has a child too, and waits for it forever
 	export ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0
-	run "$FIXTURES/killer" child 100 "$victim" "$MEMFORENSICS" arenas \
+	run "$FIXTURES/killer" child 100 "$RANDOM" "$victim" "$MEMFORENSICS" arenas \
 		--stop brief --max-pause 10s "$victim"
 	echo "$output"
 	[ "$status" -eq 0 ]
