@@ -257,13 +257,14 @@ bool mf_arch_build_frames(pid_t tid, const struct mf_registers *registers,
 	at = (top - size) & ~(uint64_t)(ALIGNMENT - 1);
 	own.context.fpstate = at;
 	own.flags |= HAS_XSTATE;
-	ret->own = at - sizeof(own);
-	ret->child = ret->own - sizeof(child);
-	ret->start = ret->child;
+	/* lowest is the thread's own: what is below that may be used */
+	ret->child = at - sizeof(child);
+	ret->own = ret->child - sizeof(own);
+	ret->start = ret->own;
 	ret->size = at + size - ret->start;
 	fill_child(code, ret->child, &child);
-	memcpy(ret->bytes, &child, sizeof(child));
-	memcpy(ret->bytes + (ret->own - ret->start), &own, sizeof(own));
+	memcpy(ret->bytes, &own, sizeof(own));
+	memcpy(ret->bytes + (ret->child - ret->start), &child, sizeof(child));
 	memcpy(ret->bytes + (at - ret->start), xstate, size);
 	return true;
 }

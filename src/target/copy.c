@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "target/holder_link.h"
 #include "target/remote.h"
+#include "target/seccomp.h"
 
 enum {
 	CODE_WINDOW = 65536,  /* bytes of code looked at at once */
@@ -164,6 +165,8 @@ static const char *explain_outcome(struct mf_target *target,
 		return "none of its threads can make one now";
 	case MF_COPY_NAMESPACE:
 		return "its children would be in another pid namespace";
+	case MF_COPY_SECCOMP:
+		return mf_seccomp_text((enum mf_seccomp)copy->number);
 	case MF_COPY_LATE:
 		return "it took longer than --max-pause";
 	default:

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -36,6 +37,7 @@ enum {
 	TIDS = 1 << 22, /* PID_MAX_LIMIT of a 64-bit kernel */
 	TICK_US = 1000,
 	PASSES_MAX = 1000,
+	LEAST_NICE = -20,
 };
 
 /* Which tids are in shared->threads. */
@@ -409,6 +411,8 @@ void mf_holder_run(int socket, int task, struct mf_holder_shared *shared)
 
 	setpgid(0, 0);
 	prctl(PR_SET_NAME, "mf-holder");
+	/* the target waits for it; where that is not allowed, so be it */
+	setpriority(PRIO_PROCESS, 0, LEAST_NICE);
 	set_up_signals();
 	close_others(socket, task);
 	while (!tracer.leftover && receive(&tracer, &request) &&

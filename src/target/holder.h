@@ -71,6 +71,7 @@ enum mf_copy_outcome {
 	MF_COPY_STOPPED,   /* it is stopped, and stays so: nobody can act */
 	MF_COPY_NO_THREAD, /* none can act */
 	MF_COPY_NAMESPACE, /* a child of it would be in another pid namespace */
+	MF_COPY_SECCOMP,   /* seccomp is in the way: number is mf_seccomp */
 	MF_COPY_FAILED,	   /* clone failed, with number */
 	MF_COPY_LATE,	   /* it took longer than the pause may */
 };

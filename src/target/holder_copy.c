@@ -26,6 +26,7 @@
 #include "target/holder.h"
 #include "target/proc.h"
 #include "target/remote.h"
+#include "target/seccomp.h"
 
 enum {
 	TRIES = 64,	    /* threads that are tried, of many */
@@ -249,17 +250,20 @@ static enum mf_copy_outcome clone_it(struct mf_tracer *tracer)
 static enum mf_copy_outcome make_copy(struct mf_tracer *tracer)
 {
 	struct mf_holder_shared *shared = tracer->shared;
+	enum mf_copy_outcome outcome;
 
 	if (is_stopped(shared))
 		return MF_COPY_STOPPED;
 	if (!choose_actor(tracer))
 		return MF_COPY_NO_THREAD;
 	shared->copy.actor = remote.tid;
-	if (!keeps_namespace(tracer->task, remote.tid)) {
+	shared->copy.number = (int)mf_seccomp_check(tracer->task, remote.tid);
+	outcome = !keeps_namespace(tracer->task, remote.tid) ? MF_COPY_NAMESPACE
+		  : shared->copy.number			     ? MF_COPY_SECCOMP
+							     : clone_it(tracer);
+	if (outcome == MF_COPY_NAMESPACE || outcome == MF_COPY_SECCOMP)
 		mf_remote_clean(&remote, remote.tid);
-		return MF_COPY_NAMESPACE;
-	}
-	return clone_it(tracer);
+	return outcome;
 }
 
 void mf_tracer_make_copy(struct mf_tracer *tracer)
