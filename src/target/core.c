@@ -71,11 +71,14 @@ static void measure(struct mf_target *target, struct mf_mapping *mapping)
 		(pages.present - MF_MIN(pages.file, pages.present)) * page_size;
 }
 
+/* Our own note has the kernel's. */
 static void measure_all(struct mf_target *target)
 {
 	struct mf_status *status = &target->info.status;
 
 	target->info.abilities |= MF_CAN_USAGE;
+	if (mf_core_of(target)->noted_mappings)
+		return;
 	for (size_t i = 0; i < target->mappings.count; i++) {
 		struct mf_mapping *mapping = &target->mappings.items[i];
 
@@ -140,7 +143,7 @@ static void tell_undumped(struct mf_target *target)
 		    mapping->perms & MF_PERM_WRITE)
 			size += segment->end - segment->start;
 	}
-	if (size)
+	if (size && !core->noted_residency)
 		mf_target_note_partial(
 			target, "memory",
 			"%s that can be written to are not in the core: taken "

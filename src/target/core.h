@@ -37,7 +37,6 @@ struct mf_core_auxv {
 enum mf_core_writer {
 	MF_CORE_BY_KERNEL,
 	MF_CORE_BY_GDB, /* or another that writes it with sections (BFD) */
-	MF_CORE_BY_US,	/* our own notes are in it, and whole */
 };
 
 /** How it is known which pages were in RAM. */
@@ -59,6 +58,8 @@ struct mf_elf_head {
 /** A file that the process had mapped. */
 struct mf_core_object {
 	const char *path; /* as the process names it */
+	uint64_t inode;	  /* by our own note; 0: not known */
+	uint32_t dev_major, dev_minor;
 	uint64_t start,
 		end; /* where its first byte is mapped; equal: nowhere */
 	bool looked; /* for a file that agrees */
@@ -88,14 +89,16 @@ struct mf_core {
 	struct mf_pool pool; /* texts */
 	MF_VEC(struct mf_core_name) names;
 	struct mf_core_auxv auxv;
-	MF_VEC(struct mf_core_run) runs; /* of our own note, ascending */
+	bool noted_mappings, noted_residency; /* by our own notes */
+	uint64_t noted_s;		      /* when, by them; 0: not known */
+	MF_VEC(struct mf_core_run) runs;      /* of our own note, ascending */
+	uint64_t runs_page_size;
 	struct mf_map blocks; /* 64 pages each, a bit a page: what residency
 				 was found to be; key: address / size */
 	MF_VEC(struct mf_core_object) objects;
 	struct mf_map object_of_path; /* by hash */
 	unsigned open_files;
-	uint8_t *window;     /* for looking at many pages */
-	bool taken_mappings; /* from our own note */
+	uint8_t *window; /* for looking at many pages */
 };
 
 static inline struct mf_core *mf_core_of(const struct mf_target *target)
@@ -127,9 +130,15 @@ bool mf_core_read_held(struct mf_core *core, uint64_t address, void *bytes,
 /** Reads the notes: threads, names, what the process is. */
 void mf_core_read_records(struct mf_target *target);
 
+/* core_own.c */
+
+/** A note of our own, of TYPE. */
+void mf_core_take_own(struct mf_target *target, uint32_t type,
+		      const void *bytes, size_t size);
+
 /* core_mappings.c */
 
-/** Fills target->mappings from segments and names. */
+/** Fills target->mappings from segments and names, unless our own note has. */
 void mf_core_join_mappings(struct mf_target *target);
 
 /* core_residency.c */

@@ -321,10 +321,35 @@ static void name_executable(struct join *join)
 			mf_pool_strdup(&join->target->pool, program->path);
 }
 
+/* Which files they were, by the kernel's own numbers. */
+static void identify_objects(struct join *join)
+{
+	for (size_t i = 0; i < join->target->mappings.count; i++) {
+		const struct mf_mapping *mapping =
+			&join->target->mappings.items[i];
+		struct mf_core_object *object;
+
+		if (!mapping->inode || mapping->path[0] != '/')
+			continue;
+		object = mf_core_object(join->core, mapping->path);
+		object->inode = mapping->inode;
+		object->dev_major = mapping->dev_major;
+		object->dev_minor = mapping->dev_minor;
+		if (!mapping->offset && object->start == object->end) {
+			object->start = mapping->start;
+			object->end = mapping->end;
+		}
+	}
+}
+
 void mf_core_join_mappings(struct mf_target *target)
 {
 	struct join join = { .target = target, .core = mf_core_of(target) };
 
+	if (join.core->noted_mappings) {
+		identify_objects(&join);
+		return;
+	}
 	join_pieces(&join);
 	name_vsyscall(&join);
 	name_vdso(&join);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -196,6 +197,31 @@ static bool has_same_page(struct mf_core *core,
 	       memcmp(held, named, sizeof(held)) == 0;
 }
 
+/* Some file systems (btrfs, overlayfs) show other device numbers in maps than
+ * in stat, both with the major number 0. */
+static bool is_same_device(const struct mf_core_object *object, dev_t device)
+{
+	unsigned number = major(device);
+
+	return number == object->dev_major &&
+	       (!number || minor(device) == object->dev_minor);
+}
+
+/* Where our own note says which file it was: the same, and since then nobody
+ * wrote to it. */
+static bool is_same_file(const struct mf_core *core,
+			 const struct mf_core_object *object, int fd)
+{
+	struct stat status;
+
+	return object->inode && core->noted_s && fstat(fd, &status) == 0 &&
+	       status.st_ino == object->inode &&
+	       is_same_device(object, status.st_dev) &&
+	       status.st_mtim.tv_sec >= 0 && status.st_ctim.tv_sec >= 0 &&
+	       (uint64_t)status.st_mtim.tv_sec < core->noted_s &&
+	       (uint64_t)status.st_ctim.tv_sec < core->noted_s;
+}
+
 /* Why the file is not the one that was mapped, or NULL. */
 static const char *disagreement(struct mf_core *core,
 				struct mf_core_object *object, int fd)
@@ -204,7 +230,9 @@ static const char *disagreement(struct mf_core *core,
 	mf_auto_free struct mf_elf_head *named = mf_new(struct mf_elf_head);
 
 	if (!held)
-		return "cannot be compared with the core";
+		return is_same_file(core, object, fd)
+			       ? NULL
+			       : "cannot be compared with the core";
 	if (!mf_elf_read_head(read_open_file, &fd, named))
 		return "is another";
 	if (!held->build_id_size)

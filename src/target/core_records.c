@@ -12,11 +12,14 @@
 #include "base/units.h"
 #include "target/arch.h"
 #include "target/core.h"
+#include "target/core_notes.h"
 
 enum {
 	RECORDS_MAX = 1 << 22,
 	THREADS_MAX = 1 << 20,
 	OWNER_MAX = 16, /* bytes of an owner's name that tell it */
+	OWN_MAX = 4,	/* notes of our own */
+	OWN_BYTES_MAX = 64 << 20,
 	NAMES_MAX = 1 << 20,
 	FILES_BYTES_MAX = 64 << 20, /* the kernel's own limit is 16 MiB */
 	AUXV_MAX = 4096,
@@ -38,6 +41,8 @@ struct reader {
 	unsigned count;	    /* of records */
 	size_t bad_names;   /* of NT_FILE */
 	bool any_registers; /* a thread was seen */
+	struct record own[OWN_MAX];
+	size_t own_count;
 };
 
 /* The bytes of RECORD in new memory and a NUL after them, or NULL. */
@@ -283,8 +288,29 @@ static const struct kind kinds[] = {
 	{ "LINUX", NT_ARM_SYSTEM_CALL, take_call },
 };
 
+/* Taken last: they say more of what the others say. */
+static void keep_own(struct reader *reader, const struct record *record)
+{
+	if (strcmp(record->owner, MF_NOTE_OWNER) == 0 &&
+	    reader->own_count < OWN_MAX)
+		reader->own[reader->own_count++] = *record;
+}
+
+static void take_own(struct reader *reader)
+{
+	for (size_t i = 0; i < reader->own_count; i++) {
+		mf_auto_free uint8_t *bytes =
+			take_bytes(reader, &reader->own[i], OWN_BYTES_MAX);
+
+		if (bytes)
+			mf_core_take_own(reader->target, reader->own[i].type,
+					 bytes, reader->own[i].size);
+	}
+}
+
 static void take_record(struct reader *reader, const struct record *record)
 {
+	keep_own(reader, record);
 	for (size_t i = 0; i < MF_ARRAY_SIZE(kinds); i++)
 		if (record->type == kinds[i].type &&
 		    strcmp(record->owner, kinds[i].owner) == 0)
@@ -345,12 +371,13 @@ void mf_core_read_records(struct mf_target *target)
 	mf_vec_foreach(notes, &reader.core->notes)
 		read_notes(&reader, notes);
 	settle_names(&reader);
-	target->info.thread_count = (unsigned)target->threads.count;
 	name_main_thread(target);
 	page_size = reader.core->auxv.page_size;
 	if (page_size >= PAGE_SIZE_MIN && page_size <= PAGE_SIZE_MAX &&
 	    !(page_size & (page_size - 1)))
 		target->info.page_size = (uint32_t)page_size;
+	take_own(&reader);
+	target->info.thread_count = (unsigned)target->threads.count;
 	if (reader.bad_names)
 		mf_target_note_partial(target, "core file",
 				       "%zu names of mapped files make no "

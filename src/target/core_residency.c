@@ -294,7 +294,7 @@ void mf_core_choose_residency(struct mf_target *target)
 {
 	struct mf_core *core = mf_core_of(target);
 
-	if (core->runs.count) {
+	if (core->noted_residency) {
 		core->residency = MF_CORE_PAGES_NOTED;
 		return;
 	}
