@@ -58,9 +58,11 @@ static bool read_remote(pid_t pid, uint64_t address, void *bytes, size_t size)
 static bool write_remote(pid_t pid, uint64_t address, const void *bytes,
 			 size_t size)
 {
-	struct iovec local = { (void *)(uintptr_t)bytes, size };
+	struct iovec local = { .iov_len = size };
 	struct iovec remote = { mf_remote_pointer(address), size };
 
+	/* which is only read from, whatever its type says */
+	memcpy(&local.iov_base, &bytes, sizeof(bytes));
 	return process_vm_writev(pid, &local, 1, &remote, 1, 0) ==
 	       (ssize_t)size;
 }

@@ -12,13 +12,13 @@
 #include "target/arch.h"
 
 struct mf_remote {
-	pid_t tid;
-	const struct mf_remote_code *code;
-	struct mf_registers registers; /* as they were */
-	uint64_t mask;		       /* of signals, as it was */
 	struct mf_frames frames;
 	unsigned char below[MF_FRAMES]; /* what was where the frames are */
-	pid_t child;			/* that the call has made; 0: none */
+	struct mf_registers registers;	/* as they were */
+	const struct mf_remote_code *code;
+	uint64_t mask; /* of signals, as it was */
+	pid_t tid;
+	pid_t child; /* that the call has made; 0: none */
 };
 
 /** What a thread is to call; arguments as system calls take them. */
