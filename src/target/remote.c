@@ -89,17 +89,23 @@ bool mf_remote_knows(pid_t pid, const struct mf_remote_code *code)
 /*
  * A thread in a restartable sequence must not leave it unseen: the kernel would
  * take it for left, and not abort it (rseq(2)). There are none in a system
- * call; older kernels do not tell of others.
+ * call; older kernels do not tell of others. False: in none; else *ABORT is
+ * where the sequence is to go on when it is aborted, 0: not known.
  */
-static bool is_in_sequence(pid_t tid, const struct mf_thread *thread)
+static bool is_in_sequence(pid_t tid, const struct mf_registers *registers,
+			   uint64_t *abort)
 {
+	struct mf_thread thread = { .tid = tid };
 	struct rseq_configuration rseq;
 	struct rseq_section section;
+	uint32_t signature;
 	uint64_t pointer;
 
+	*abort = 0;
+	mf_arch_fill_thread(registers, &thread);
 	if (ptrace((enum __ptrace_request)GET_RSEQ_CONFIGURATION, tid,
 		   mf_remote_pointer(sizeof(rseq)), &rseq) < 0)
-		return !thread->in_syscall;
+		return !thread.in_syscall;
 	if (!rseq.pointer)
 		return false;
 	/* cpu_id_start, cpu_id, then the pointer to the section */
@@ -108,8 +114,29 @@ static bool is_in_sequence(pid_t tid, const struct mf_thread *thread)
 		return true;
 	if (!pointer)
 		return false;
-	return !read_remote(tid, pointer, &section, sizeof(section)) ||
-	       thread->pc - section.start < section.length;
+	if (!read_remote(tid, pointer, &section, sizeof(section)))
+		return true;
+	if (thread.pc - section.start >= section.length)
+		return false;
+	if (!section.version && !section.flags &&
+	    read_remote(tid, section.abort - sizeof(signature), &signature,
+			sizeof(signature)) &&
+	    signature == rseq.signature)
+		*abort = section.abort;
+	return true;
+}
+
+bool mf_remote_leave_sequence(pid_t tid, struct mf_registers *registers)
+{
+	struct mf_registers aborted = *registers;
+	uint64_t abort;
+
+	if (!is_in_sequence(tid, registers, &abort) || !abort ||
+	    !mf_arch_set_pc(&aborted, abort) ||
+	    !mf_arch_set_registers(tid, &aborted))
+		return false;
+	*registers = aborted;
+	return true;
 }
 
 int mf_remote_prepare(struct mf_remote *remote, pid_t tid,
@@ -117,7 +144,7 @@ int mf_remote_prepare(struct mf_remote *remote, pid_t tid,
 		      uint64_t top)
 {
 	struct mf_frames *frames = &remote->frames;
-	struct mf_thread thread = { .tid = tid };
+	uint64_t abort;
 
 	remote->tid = tid;
 	remote->code = code;
@@ -126,10 +153,9 @@ int mf_remote_prepare(struct mf_remote *remote, pid_t tid,
 	    ptrace(PTRACE_GETSIGMASK, tid, mf_remote_pointer(SIGNALS_SIZE),
 		   &remote->mask) != 0)
 		return ESRCH;
-	mf_arch_fill_thread(&remote->registers, &thread);
 	if (!top)
 		top = mf_arch_stack_end(&remote->registers);
-	if (!top || is_in_sequence(tid, &thread))
+	if (!top || is_in_sequence(tid, &remote->registers, &abort))
 		return EBUSY;
 	if (!mf_arch_build_frames(tid, &remote->registers, remote->mask, code,
 				  top, frames) ||

@@ -49,6 +49,13 @@ int mf_remote_prepare(struct mf_remote *remote, pid_t tid,
 int mf_remote_act(struct mf_remote *remote, const struct mf_remote_call *call,
 		  int64_t *ret);
 
+/**
+ * TID stopped in a restartable sequence, which ends it: takes it to where the
+ * kernel would take it when it runs on. False when it is in none, or cannot be
+ * taken there; else *REGISTERS are the new ones.
+ */
+bool mf_remote_leave_sequence(pid_t tid, struct mf_registers *registers);
+
 /** Puts everything back as it was; the thread stays stopped. */
 void mf_remote_cure(struct mf_remote *remote);
 
