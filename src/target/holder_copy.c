@@ -1,8 +1,8 @@
 /*
  * How the holder makes a copy of a process that it holds, and ends it without a
- * trace. The copy is a child of the target that shares its files (so that none
- * stays open because of it), sends no signal when it ends, and never runs: it
- * stays in the stop that it is born in, and ends with the holder.
+ * trace. The copy is a child of the target that is born with its files shared
+ * (so that none is held open) and gives them up, sends no signal when it ends,
+ * and never runs: it stays in a stop, and ends with the holder.
  *
  * One thread of the target makes it, and takes its exit status later: one whose
  * stack has room, and that is in no restartable sequence. Between, nobody in
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -273,7 +274,6 @@ static enum mf_copy_outcome clone_it(struct mf_tracer *tracer)
 		copy->number = (int)-result;
 	if (!is_born)
 		return MF_COPY_FAILED;
-	mf_remote_clean(&remote, copy->pid);
 	return began_ns + copy->clone_ns > call.deadline_ns ? MF_COPY_LATE
 							    : MF_COPY_TAKEN;
 }
@@ -306,6 +306,34 @@ void mf_tracer_make_copy(struct mf_tracer *tracer)
 	copy->outcome = make_copy(tracer);
 	if (copy->outcome == MF_COPY_LATE)
 		mf_tracer_end_copy(tracer);
+}
+
+/*
+ * Gives up the files that the copy shares with the target: else whoever waits
+ * for the end of one would wait for the copy, too, when the target ends. Where
+ * the kernel does not know how (before 5.9), they stay shared.
+ */
+static void leave_files(void)
+{
+	const struct mf_remote_call call = {
+		.number = SYS_close_range,
+		.arguments = { 0, UINT32_MAX, CLOSE_RANGE_UNSHARE },
+		.deadline_ns = UINT64_MAX,
+		.options = PTRACE_O_EXITKILL,
+	};
+	static struct mf_remote alone;
+	int64_t result;
+
+	if (mf_remote_take_child(&remote, &alone))
+		mf_remote_act(&alone, &call, &result);
+}
+
+void mf_tracer_finish_copy(const struct mf_tracer *tracer)
+{
+	if (tracer->shared->copy.outcome != MF_COPY_TAKEN)
+		return;
+	leave_files();
+	mf_remote_clean(&remote, tracer->shared->copy.pid);
 }
 
 /* ---- ending it ----------------------------------------------------------------- */

@@ -169,6 +169,16 @@ int mf_remote_prepare(struct mf_remote *remote, pid_t tid,
 	return EFAULT;
 }
 
+bool mf_remote_take_child(const struct mf_remote *remote,
+			  struct mf_remote *alone)
+{
+	alone->tid = remote->child;
+	alone->code = remote->code;
+	alone->child = 0;
+	alone->frames.own = remote->frames.child;
+	return mf_arch_get_registers(alone->tid, &alone->registers);
+}
+
 /* ---- act --------------------------------------------------------------------- */
 
 void mf_remote_set_tick(long microseconds)
@@ -277,7 +287,8 @@ int mf_remote_act(struct mf_remote *remote, const struct mf_remote_call *call,
 			 call->number, arguments);
 	if (ptrace(PTRACE_SETOPTIONS, remote->tid, NULL,
 		   mf_remote_pointer(PTRACE_O_TRACECLONE |
-				     PTRACE_O_TRACESYSGOOD)) != 0)
+				     PTRACE_O_TRACESYSGOOD | call->options)) !=
+	    0)
 		return errno;
 	/* the frame has the mask too: not before its registers lead there */
 	if (!mf_arch_set_registers(remote->tid, &registers) ||

@@ -27,7 +27,8 @@ struct mf_remote_call {
 	uint64_t arguments[MF_CALL_ARGUMENTS];
 	/* argument 1 is the stack pointer of a child: its frame */
 	bool makes_child;
-	uint64_t deadline_ns;		/* of mf_now_ns; then, once: */
+	uint64_t deadline_ns; /* of mf_now_ns; then, once: */
+	unsigned options;     /* PTRACE_O_* that stay in force meanwhile */
 	void (*overdue)(void *context); /* the thread is still waited for */
 	void *context;
 };
@@ -58,6 +59,13 @@ bool mf_remote_leave_sequence(pid_t tid, struct mf_registers *registers);
 
 /** Puts everything back as it was; the thread stays stopped. */
 void mf_remote_cure(struct mf_remote *remote);
+
+/**
+ * Makes ALONE of the child that REMOTE has made, which is in the stop that it
+ * was born in: it may act too, and ends where it is left alone. Never cured.
+ */
+bool mf_remote_take_child(const struct mf_remote *remote,
+			  struct mf_remote *alone);
 
 /** Puts back what the frames replaced in PID, a copy of the target. */
 void mf_remote_clean(const struct mf_remote *remote, pid_t pid);

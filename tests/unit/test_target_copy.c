@@ -2,6 +2,7 @@
  * Copies of a live process: they stand still while it runs on, nobody in it can
  * see them, and nothing of them stays, whoever is killed.
  */
+#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -81,6 +82,22 @@ static unsigned children_of(pid_t pid, pid_t *list, unsigned room)
 	return count;
 }
 
+/* Open files of PID. */
+static unsigned count_files(pid_t pid)
+{
+	char path[64];
+	unsigned count = 0;
+	DIR *directory;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	directory = opendir(path);
+	assert_non_null(directory);
+	while (readdir(directory)) /* NOLINT(concurrency-mt-unsafe) */
+		count++;
+	closedir(directory);
+	return count - 2; /* . and .. */
+}
+
 static bool is_snapshot(const struct mf_target *target)
 {
 	struct mf_impact impact;
@@ -141,6 +158,10 @@ static void test_frozen(void **state)
 		assert_int_equal(children_of(child.pid, children, 8), 1);
 		assert_int_equal(stat_field(children[0], EXIT_SIGNAL), 0);
 		assert_free(child.pid);
+		assert_true(count_files(child.pid) > 0);
+		/* before Linux 5.9 it shares those of its parent */
+		if (close_range(~0U, ~0U, 0) == 0)
+			assert_int_equal(count_files(children[0]), 0);
 		assert_frozen(&child, target);
 		mf_target_release(target);
 		assert_frozen(&child, target);
