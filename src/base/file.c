@@ -1,6 +1,8 @@
 /*
- * Reads whole files and writes files atomically: an output is a temporary
- * file (O_EXCL, 0600) in the final directory until it is committed.
+ * Reads whole files and writes files atomically: until it is committed an
+ * output is a file without a name in the final directory, which is gone with us
+ * however we end; or, where the file system has none, a temporary one (O_EXCL).
+ * Its mode is 0600.
  */
 #include "base/file.h"
 
@@ -16,11 +18,14 @@
 
 enum {
 	READ_STEP = 65536,
+	NAMES_MAX = 1000, /* tried for a temporary file */
 };
 
 struct mf_output {
 	FILE *stream;
-	char *path, *temporary; /* temporary: NULL for standard output */
+	char *path;
+	char *temporary; /* NULL: it has no name, or is standard output */
+	bool is_nameless;
 	bool force, committed;
 };
 
@@ -80,19 +85,42 @@ static struct mf_error *refuse_existing(const char *path, bool force)
 		S_ISREG(status.st_mode) ? ", or add --force" : "");
 }
 
-static struct mf_error *open_temporary(struct mf_output *output)
+static int open_nameless(const char *path)
 {
-	int fd;
+	const char *slash = strrchr(path, '/');
+	mf_auto_free char *folder =
+		slash ? mf_strndup(path, (size_t)(slash - path) + 1)
+		      : mf_strdup(".");
 
-	/* mkostemp makes it with mode 0600. */
+	return open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
+/* mkostemp makes it with mode 0600. */
+static int open_named(struct mf_output *output)
+{
+	int fd, number;
+
 	output->temporary = mf_asprintf("%s.XXXXXX", output->path);
 	fd = mkostemp(output->temporary, O_CLOEXEC);
-	if (fd < 0) {
-		free(output->temporary);
-		output->temporary = NULL;
+	if (fd >= 0)
+		return fd;
+	number = errno;
+	free(output->temporary);
+	output->temporary = NULL;
+	errno = number;
+	return -1;
+}
+
+static struct mf_error *open_temporary(struct mf_output *output)
+{
+	int fd = open_nameless(output->path);
+
+	output->is_nameless = fd >= 0;
+	if (fd < 0)
+		fd = open_named(output);
+	if (fd < 0)
 		return mf_error_from_errno(errno, "cannot write %s",
 					   output->path);
-	}
 	output->stream = fdopen(fd, "w");
 	if (!output->stream) {
 		close(fd);
@@ -132,9 +160,42 @@ FILE *mf_output_stream(struct mf_output *output)
 	return output->stream;
 }
 
-/* link() refuses an existing name, rename() replaces it. */
-static int put_in_place(const struct mf_output *output)
+int mf_output_fd(const struct mf_output *output)
 {
+	return fileno(output->stream);
+}
+
+static int give_name(const struct mf_output *output, const char *name)
+{
+	char self[64];
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", mf_output_fd(output));
+	return linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+}
+
+/* Only a name can be renamed: one that nobody has, for a moment. */
+static int give_temporary_name(struct mf_output *output)
+{
+	for (unsigned i = 0; i < NAMES_MAX; i++) {
+		output->temporary =
+			mf_asprintf("%s.%d.%u", output->path, (int)getpid(), i);
+		if (give_name(output, output->temporary) == 0)
+			return 0;
+		free(output->temporary);
+		output->temporary = NULL;
+		if (errno != EEXIST)
+			break;
+	}
+	return -1;
+}
+
+/* link() refuses an existing name, rename() replaces it. */
+static int put_in_place(struct mf_output *output)
+{
+	if (output->is_nameless && !output->force)
+		return give_name(output, output->path);
+	if (output->is_nameless && give_temporary_name(output) != 0)
+		return -1;
 	if (output->force)
 		return rename(output->temporary, output->path);
 	if (link(output->temporary, output->path) != 0)
@@ -147,7 +208,8 @@ struct mf_error *mf_output_commit(struct mf_output *output)
 	if (fflush(output->stream) != 0 || ferror(output->stream))
 		return mf_error_from_errno(errno ? errno : EIO,
 					   "cannot write %s", output->path);
-	if (output->temporary && put_in_place(output) != 0)
+	if ((output->temporary || output->is_nameless) &&
+	    put_in_place(output) != 0)
 		return mf_error_from_errno(errno, "cannot write %s",
 					   output->path);
 	output->committed = true;

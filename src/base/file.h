@@ -32,6 +32,9 @@ struct mf_error *mf_output_create(const char *path, bool force,
 /** The stream to write to; the output's. */
 FILE *mf_output_stream(struct mf_output *output);
 
+/** Its descriptor, to write at any offset; not together with the stream. */
+int mf_output_fd(const struct mf_output *output);
+
 /** Makes it appear under its name: flushes, checks every write, renames. */
 struct mf_error *mf_output_commit(struct mf_output *output) MF_MUST_CHECK;
 
