@@ -360,6 +360,35 @@ bool mf_target_reads_swapped(const struct mf_target *target);
 /** Forgets cached pages, so that the next read sees a running process anew. */
 void mf_target_forget(struct mf_target *target);
 
+/* ---- core files ------------------------------------------------------ */
+
+struct mf_core_options {
+	const char *path; /* for messages */
+	bool full;     /* pages of files too, and what asks not to be dumped */
+	bool compress; /* as a .zst file that is read in place */
+	/** Asked now and then; true: give up. NULL: never. */
+	bool (*is_cancelled)(void *context);
+	void *context;
+};
+
+struct mf_core_written {
+	uint64_t size;	 /* bytes of the core, holes included, unpacked */
+	size_t segments; /* PT_LOADs */
+	size_t threads;
+};
+
+/**
+ * Writes the target, as it is held, to FD, an empty file, as an ELF core: its
+ * resident pages, its threads, and what a core lacks in notes of our own
+ * (src/target/core_notes.h). Threads have their extended registers when
+ * options.extended_registers was set. Errors: the disk has not room enough or
+ * fails, the process is gone, is_cancelled.
+ */
+struct mf_error *mf_target_write_core(struct mf_target *target, int fd,
+				      const struct mf_core_options *options,
+				      struct mf_core_written *ret)
+	MF_MUST_CHECK;
+
 /* ---- what could not be had ------------------------------------------ */
 
 struct mf_partial {

@@ -41,6 +41,8 @@ struct mf_settings {
 	bool force;
 	bool quiet, verbose, help, version, batch;
 	const char *generate;	    /* NULL, or what to make for the build */
+	bool to_stdout;		    /* -o - */
+	bool full, compress;	    /* of snapshot */
 	enum mf_region_order order; /* of maps */
 	bool class_given;
 	enum mf_class class; /* the only one of maps */
@@ -78,6 +80,8 @@ struct mf_command {
 	size_t option_count;
 	unsigned needs; /* MF_CAN_* */
 	bool unstopped; /* --stop auto is none */
+	bool copied;	/* --stop auto is snapshot; with all registers */
+	bool own_file;	/* -o is not for its report */
 	bool no_walk;	/* heaps are named and claimed, not read */
 	struct mf_error *(*run)(struct mf_run *run);
 };
@@ -94,7 +98,7 @@ struct mf_run {
 /* ---- the tables ----------------------------------------------------------- */
 
 extern const struct mf_command mf_command_attach, mf_command_maps,
-	mf_command_arenas;
+	mf_command_arenas, mf_command_snapshot;
 
 /** All commands, in the order of help. */
 const struct mf_command *const *mf_commands(size_t *count);
@@ -144,6 +148,8 @@ struct mf_error *mf_generate(const char *what, FILE *stream) MF_MUST_CHECK;
  * impact, partial, findings. Text gets none of it.
  */
 struct mf_error *mf_run_begin(struct mf_run *run) MF_MUST_CHECK;
+/** The same without findings: no model is built, nothing is read. */
+struct mf_error *mf_run_begin_bare(struct mf_run *run) MF_MUST_CHECK;
 /** Ends the report and puts the output in place. */
 struct mf_error *mf_run_end(struct mf_run *run) MF_MUST_CHECK;
 

@@ -21,6 +21,7 @@ static const struct mf_command *const commands[] = {
 	&mf_command_attach,
 	&mf_command_maps,
 	&mf_command_arenas,
+	&mf_command_snapshot,
 };
 
 const struct mf_command *const *mf_commands(size_t *count)
@@ -147,6 +148,9 @@ static struct mf_error *open_and_run(struct mf_run *run)
 	MF_TRY(check_output(settings));
 	if (run->command->unstopped && options.target.stop == MF_STOP_AUTO)
 		options.target.stop = MF_STOP_NONE;
+	if (run->command->copied && options.target.stop == MF_STOP_AUTO)
+		options.target.stop = MF_STOP_SNAPSHOT;
+	options.target.extended_registers = run->command->copied;
 	options.heap.no_walk = run->command->no_walk;
 	MF_TRY(mf_session_open(settings->target, &options, &run->session));
 	MF_TRY(check_needs(run));

@@ -181,7 +181,8 @@ static struct mf_error *set_json(struct mf_settings *settings,
 static struct mf_error *set_output(struct mf_settings *settings,
 				   const char *value)
 {
-	settings->output = strcmp(value, "-") != 0 ? value : NULL;
+	settings->to_stdout = strcmp(value, "-") == 0;
+	settings->output = settings->to_stdout ? NULL : value;
 	return NULL;
 }
 

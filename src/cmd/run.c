@@ -49,8 +49,10 @@ static struct mf_error *open_report(struct mf_run *run)
 	struct mf_report_options options = settings->report;
 	int fd;
 
-	MF_TRY(mf_output_create(settings->output ? settings->output : "-",
-				settings->force, &run->output));
+	const char *path = run->command->own_file ? NULL : settings->output;
+
+	MF_TRY(mf_output_create(path ? path : "-", settings->force,
+				&run->output));
 	fd = fileno(mf_output_stream(run->output));
 	options.color = wants_color(settings->color, fd);
 	options.width = mf_run_width(run);
@@ -166,6 +168,18 @@ static void write_partial(struct mf_run *run)
 
 /* ---- begin and end ------------------------------------------------------------- */
 
+static struct mf_error *begin(struct mf_run *run,
+			      const struct mf_finding *findings, size_t count)
+{
+	MF_TRY(open_report(run));
+	mf_report_begin(run->report, run->command->name);
+	write_target(run);
+	write_impact(run);
+	write_partial(run);
+	mf_report_findings(run->report, findings, count, 0);
+	return NULL;
+}
+
 struct mf_error *mf_run_begin(struct mf_run *run)
 {
 	const struct mf_finding *findings;
@@ -173,14 +187,13 @@ struct mf_error *mf_run_begin(struct mf_run *run)
 	size_t count;
 
 	MF_TRY(mf_session_analysis(run->session, &analysis));
-	MF_TRY(open_report(run));
-	mf_report_begin(run->report, run->command->name);
-	write_target(run);
-	write_impact(run);
-	write_partial(run);
 	findings = mf_analysis_findings(analysis, &count);
-	mf_report_findings(run->report, findings, count, 0);
-	return NULL;
+	return begin(run, findings, count);
+}
+
+struct mf_error *mf_run_begin_bare(struct mf_run *run)
+{
+	return begin(run, NULL, 0);
 }
 
 struct mf_error *mf_run_end(struct mf_run *run)

@@ -105,9 +105,6 @@ bool mf_arch_build_frames(pid_t tid, const struct mf_registers *registers,
  * what lies below is dead. 0: its registers are not those of 64-bit code. */
 uint64_t mf_arch_stack_end(const struct mf_registers *registers);
 
-/** Makes REGISTERS go on at ADDRESS; false where that cannot be done. */
-bool mf_arch_set_pc(struct mf_registers *registers, uint64_t address);
-
 /** Changes REGISTERS to those of a call of NUMBER that returns into OWN. */
 void mf_arch_set_call(struct mf_registers *registers,
 		      const struct mf_remote_code *code, uint64_t own,
@@ -127,6 +124,12 @@ extern const uint32_t mf_arch_extended_note;
 
 /** Of a thread that we stopped: bytes, at most ROOM; 0: it is gone. */
 size_t mf_arch_get_extended(pid_t tid, void *bytes, size_t room);
+
+/**
+ * Of SIZE bytes of them, how many a core needs: what the processor has but the
+ * thread does not use, at the end, is taken out of the set.
+ */
+size_t mf_arch_trim_extended(void *bytes, size_t size);
 
 /** The set of NT_PRSTATUS: what mf_arch_fill_thread has made THREAD from. */
 size_t mf_arch_general_set(const struct mf_thread *thread, void *bytes,

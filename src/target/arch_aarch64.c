@@ -139,6 +139,12 @@ size_t mf_arch_get_extended(pid_t tid, void *bytes, size_t room)
 	return room >= size && get_set(tid, NT_PRFPREG, bytes, size) ? size : 0;
 }
 
+size_t mf_arch_trim_extended(void *bytes, size_t size)
+{
+	(void)bytes;
+	return size;
+}
+
 size_t mf_arch_general_set(const struct mf_thread *thread, void *bytes,
 			   size_t room)
 {

@@ -18,6 +18,7 @@
  */
 #if defined(__x86_64__)
 
+#include <cpuid.h>
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 #include <sys/user.h>
 
 #include "base/compiler.h"
+#include "base/memory.h"
 #include "target/arch.h"
 
 enum {
@@ -178,8 +180,10 @@ const uint16_t mf_arch_machine = EM_X86_64;
 const uint32_t mf_arch_extended_note = NT_X86_XSTATE;
 
 enum {
-	FLOAT_SET = 512, /* FXSAVE's, which XSAVE's begins with */
-	FLOAT_OWN = 464, /* in it, what software keeps there */
+	FLOAT_SET = 512,  /* FXSAVE's, which XSAVE's begins with */
+	FLOAT_OWN = 464,  /* in it, what software keeps there: features */
+	HEADER_END = 576, /* of XSAVE's: features in use, and no more */
+	STATE_LEAF = 0xd, /* of CPUID: where each feature's state is */
 };
 
 size_t mf_arch_get_extended(pid_t tid, void *bytes, size_t room)
@@ -195,6 +199,40 @@ size_t mf_arch_get_extended(pid_t tid, void *bytes, size_t room)
 	    part.iov_len == FLOAT_SET)
 		return FLOAT_SET;
 	return 0;
+}
+
+/*
+ * Tiles of matrices are 8 KiB of each thread, which few programs use and older
+ * debuggers do not know: they are left out of the features that the set claims
+ * to have when they are not in use.
+ */
+size_t mf_arch_trim_extended(void *bytes, size_t size)
+{
+	const uint64_t tiles = UINT64_C(3) << 17;
+	unsigned char *set = bytes;
+	uint64_t features, used;
+	size_t needed = HEADER_END;
+
+	if (size <= HEADER_END)
+		return size;
+	features = mf_load(uint64_t, set + FLOAT_OWN);
+	used = mf_load(uint64_t, set + FLOAT_SET);
+	if (!(features & tiles) || used & tiles)
+		return size;
+	features &= ~tiles;
+	for (unsigned i = 2; i < 63; i++) {
+		unsigned length = 0, offset = 0, ignored;
+
+		if (!(features >> i & 1) ||
+		    !__get_cpuid_count(STATE_LEAF, i, &length, &offset,
+				       &ignored, &ignored))
+			continue;
+		needed = MF_MAX(needed, (size_t)offset + length);
+	}
+	if (needed >= size)
+		return size;
+	memcpy(set + FLOAT_OWN, &features, sizeof(features));
+	return needed;
 }
 
 size_t mf_arch_general_set(const struct mf_thread *thread, void *bytes,

@@ -103,8 +103,7 @@ static uint64_t look_at_block(const struct scan *scan, uint64_t block)
 		while (at < to && next_data(scan, segment, at, &start, &end) &&
 		       start < to) {
 			at = MF_MIN(end, to);
-			if (core->residency == MF_CORE_PAGES_ZEROS ||
-			    segment->filled)
+			if (core->residency == MF_CORE_PAGES_ZEROS)
 				mark_written(scan, segment,
 					     start & -scan->page_size, at,
 					     &bits);

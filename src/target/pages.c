@@ -1,13 +1,15 @@
 /*
  * Reads whole pages of a live process. Only pages that are present are
  * touched, so that nothing is faulted in; the rest is filled in from what is
- * known of it: zeros, or the file. process_vm_readv takes many ranges in one
+ * known of it: zeros, the file, or the kernel's own. process_vm_readv takes many ranges in one
  * call, and needs no attachment; /proc/PID/mem is the way where that is
  * refused, and for present pages that the process itself may not read.
  */
+#include <elf.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -168,6 +170,31 @@ static void read_from_file(struct batch *batch,
 		       MF_PAGE_UNREADABLE, (size - used) / page_size);
 }
 
+/*
+ * The kernel maps the same bytes into every process, and each has only those
+ * pages of its own that it has used: ours has the rest.
+ */
+static void read_vdso(const struct batch *batch,
+		      const struct mf_mapping *mapping, size_t first,
+		      size_t last)
+{
+	uint64_t page_size = batch->target->info.page_size;
+	const uint8_t *own = mf_remote_pointer(getauxval(AT_SYSINFO_EHDR));
+	uint64_t offset = batch->start + first * page_size - mapping->start;
+	size_t size = (last - first) * page_size, there = 0;
+	uint8_t *to = batch->bytes + first * page_size;
+	Elf64_Ehdr header;
+
+	memset(to, 0, size);
+	if (!own)
+		return;
+	memcpy(&header, own, sizeof(header));
+	/* the section headers are what is last in it */
+	there = header.e_shoff + (size_t)header.e_shnum * header.e_shentsize;
+	if (offset < there)
+		memcpy(to, own + offset, MF_MIN(size, there - offset));
+}
+
 static void fill_absent(struct batch *batch, size_t first, size_t last)
 {
 	uint64_t page_size = batch->target->info.page_size;
@@ -183,6 +210,8 @@ static void fill_absent(struct batch *batch, size_t first, size_t last)
 						    page_size);
 		if (mapping && mapping->inode)
 			read_from_file(batch, mapping, first, part);
+		else if (mapping && strcmp(mapping->path, "[vdso]") == 0)
+			read_vdso(batch, mapping, first, part);
 		else
 			memset(batch->bytes + first * page_size, 0,
 			       (part - first) * page_size);

@@ -279,7 +279,7 @@ refused() { # STATUS ARGUMENT...
 			return 1
 		}
 	done
-	for name in attach maps arenas; do
+	for name in attach maps arenas snapshot; do
 		grep -q "^\.It Cm $name " "$BATS_TEST_TMPDIR/memforensics.1"
 	done
 	command -v mandoc >/dev/null || skip "no mandoc"
