@@ -105,6 +105,9 @@ bool mf_arch_build_frames(pid_t tid, const struct mf_registers *registers,
  * what lies below is dead. 0: its registers are not those of 64-bit code. */
 uint64_t mf_arch_stack_end(const struct mf_registers *registers);
 
+/** Makes REGISTERS go on at ADDRESS; false where that cannot be done. */
+bool mf_arch_set_pc(struct mf_registers *registers, uint64_t address);
+
 /** Changes REGISTERS to those of a call of NUMBER that returns into OWN. */
 void mf_arch_set_call(struct mf_registers *registers,
 		      const struct mf_remote_code *code, uint64_t own,

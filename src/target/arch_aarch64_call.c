@@ -35,6 +35,13 @@ uint64_t mf_arch_stack_end(const struct mf_registers *registers)
 	return 0;
 }
 
+bool mf_arch_set_pc(struct mf_registers *registers, uint64_t address)
+{
+	(void)registers;
+	(void)address;
+	return false;
+}
+
 void mf_arch_set_call(struct mf_registers *registers,
 		      const struct mf_remote_code *code, uint64_t own,
 		      long number, const uint64_t *arguments)

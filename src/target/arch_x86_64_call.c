@@ -271,6 +271,17 @@ bool mf_arch_build_frames(pid_t tid, const struct mf_registers *registers,
 
 /* ---- calls --------------------------------------------------------------------- */
 
+bool mf_arch_set_pc(struct mf_registers *registers, uint64_t address)
+{
+	struct user_regs_struct user;
+
+	if (!read_user(registers, &user))
+		return false;
+	user.rip = address;
+	memcpy(registers->raw, &user, sizeof(user));
+	return true;
+}
+
 void mf_arch_set_call(struct mf_registers *registers,
 		      const struct mf_remote_code *code, uint64_t own,
 		      long number, const uint64_t *arguments)

@@ -206,12 +206,32 @@ static void use_process(struct mf_live *live)
 	live->copy = (struct mf_copy){ 0 };
 }
 
+/* False when it is gone already: TARGET is read as before then. */
+static bool open_copy(struct mf_target *target, pid_t pid)
+{
+	struct mf_live *live = mf_live_of(target);
+	unsigned abilities = target->info.abilities;
+	size_t partials = target->partials.count;
+	char path[64];
+	int proc;
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	proc = pid ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (proc < 0)
+		return false;
+	use_copy(live, pid, proc);
+	mf_live_open_memory(target);
+	if (mf_live_has_memory(live))
+		return true;
+	target->info.abilities = abilities;
+	target->partials.count = partials;
+	return false;
+}
+
 const char *mf_copy_open(struct mf_target *target)
 {
 	struct mf_live *live = mf_live_of(target);
 	const struct mf_copy_result *copy = &live->holder->shared->copy;
-	char path[64];
-	int proc;
 
 	if (copy->outcome != MF_COPY_TAKEN) {
 		mf_copy_drop(target);
@@ -220,11 +240,7 @@ const char *mf_copy_open(struct mf_target *target)
 	mf_debug("target", "thread %d made the copy %d in %.2f ms",
 		 (int)copy->actor, (int)copy->pid,
 		 (double)copy->clone_ns / 1000000.0);
-	snprintf(path, sizeof(path), "/proc/%d", (int)copy->pid);
-	proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	use_copy(live, copy->pid, proc);
-	mf_live_open_memory(target);
-	if (!mf_live_has_memory(live)) {
+	if (!open_copy(target, copy->pid)) {
 		mf_copy_drop(target);
 		return "the copy was killed at once";
 	}

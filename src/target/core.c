@@ -51,6 +51,20 @@ static bool is_told(const struct mf_core *core,
 		       mapping->end;
 }
 
+/* The kernel brings absent pages of shared memory in when it writes it. */
+static void find_filled(struct mf_target *target)
+{
+	struct mf_core *core = mf_core_of(target);
+
+	for (size_t i = 0; i < core->segments.count; i++) {
+		struct mf_core_segment *segment = &core->segments.items[i];
+		const struct mf_mapping *mapping =
+			mf_target_mapping_at(target, segment->start);
+
+		segment->filled = mapping && mapping->perms & MF_PERM_SHARED;
+	}
+}
+
 static void measure(struct mf_target *target, struct mf_mapping *mapping)
 {
 	struct mf_page_counts pages = { 0 };
@@ -172,6 +186,17 @@ static void describe(struct mf_target *target, const char *path)
 		info->taken_s = (uint64_t)status.st_mtim.tv_sec;
 }
 
+/* Ours names itself. */
+static void tell_writer(struct mf_target *target)
+{
+	struct mf_target_info *info = &target->info;
+
+	if (!*info->origin)
+		info->origin = mf_core_of(target)->writer == MF_CORE_BY_GDB
+				       ? "gdb"
+				       : "the kernel";
+}
+
 static const struct mf_target_ops core_ops = {
 	.close = core_close,
 	.runs = mf_core_runs,
@@ -188,10 +213,12 @@ static struct mf_error *open_core(struct mf_target *target, const char *path)
 	MF_TRY(mf_core_read_headers(core, path));
 	describe(target, path);
 	mf_core_read_records(target);
+	tell_writer(target);
 	target->threads_known = true;
 	mf_core_settle_segments(core, target->info.page_size);
 	mf_core_choose_residency(target);
 	mf_core_join_mappings(target);
+	find_filled(target);
 	measure_all(target);
 	tell_missing(target);
 	tell_residency(target);

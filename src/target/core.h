@@ -19,6 +19,7 @@ struct mf_core_segment {
 	uint64_t held;	     /* bytes from start on that the file has */
 	uint64_t promised;   /* bytes that the file should have */
 	unsigned flags;	     /* PF_* */
+	bool filled;	     /* no holes: writing it brought all pages in */
 };
 
 /** A mapping of a file, by NT_FILE; ascending and without overlap. */

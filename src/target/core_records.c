@@ -128,6 +128,7 @@ static void take_process(struct reader *reader, const struct record *record)
 	struct mf_pool *pool = &reader->target->pool;
 	struct elf_prpsinfo process;
 	const char **list;
+	size_t length;
 
 	if (record->size != sizeof(process) || info->pid ||
 	    mf_core_file_read(reader->core->file, record->offset, &process,
@@ -138,9 +139,11 @@ static void take_process(struct reader *reader, const struct record *record)
 		pool, process.pr_fname,
 		strnlen(process.pr_fname, sizeof(process.pr_fname)));
 	list = mf_pool_alloc(pool, 2 * sizeof(*list));
-	list[0] = mf_pool_strndup(
-		pool, process.pr_psargs,
-		strnlen(process.pr_psargs, sizeof(process.pr_psargs)));
+	length = strnlen(process.pr_psargs, sizeof(process.pr_psargs));
+	/* the kernel puts a blank after each argument */
+	while (length && process.pr_psargs[length - 1] == ' ')
+		length--;
+	list[0] = mf_pool_strndup(pool, process.pr_psargs, length);
 	if (*list[0])
 		info->cmdline = list;
 }

@@ -103,7 +103,8 @@ static uint64_t look_at_block(const struct scan *scan, uint64_t block)
 		while (at < to && next_data(scan, segment, at, &start, &end) &&
 		       start < to) {
 			at = MF_MIN(end, to);
-			if (core->residency == MF_CORE_PAGES_ZEROS)
+			if (core->residency == MF_CORE_PAGES_ZEROS ||
+			    segment->filled)
 				mark_written(scan, segment,
 					     start & -scan->page_size, at,
 					     &bits);

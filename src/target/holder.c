@@ -327,6 +327,8 @@ static bool hold(struct mf_tracer *tracer, uint32_t ask, uint64_t max_pause_ns)
 		mf_tracer_make_copy(tracer);
 	if (number || ask == MF_ASK_COPY) {
 		mf_tracer_let_go(tracer, 0);
+		if (ask == MF_ASK_COPY && !number)
+			mf_tracer_finish_copy(tracer);
 		return send_answer(tracer, ask, number);
 	}
 	atomic_store(&shared->state, MF_HOLDER_HOLDS);

@@ -150,7 +150,11 @@ void mf_tracer_detach(struct mf_tracer *tracer, struct mf_held_thread *thread);
 /** With all threads stopped: makes a copy, and says in shared->copy how. */
 void mf_tracer_make_copy(struct mf_tracer *tracer);
 
-/** Kills the copy, if there is one, and waits until it has ended. */
+/** When the target runs again: makes the copy independent of it. */
+void mf_tracer_finish_copy(const struct mf_tracer *tracer);
+
+/** Kills the copy, if there is one, and waits until it has ended; it is still
+ * seen by nobody else. mf_tracer_reap is next. */
 void mf_tracer_end_copy(struct mf_tracer *tracer);
 
 /** Stops one thread, which takes the exit status of CHILD. 0, or errno. */

@@ -1,8 +1,8 @@
 /*
  * How the holder makes a copy of a process that it holds, and ends it without a
- * trace. The copy is a child of the target that shares its files (so that none
- * stays open because of it), sends no signal when it ends, and never runs: it
- * stays in the stop that it is born in, and ends with the holder.
+ * trace. The copy is a child of the target that is born with its files shared
+ * (so that none is held open) and gives them up, sends no signal when it ends,
+ * and never runs: it stays in a stop, and ends with the holder.
  *
  * One thread of the target makes it, and takes its exit status later: one whose
  * stack has room, and that is in no restartable sequence. Between, nobody in
@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +21,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,15 +92,29 @@ static bool prepare_on_stack(const struct mf_tracer *tracer,
 					  stack->start, 0) == 0;
 }
 
-/* Pages that were never there, nor in swap. */
+static bool is_zero(pid_t tid, uint64_t start)
+{
+	static unsigned char bytes[UNUSED_SIZE];
+	struct iovec local = { bytes, sizeof(bytes) };
+	struct iovec part = { mf_remote_pointer(start), sizeof(bytes) };
+
+	if (process_vm_readv(tid, &local, 1, &part, 1, 0) !=
+	    (ssize_t)sizeof(bytes))
+		return false;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+/* Pages that were never there, nor in swap; or zeros, as we leave them. */
 static bool is_unused(int task, pid_t tid, uint64_t start)
 {
-	const uint64_t there = UINT64_C(3) << 62;
+	const uint64_t present = UINT64_C(1) << 63, swapped = present >> 1;
 	long page_size = sysconf(_SC_PAGESIZE);
-	uint64_t entries[UNUSED_SIZE / 4096] = { there };
+	uint64_t entries[UNUSED_SIZE / 4096] = { swapped }, any = 0;
 	size_t size = UNUSED_SIZE / (size_t)page_size * sizeof(*entries);
 	char path[32];
-	bool unused = true;
 	int fd;
 
 	snprintf(path, sizeof(path), "%d/pagemap", (int)tid);
@@ -107,11 +124,11 @@ static bool is_unused(int task, pid_t tid, uint64_t start)
 	if (!size || pread(fd, entries, size,
 			   (off_t)(start / (uint64_t)page_size *
 				   sizeof(*entries))) != (ssize_t)size)
-		unused = false;
+		any = swapped;
 	for (size_t i = 0; i < size / sizeof(*entries); i++)
-		unused &= !(entries[i] & there);
+		any |= entries[i];
 	close(fd);
-	return unused;
+	return !(any & swapped) && (!(any & present) || is_zero(tid, start));
 }
 
 /* Threads that all run on stacks of coroutines: the main stack's unused end. */
@@ -138,17 +155,30 @@ static bool prepare_on_unused(const struct mf_tracer *tracer,
 typedef bool mf_prepare(const struct mf_tracer *tracer,
 			const struct mf_held_thread *held);
 
-static bool choose_actor(const struct mf_tracer *tracer)
+static bool prepare(const struct mf_tracer *tracer,
+		    struct mf_held_thread *threads, unsigned count)
 {
 	static mf_prepare *const ways[] = { prepare_on_stack,
 					    prepare_on_unused };
-	const struct mf_holder_shared *shared = tracer->shared;
-	unsigned count = MF_MIN(shared->count, (unsigned)TRIES);
 
 	for (size_t way = 0; way < MF_ARRAY_SIZE(ways); way++)
 		for (unsigned i = 0; i < count; i++)
-			if (ways[way](tracer, &shared->threads[i]))
+			if (ways[way](tracer, &threads[i]))
 				return true;
+	return false;
+}
+
+static bool choose_actor(const struct mf_tracer *tracer,
+			 struct mf_held_thread *threads, unsigned count)
+{
+	if (prepare(tracer, threads, count))
+		return true;
+	for (unsigned i = 0; i < count; i++)
+		if (threads[i].kind == MF_HELD_STOPPED &&
+		    mf_remote_leave_sequence(threads[i].tid,
+					     &threads[i].registers) &&
+		    prepare(tracer, &threads[i], 1))
+			return true;
 	return false;
 }
 
@@ -224,14 +254,16 @@ static enum mf_copy_outcome clone_it(struct mf_tracer *tracer)
 		.context = tracer,
 	};
 	uint64_t began_ns = mf_now_ns();
+	bool is_born = false;
 	int64_t result = 0;
 
 	mf_remote_set_tick(TICK_US);
 	copy->number = mf_remote_act(&remote, &call, &result);
 	copy->clone_ns = mf_now_ns() - began_ns;
-	if (remote.child && await_birth(remote.child)) {
+	if (remote.child) {
 		copy->pid = remote.child;
 		copy->nspid = (pid_t)result;
+		is_born = await_birth(remote.child);
 		ptrace(PTRACE_SETOPTIONS, copy->pid, NULL,
 		       mf_remote_pointer(PTRACE_O_EXITKILL));
 		offer(copy->pid);
@@ -240,9 +272,8 @@ static enum mf_copy_outcome clone_it(struct mf_tracer *tracer)
 	mf_remote_set_tick(0);
 	if (!copy->number && result < 0)
 		copy->number = (int)-result;
-	if (!copy->pid)
+	if (!is_born)
 		return MF_COPY_FAILED;
-	mf_remote_clean(&remote, copy->pid);
 	return began_ns + copy->clone_ns > call.deadline_ns ? MF_COPY_LATE
 							    : MF_COPY_TAKEN;
 }
@@ -254,7 +285,8 @@ static enum mf_copy_outcome make_copy(struct mf_tracer *tracer)
 
 	if (is_stopped(shared))
 		return MF_COPY_STOPPED;
-	if (!choose_actor(tracer))
+	if (!choose_actor(tracer, shared->threads,
+			  MF_MIN(shared->count, (unsigned)TRIES)))
 		return MF_COPY_NO_THREAD;
 	shared->copy.actor = remote.tid;
 	shared->copy.number = (int)mf_seccomp_check(tracer->task, remote.tid);
@@ -276,16 +308,58 @@ void mf_tracer_make_copy(struct mf_tracer *tracer)
 		mf_tracer_end_copy(tracer);
 }
 
+/*
+ * Gives up the files that the copy shares with the target: else whoever waits
+ * for the end of one would wait for the copy, too, when the target ends. Where
+ * the kernel does not know how (before 5.9), they stay shared.
+ */
+static void leave_files(void)
+{
+	const struct mf_remote_call call = {
+		.number = SYS_close_range,
+		.arguments = { 0, UINT32_MAX, CLOSE_RANGE_UNSHARE },
+		.deadline_ns = UINT64_MAX,
+		.options = PTRACE_O_EXITKILL,
+	};
+	static struct mf_remote alone;
+	int64_t result;
+
+	if (mf_remote_take_child(&remote, &alone))
+		mf_remote_act(&alone, &call, &result);
+}
+
+void mf_tracer_finish_copy(const struct mf_tracer *tracer)
+{
+	if (tracer->shared->copy.outcome != MF_COPY_TAKEN)
+		return;
+	leave_files();
+	mf_remote_clean(&remote, tracer->shared->copy.pid);
+}
+
 /* ---- ending it ----------------------------------------------------------------- */
 
+/* Nobody else sees what is left of it before its tracer has let it go. */
 void mf_tracer_end_copy(struct mf_tracer *tracer)
 {
-	struct mf_copy_result *copy = &tracer->shared->copy;
+	const struct mf_copy_result *copy = &tracer->shared->copy;
 	siginfo_t info;
 
 	if (!copy->pid)
 		return;
 	kill(copy->pid, SIGKILL);
+	while (waitid(P_PID, (id_t)copy->pid, &info,
+		      WEXITED | WNOWAIT | __WALL) < 0 &&
+	       errno == EINTR)
+		;
+}
+
+/* From now on its parent sees it: that one is to take it at once. */
+static void give_back(struct mf_copy_result *copy)
+{
+	siginfo_t info;
+
+	if (!copy->pid)
+		return;
 	while (waitid(P_PID, (id_t)copy->pid, &info, WEXITED | __WALL) < 0 &&
 	       errno == EINTR)
 		;
@@ -323,7 +397,7 @@ static bool stop_one(pid_t tid, struct mf_held_thread *thread)
 
 /* Takes CHILD's exit status in THREAD, which is stopped. */
 static int take_status(const struct mf_tracer *tracer,
-		       const struct mf_held_thread *thread, pid_t child)
+		       struct mf_held_thread *thread, pid_t child)
 {
 	const struct mf_remote_call call = {
 		.number = SYS_wait4,
@@ -333,9 +407,9 @@ static int take_status(const struct mf_tracer *tracer,
 	int64_t result = 0;
 	int number;
 
-	if (!prepare_on_stack(tracer, thread) &&
-	    !prepare_on_unused(tracer, thread))
+	if (!choose_actor(tracer, thread, 1))
 		return EBUSY;
+	give_back(&tracer->shared->copy);
 	number = mf_remote_act(&remote, &call, &result);
 	mf_remote_cure(&remote);
 	if (number)
@@ -345,13 +419,12 @@ static int take_status(const struct mf_tracer *tracer,
 	return result < 0 ? (int)-result : EAGAIN;
 }
 
-int mf_tracer_reap(struct mf_tracer *tracer, pid_t child)
+static int reap_once(struct mf_tracer *tracer, pid_t child)
 {
 	const struct mf_copy_plan *plan = &tracer->shared->plan;
 	struct mf_held_thread thread;
 	int number = ESRCH;
 
-	tracer->started_ns = mf_now_ns();
 	for (unsigned i = 0; i < plan->actor_count && !tracer->leftover; i++) {
 		pid_t tid = plan->actors[i];
 
@@ -363,7 +436,24 @@ int mf_tracer_reap(struct mf_tracer *tracer, pid_t child)
 		if (!number)
 			break;
 	}
-	atomic_store(&tracer->shared->pause_ns,
-		     mf_now_ns() - tracer->started_ns);
+	return number;
+}
+
+/* When none of its threads can act now, one of them may a moment later. */
+int mf_tracer_reap(struct mf_tracer *tracer, pid_t child)
+{
+	uint64_t began_ns = mf_now_ns();
+	int number;
+
+	do {
+		tracer->started_ns = mf_now_ns();
+		number = reap_once(tracer, child);
+		atomic_store(&tracer->shared->pause_ns,
+			     mf_now_ns() - tracer->started_ns);
+		if (number == EBUSY || number == ENOSPC)
+			poll(NULL, 0, 1);
+	} while ((number == EBUSY || number == ENOSPC) && !tracer->leftover &&
+		 mf_now_ns() - began_ns < PATIENCE_NS);
+	give_back(&tracer->shared->copy);
 	return number;
 }

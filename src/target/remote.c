@@ -58,9 +58,11 @@ static bool read_remote(pid_t pid, uint64_t address, void *bytes, size_t size)
 static bool write_remote(pid_t pid, uint64_t address, const void *bytes,
 			 size_t size)
 {
-	struct iovec local = { (void *)(uintptr_t)bytes, size };
+	struct iovec local = { .iov_len = size };
 	struct iovec remote = { mf_remote_pointer(address), size };
 
+	/* which is only read from, whatever its type says */
+	memcpy(&local.iov_base, &bytes, sizeof(bytes));
 	return process_vm_writev(pid, &local, 1, &remote, 1, 0) ==
 	       (ssize_t)size;
 }
@@ -87,17 +89,23 @@ bool mf_remote_knows(pid_t pid, const struct mf_remote_code *code)
 /*
  * A thread in a restartable sequence must not leave it unseen: the kernel would
  * take it for left, and not abort it (rseq(2)). There are none in a system
- * call; older kernels do not tell of others.
+ * call; older kernels do not tell of others. False: in none; else *ABORT is
+ * where the sequence is to go on when it is aborted, 0: not known.
  */
-static bool is_in_sequence(pid_t tid, const struct mf_thread *thread)
+static bool is_in_sequence(pid_t tid, const struct mf_registers *registers,
+			   uint64_t *abort)
 {
+	struct mf_thread thread = { .tid = tid };
 	struct rseq_configuration rseq;
 	struct rseq_section section;
+	uint32_t signature;
 	uint64_t pointer;
 
+	*abort = 0;
+	mf_arch_fill_thread(registers, &thread);
 	if (ptrace((enum __ptrace_request)GET_RSEQ_CONFIGURATION, tid,
 		   mf_remote_pointer(sizeof(rseq)), &rseq) < 0)
-		return !thread->in_syscall;
+		return !thread.in_syscall;
 	if (!rseq.pointer)
 		return false;
 	/* cpu_id_start, cpu_id, then the pointer to the section */
@@ -106,8 +114,29 @@ static bool is_in_sequence(pid_t tid, const struct mf_thread *thread)
 		return true;
 	if (!pointer)
 		return false;
-	return !read_remote(tid, pointer, &section, sizeof(section)) ||
-	       thread->pc - section.start < section.length;
+	if (!read_remote(tid, pointer, &section, sizeof(section)))
+		return true;
+	if (thread.pc - section.start >= section.length)
+		return false;
+	if (!section.version && !section.flags &&
+	    read_remote(tid, section.abort - sizeof(signature), &signature,
+			sizeof(signature)) &&
+	    signature == rseq.signature)
+		*abort = section.abort;
+	return true;
+}
+
+bool mf_remote_leave_sequence(pid_t tid, struct mf_registers *registers)
+{
+	struct mf_registers aborted = *registers;
+	uint64_t abort;
+
+	if (!is_in_sequence(tid, registers, &abort) || !abort ||
+	    !mf_arch_set_pc(&aborted, abort) ||
+	    !mf_arch_set_registers(tid, &aborted))
+		return false;
+	*registers = aborted;
+	return true;
 }
 
 int mf_remote_prepare(struct mf_remote *remote, pid_t tid,
@@ -115,7 +144,7 @@ int mf_remote_prepare(struct mf_remote *remote, pid_t tid,
 		      uint64_t top)
 {
 	struct mf_frames *frames = &remote->frames;
-	struct mf_thread thread = { .tid = tid };
+	uint64_t abort;
 
 	remote->tid = tid;
 	remote->code = code;
@@ -124,10 +153,9 @@ int mf_remote_prepare(struct mf_remote *remote, pid_t tid,
 	    ptrace(PTRACE_GETSIGMASK, tid, mf_remote_pointer(SIGNALS_SIZE),
 		   &remote->mask) != 0)
 		return ESRCH;
-	mf_arch_fill_thread(&remote->registers, &thread);
 	if (!top)
 		top = mf_arch_stack_end(&remote->registers);
-	if (!top || is_in_sequence(tid, &thread))
+	if (!top || is_in_sequence(tid, &remote->registers, &abort))
 		return EBUSY;
 	if (!mf_arch_build_frames(tid, &remote->registers, remote->mask, code,
 				  top, frames) ||
@@ -139,6 +167,16 @@ int mf_remote_prepare(struct mf_remote *remote, pid_t tid,
 		return 0;
 	mf_remote_clean(remote, tid);
 	return EFAULT;
+}
+
+bool mf_remote_take_child(const struct mf_remote *remote,
+			  struct mf_remote *alone)
+{
+	alone->tid = remote->child;
+	alone->code = remote->code;
+	alone->child = 0;
+	alone->frames.own = remote->frames.child;
+	return mf_arch_get_registers(alone->tid, &alone->registers);
 }
 
 /* ---- act --------------------------------------------------------------------- */
@@ -249,7 +287,8 @@ int mf_remote_act(struct mf_remote *remote, const struct mf_remote_call *call,
 			 call->number, arguments);
 	if (ptrace(PTRACE_SETOPTIONS, remote->tid, NULL,
 		   mf_remote_pointer(PTRACE_O_TRACECLONE |
-				     PTRACE_O_TRACESYSGOOD)) != 0)
+				     PTRACE_O_TRACESYSGOOD | call->options)) !=
+	    0)
 		return errno;
 	/* the frame has the mask too: not before its registers lead there */
 	if (!mf_arch_set_registers(remote->tid, &registers) ||

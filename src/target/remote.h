@@ -12,13 +12,13 @@
 #include "target/arch.h"
 
 struct mf_remote {
-	pid_t tid;
-	const struct mf_remote_code *code;
-	struct mf_registers registers; /* as they were */
-	uint64_t mask;		       /* of signals, as it was */
 	struct mf_frames frames;
 	unsigned char below[MF_FRAMES]; /* what was where the frames are */
-	pid_t child;			/* that the call has made; 0: none */
+	struct mf_registers registers;	/* as they were */
+	const struct mf_remote_code *code;
+	uint64_t mask; /* of signals, as it was */
+	pid_t tid;
+	pid_t child; /* that the call has made; 0: none */
 };
 
 /** What a thread is to call; arguments as system calls take them. */
@@ -27,7 +27,8 @@ struct mf_remote_call {
 	uint64_t arguments[MF_CALL_ARGUMENTS];
 	/* argument 1 is the stack pointer of a child: its frame */
 	bool makes_child;
-	uint64_t deadline_ns;		/* of mf_now_ns; then, once: */
+	uint64_t deadline_ns; /* of mf_now_ns; then, once: */
+	unsigned options;     /* PTRACE_O_* that stay in force meanwhile */
 	void (*overdue)(void *context); /* the thread is still waited for */
 	void *context;
 };
@@ -49,8 +50,22 @@ int mf_remote_prepare(struct mf_remote *remote, pid_t tid,
 int mf_remote_act(struct mf_remote *remote, const struct mf_remote_call *call,
 		  int64_t *ret);
 
+/**
+ * TID stopped in a restartable sequence, which ends it: takes it to where the
+ * kernel would take it when it runs on. False when it is in none, or cannot be
+ * taken there; else *REGISTERS are the new ones.
+ */
+bool mf_remote_leave_sequence(pid_t tid, struct mf_registers *registers);
+
 /** Puts everything back as it was; the thread stays stopped. */
 void mf_remote_cure(struct mf_remote *remote);
+
+/**
+ * Makes ALONE of the child that REMOTE has made, which is in the stop that it
+ * was born in: it may act too, and ends where it is left alone. Never cured.
+ */
+bool mf_remote_take_child(const struct mf_remote *remote,
+			  struct mf_remote *alone);
 
 /** Puts back what the frames replaced in PID, a copy of the target. */
 void mf_remote_clean(const struct mf_remote *remote, pid_t pid);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ enum {
 	GET_FILTER = 0x420c,  /* PTRACE_SECCOMP_GET_FILTER */
 	ALL_BUT_FIRST = 0x3e, /* arguments that are known before */
 	ALL_BUT_SECOND = 0x3d,
+	EVERY = 0x3f,
 };
 
 /* What is called in the thread, or in its copy. The stack of a clone, and which
@@ -43,7 +45,17 @@ static const struct mf_cbpf_call calls[] = {
 	  .known = ALL_BUT_FIRST,
 	  .arguments = { 0, 0, WNOHANG | __WCLONE } },
 	{ .number = SYS_exit_group },
+	{ .number = SYS_close_range,
+	  .known = EVERY,
+	  .arguments = { 0, UINT32_MAX, CLOSE_RANGE_UNSHARE } },
 };
+
+/* A copy that shares its files for as long as it lives is a copy, too. */
+static bool is_answer_good(uint32_t answer, unsigned number)
+{
+	return answer == SECCOMP_RET_ALLOW || answer == SECCOMP_RET_LOG ||
+	       (answer == SECCOMP_RET_ERRNO && number == SYS_close_range);
+}
 
 /* The mode of /proc/PID/status, or -1. */
 static int read_mode(int directory, const char *path)
@@ -70,7 +82,7 @@ static enum mf_seccomp ask_filter(const struct sock_filter *filter,
 			continue;
 		}
 		answer &= SECCOMP_RET_ACTION_FULL;
-		if (answer != SECCOMP_RET_ALLOW && answer != SECCOMP_RET_LOG)
+		if (!is_answer_good(answer, (unsigned)calls[i].number))
 			return MF_SECCOMP_DENIES;
 	}
 	return worst;

@@ -1,0 +1,113 @@
+#!/usr/bin/env bats
+# One process that stands still gives the same report however it is looked at:
+# held, or from a core of gcore or of the kernel. What a
+# foreign core cannot say is listed in `same`, and nothing else may differ.
+
+# shellcheck disable=SC2154 # output, status: of bats; PID: of helper
+bats_require_minimum_version 1.5.0
+
+setup() {
+	load helper
+	work=$BATS_TEST_TMPDIR
+	commands='maps arenas attach'
+	# of the kernel, where the process is
+	FIXTURES=$(realpath -m "$FIXTURES")
+	here=$(realpath "$here")
+	cd "$work" || return
+	ulimit -c unlimited
+}
+
+teardown() {
+	stop_all
+}
+
+# Reports of PID by each command, held by STOP, in NAME.COMMAND.json.
+look_by() { # NAME STOP
+	local command
+	for command in $commands; do
+		mf "$command" --json --stop "$2" --max-pause 10s "$PID" \
+			>"$work/$1.$command.json" || [ $? = 2 ]
+		json_holds "$work/$1.$command.json" \
+			".impact.stop == \"$2\" and
+			.impact.consistency == \"exact\""
+	done
+}
+
+look_into() { # NAME CORE
+	local command
+	for command in $commands; do
+		mf "$command" --json "$2" >"$work/$1.$command.json" ||
+			[ $? = 2 ]
+		json_holds "$work/$1.$command.json" \
+			'.target.kind == "core" and .impact.stops == 0'
+	done
+}
+
+# The reports of NAME are those of the process that was held.
+are_the_same() { # NAME [--foreign]
+	local command
+	for command in $commands; do
+		"$here/same" ${2+"$2"} "$work/brief.$command.json" \
+			"$work/$1.$command.json" >"$work/differ" || {
+			echo "$command: held | by $1"
+			head -n 40 "$work/differ"
+			tail -n 1 "$work/differ"
+			return 1
+		}
+	done
+}
+
+# Held twice.
+is_the_same_by_ours() {
+	look_by brief brief
+	look_by again brief
+	are_the_same again
+}
+
+is_the_same_by_gcore() {
+	command -v gcore >/dev/null || skip "no gcore"
+	gcore -o "$work/gcore" "$PID" >/dev/null
+	look_into gcore "$work/gcore.$PID"
+	are_the_same gcore --foreign
+}
+
+# Ends it.
+is_the_same_by_the_kernel() {
+	[ "$(cat /proc/sys/kernel/core_pattern)" = core ] ||
+		skip "cores do not go where the process is"
+	kill -SEGV "$PID"
+	wait "$PID" || true
+	look_into kernel "$(echo "$work"/core*)"
+	are_the_same kernel --foreign
+}
+
+# A fixture, started anew for each way that may change it.
+all_kinds_agree() { # NAME ARGUMENT...
+	start_fixture "$@"
+	is_the_same_by_ours
+	is_the_same_by_gcore
+	stop_all
+	start_fixture "$@"
+	look_by brief brief
+	is_the_same_by_the_kernel
+}
+
+@test "arenas of many threads" {
+	all_kinds_agree arenas
+}
+
+@test "the main heap" {
+	all_kinds_agree mainheap
+}
+
+@test "stacks of threads" {
+	all_kinds_agree stacks 20 5
+}
+
+@test "blocks with a mapping of their own" {
+	all_kinds_agree mmapped
+}
+
+@test "a static program" {
+	all_kinds_agree static-arenas
+}
