@@ -155,6 +155,8 @@ const struct mf_class_total *mf_space_totals(const struct mf_space *space,
 uint64_t mf_space_rss(const struct mf_space *space);
 /** False when the RSS of no region is known. */
 bool mf_space_rss_is_known(const struct mf_space *space);
+/** False when that of some region is not. */
+bool mf_space_rss_is_whole(const struct mf_space *space);
 /** Everything but class anon. */
 uint64_t mf_space_rss_explained(const struct mf_space *space);
 

@@ -161,7 +161,8 @@ static void judge_files(struct mf_judge *judge, const struct mf_facts *facts)
 		files.usage.rss - MF_MIN(files.usage.rss, files.usage.anon);
 	const struct mf_region *largest;
 
-	if (!mf_is_large(cache, facts->rss, 30, LARGE))
+	if (files.usage.lacks & MF_FIGURE_ANON ||
+	    !mf_is_large(cache, facts->rss, 30, LARGE))
 		return;
 	largest = largest_of(facts, classes);
 	mf_judge_find(judge, MF_SEVERITY_INFO, cache,

@@ -172,8 +172,10 @@ static void write_amounts(struct mf_run *run, const struct mf_target_info *info,
 	MF_AUTO_BUFFER(text);
 
 	if (mf_space_rss_is_known(space)) {
-		mf_buffer_printf(&text, "RSS %s",
-				 mf_report_size(run->report, size, rss));
+		mf_buffer_printf(
+			&text, "RSS %s%s",
+			mf_report_size(run->report, size, rss),
+			mf_space_rss_is_whole(space) ? "" : " as far as known");
 		add_limit(&text, run, info, rss);
 	} else {
 		mf_buffer_puts(&text, "RSS is not known");

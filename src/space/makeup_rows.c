@@ -372,6 +372,12 @@ static bool has_own_row(const struct makeup *makeup,
 	return left && weight >= weight_of(makeup, &makeup->sum) / LEAST_SHARE;
 }
 
+static void add_name(struct mf_buffer *names, enum mf_class class)
+{
+	mf_buffer_printf(names, "%s%s", names->size ? ", " : "",
+			 mf_class_name(class));
+}
+
 static void write_classes(const struct makeup *makeup,
 			  const struct mf_class_total *totals, size_t count,
 			  size_t rows)
@@ -379,6 +385,7 @@ static void write_classes(const struct makeup *makeup,
 	struct mf_class_total other = { .usage.lacks = MF_FIGURES_ALL };
 	size_t left = own_rows(makeup, totals, count, rows);
 	MF_AUTO_BUFFER(names);
+	MF_AUTO_BUFFER(unknown);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct mf_class_total *total = &totals[i];
@@ -390,9 +397,13 @@ static void write_classes(const struct makeup *makeup,
 		}
 		add_total(&other, total);
 		if (weight_of(makeup, total))
-			mf_buffer_printf(&names, "%s%s", names.size ? ", " : "",
-					 mf_class_name(total->class));
+			add_name(&names, total->class);
+		else if (total->usage.lacks & MF_FIGURE_RSS)
+			add_name(&unknown, total->class);
 	}
+	if (unknown.size)
+		mf_buffer_printf(&names, "%snot known: %s",
+				 names.size ? "; " : "", unknown.text);
 	if (other.regions)
 		write_other(makeup, &other, mf_buffer_text(&names));
 }

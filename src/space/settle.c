@@ -108,6 +108,14 @@ bool mf_space_rss_is_known(const struct mf_space *space)
 	return false;
 }
 
+bool mf_space_rss_is_whole(const struct mf_space *space)
+{
+	mf_vec_foreach(region, &space->view->regions)
+		if (!region->usage_known)
+			return false;
+	return true;
+}
+
 uint64_t mf_space_rss_explained(const struct mf_space *space)
 {
 	return sum_rss(space, false);

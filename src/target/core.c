@@ -81,8 +81,14 @@ static void measure(struct mf_target *target, struct mf_mapping *mapping)
 	mapping->usage_known = true;
 	mapping->usage.lacks &= ~(unsigned)(MF_FIGURE_RSS | MF_FIGURE_ANON);
 	mapping->usage.rss = pages.present * page_size;
-	mapping->usage.anon =
-		(pages.present - MF_MIN(pages.file, pages.present)) * page_size;
+	/* nor which of a file's pages are copies of its own */
+	if (!mf_mapping_has_no_file(mapping) &&
+	    !(mapping->perms & MF_PERM_SHARED))
+		mapping->usage.lacks |= MF_FIGURE_ANON;
+	else
+		mapping->usage.anon =
+			(pages.present - MF_MIN(pages.file, pages.present)) *
+			page_size;
 }
 
 /* Our own note has the kernel's. */

@@ -44,7 +44,7 @@ look_into() { # NAME CORE
 }
 
 # The reports of NAME are those of the process that was held.
-are_the_same() { # NAME [--foreign]
+are_the_same() { # NAME [--kernel|--gcore]
 	local command
 	for command in $commands; do
 		"$here/same" ${2+"$2"} "$work/brief.$command.json" \
@@ -68,7 +68,7 @@ is_the_same_by_gcore() {
 	command -v gcore >/dev/null || skip "no gcore"
 	gcore -o "$work/gcore" "$PID" >/dev/null
 	look_into gcore "$work/gcore.$PID"
-	are_the_same gcore --foreign
+	are_the_same gcore --gcore
 }
 
 # Ends it.
@@ -78,7 +78,7 @@ is_the_same_by_the_kernel() {
 	kill -SEGV "$PID"
 	wait "$PID" || true
 	look_into kernel "$(echo "$work"/core*)"
-	are_the_same kernel --foreign
+	are_the_same kernel --kernel
 }
 
 # A fixture, started anew for each way that may change it.

@@ -314,6 +314,9 @@ static void files_and_shared_memory_are_no_leak(void **state)
 	expect_finding(
 		forged, "shared-memory",
 		"128.0 MiB of RSS is shared memory: its share of it is not known (PSS)");
+	forged->totals[0].usage.lacks = MF_FIGURE_ANON;
+	expect_finding(forged, "file-pages", NULL);
+	forged->totals[0].usage.lacks = 0;
 	forged->totals[0].usage.anon = MIB(400);
 	forged->totals[1].usage.rss = MIB(63);
 	expect_finding(forged, "file-pages", NULL);
