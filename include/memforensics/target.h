@@ -51,6 +51,7 @@ struct mf_target_options {
 	const char *symfs; /* NULL, or the root below which files are sought */
 	bool read_swapped; /* touch swapped pages too (brings them in) */
 	bool extended_registers; /* a hold reads these too: for a core */
+	const char *no_copy;	 /* NULL, or why no copy of it is to be made */
 };
 
 /* ---- what it is ---------------------------------------------------- */
@@ -157,6 +158,7 @@ enum mf_vm_flag {
 	MF_VM_HUGEPAGE = 1 << 7,
 	MF_VM_NORESERVE = 1 << 8,
 	MF_VM_UFFD = 1 << 9,
+	MF_VM_WIPEONFORK = 1 << 10,
 };
 
 /** The figures of struct mf_usage; a bit set. */
@@ -272,6 +274,12 @@ void mf_target_release(struct mf_target *target);
  * that it writes to. A hold makes a new one; close ends it too.
  */
 void mf_target_drop_copy(struct mf_target *target);
+
+/**
+ * True when the copy that the last hold made was killed before it was dropped:
+ * what was read through it may be wrong.
+ */
+bool mf_target_lost_copy(struct mf_target *target);
 
 /** False once the watchdog has released a target that we think we hold. */
 bool mf_target_is_still(struct mf_target *target);

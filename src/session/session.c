@@ -261,6 +261,11 @@ static struct mf_error *look(struct mf_session *session, struct moment *moment)
 {
 	struct mf_error *error = make_models(session, moment);
 
+	/* also where nobody saw that what was read had gone */
+	if (!error && mf_target_lost_copy(session->target))
+		error = mf_error_create(MF_ERROR_NO_PROCESS,
+					"the copy of process %llu was killed",
+					(unsigned long long)session->pid);
 	mf_target_drop_copy(session->target);
 	return error;
 }
@@ -396,6 +401,24 @@ static bool reopen(struct mf_session *session)
  * A process that executes another program while it is looked at, or whose main
  * thread ends, has its memory elsewhere now: all is built anew.
  */
+static void tell_moved(const struct mf_session *session)
+{
+	mf_warn("process %llu began another program, or its main thread ended, "
+		"while it was read: reading it anew",
+		(unsigned long long)session->pid);
+}
+
+/* The copy is what is killed where memory runs out: then without one. */
+static void do_without_copy(struct mf_session *session)
+{
+	static const char why[] = "its copy was killed while it was read, most "
+				  "likely because memory ran out";
+
+	session->options.target.no_copy = why;
+	mf_warn("process %llu: %s: reading it anew",
+		(unsigned long long)session->pid, why);
+}
+
 static struct mf_error *build(struct mf_session *session)
 {
 	struct mf_error *error;
@@ -403,14 +426,24 @@ static struct mf_error *build(struct mf_session *session)
 	if (session->space)
 		return NULL;
 	for (unsigned attempt = 1;; attempt++) {
+		bool lost;
+
 		error = build_once(session);
 		if (!error || error->code != MF_ERROR_NO_PROCESS ||
-		    !session->pid || attempt == ATTEMPTS || !reopen(session))
+		    !session->pid || attempt == ATTEMPTS)
+			return error;
+		lost = mf_target_lost_copy(session->target);
+		if (lost)
+			do_without_copy(session);
+		if (!reopen(session))
 			return error;
 		mf_error_destroy(error);
-		mf_warn("process %llu began another program, or its main "
-			"thread ended, while it was read: reading it anew",
-			(unsigned long long)session->pid);
+		if (!lost)
+			tell_moved(session);
+		else
+			mf_target_note_partial(session->target, "snapshot",
+					       "%s",
+					       session->options.target.no_copy);
 	}
 }
 

@@ -204,6 +204,7 @@ static void use_process(struct mf_live *live)
 	live->memory_proc = live->copy.own_proc;
 	live->memory_tid = live->copy.own_tid;
 	live->copy = (struct mf_copy){ 0 };
+	mf_view_end(&live->view);
 }
 
 /* False when it is gone already: TARGET is read as before then. */

@@ -76,6 +76,9 @@ enum mf_stop mf_decide_stop(struct mf_target *target)
 						   : "it cannot be stopped");
 	if (target->options.stop == MF_STOP_BRIEF)
 		return choose(target, MF_STOP_BRIEF, "--stop brief");
+	if (target->options.stop == MF_STOP_SNAPSHOT && target->options.no_copy)
+		return mf_decide_instead(target, MF_STOP_SNAPSHOT,
+					 target->options.no_copy);
 	if (target->options.stop == MF_STOP_SNAPSHOT)
 		return choose(target, MF_STOP_SNAPSHOT, "--stop snapshot");
 	mf_format_time(expected, (double)predicted / 1000000.0);

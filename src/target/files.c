@@ -31,6 +31,12 @@ static int reopen_plain(int path_fd)
 	return fd;
 }
 
+/* A copy has the same files, and has them also when the process has ended. */
+static int proc_of(const struct mf_live *live)
+{
+	return live->copy.pid ? live->memory_proc : live->proc;
+}
+
 static int open_map_file(const struct mf_live *live,
 			 const struct mf_mapping *mapping)
 {
@@ -39,7 +45,7 @@ static int open_map_file(const struct mf_live *live,
 	snprintf(path, sizeof(path), "map_files/%llx-%llx",
 		 (unsigned long long)mapping->start,
 		 (unsigned long long)mapping->end);
-	return reopen_plain(openat(live->proc, path, O_PATH | O_CLOEXEC));
+	return reopen_plain(openat(proc_of(live), path, O_PATH | O_CLOEXEC));
 }
 
 /*
@@ -63,7 +69,7 @@ static bool is_same_file(const struct stat *status,
 static int open_same_file(const struct mf_live *live,
 			  const struct mf_mapping *mapping, const char *path)
 {
-	int path_fd = openat(live->proc, path, O_PATH | O_CLOEXEC);
+	int path_fd = openat(proc_of(live), path, O_PATH | O_CLOEXEC);
 	struct stat status;
 
 	if (path_fd < 0)

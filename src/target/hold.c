@@ -235,6 +235,7 @@ static struct mf_error *copy_target(struct mf_target *target, const char **why)
 		return NULL;
 	}
 	note_stop(target);
+	mf_view_begin(target);
 	error = mf_target_refresh(target);
 	if (error) {
 		mf_copy_drop(target);
@@ -250,6 +251,7 @@ struct mf_error *mf_hold_begin(struct mf_target *target)
 	const char *why;
 
 	mf_copy_drop(target);
+	mf_live_of(target)->lost_copy = false;
 	mf_threads_read(target);
 	target->threads_known = true;
 	stop = mf_decide_stop(target);

@@ -57,12 +57,41 @@ void mf_live_open_memory(struct mf_target *target)
 	mf_target_note_partial(target, "memory", "%s", why);
 }
 
-bool mf_live_has_memory(const struct mf_live *live)
+/* End of file once the memory is gone; else an error, or the byte. */
+static bool has_memory(int mem)
 {
 	char byte;
 
-	/* end of file once the memory is gone; else an error, or the byte */
-	return live->mem >= 0 && pread(live->mem, &byte, 1, 0) != 0;
+	return mem >= 0 && pread(mem, &byte, 1, 0) != 0;
+}
+
+bool mf_live_has_memory(const struct mf_live *live)
+{
+	return has_memory(live->mem);
+}
+
+bool mf_live_has_own_memory(const struct mf_live *live)
+{
+	return has_memory(live->copy.pid ? live->copy.own_mem : live->mem);
+}
+
+struct mf_error *mf_live_gone(struct mf_target *target)
+{
+	struct mf_live *live = mf_live_of(target);
+
+	if (!live->copy.pid)
+		return mf_refusal_gone(live->proc, live->pid);
+	live->lost_copy = true;
+	return mf_refusal_lost_copy(live->pid);
+}
+
+static bool live_lost_copy(struct mf_target *target)
+{
+	struct mf_live *live = mf_live_of(target);
+
+	if (live->copy.pid && !mf_live_has_memory(live))
+		live->lost_copy = true;
+	return live->lost_copy;
 }
 
 /* ---- mappings ------------------------------------------------------------ */
@@ -111,6 +140,15 @@ static void take_line(struct refresh *refresh, const char *line)
 	refresh->any = true;
 }
 
+static struct mf_error *refuse_mappings(struct mf_target *target, int number)
+{
+	const struct mf_live *live = mf_live_of(target);
+
+	if (live->copy.pid && !mf_live_has_memory(live))
+		return mf_live_gone(target);
+	return mf_refusal_mappings(live->proc, live->pid, number);
+}
+
 static struct mf_error *read_maps(struct mf_target *target, int fd)
 {
 	struct refresh refresh = { .target = target };
@@ -127,10 +165,18 @@ static struct mf_error *read_maps(struct mf_target *target, int fd)
 	finish_mapping(&refresh);
 	number = ferror(stream) ? errno : got < 0 ? EIO : 0;
 	fclose(stream);
-	if (number)
-		return mf_refusal_mappings(mf_live_of(target)->proc,
-					   mf_live_of(target)->pid, number);
-	return NULL;
+	return number ? refuse_mappings(target, number) : NULL;
+}
+
+/* Figures that are the process's own, of the same moment as the mappings. */
+static void read_own_status(struct mf_target *target)
+{
+	struct mf_proc_status status;
+	mf_auto_error struct mf_error *error = mf_proc_read_status(
+		mf_live_of(target)->memory_proc, "status", &status);
+
+	if (!error && status.has_memory)
+		target->info.status = status.memory;
 }
 
 static struct mf_error *live_refresh(struct mf_target *target)
@@ -143,11 +189,15 @@ static struct mf_error *live_refresh(struct mf_target *target)
 	else
 		fd = openat(live->memory_proc, "maps", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return mf_refusal_mappings(live->proc, live->pid, errno);
+		return refuse_mappings(target, errno);
 	MF_TRY(read_maps(target, fd));
 	if (!target->mappings.count ||
 	    (live->mem >= 0 && !mf_live_has_memory(live)))
-		return mf_refusal_gone(live->proc, live->pid);
+		return mf_live_gone(target);
+	if (live->copy.pid)
+		mf_view_merge(target);
+	else
+		read_own_status(target);
 	return NULL;
 }
 
@@ -286,6 +336,7 @@ static const struct mf_target_ops live_ops = {
 	.hold = mf_hold_begin,
 	.release = mf_hold_end,
 	.drop_copy = mf_copy_drop,
+	.lost_copy = live_lost_copy,
 	.is_still = mf_hold_is_still,
 	.thread_extra = mf_live_thread_extra,
 	.process_extra = mf_live_process_extra,

@@ -9,6 +9,7 @@
 
 #include "target/proc.h"
 #include "target/target.h"
+#include "target/view.h"
 
 enum {
 	MF_OPEN_FILES = 8,
@@ -52,6 +53,8 @@ struct mf_live {
 	const char *no_hold;	  /* why not */
 	bool holding;		  /* it was stopped, and not released yet */
 	struct mf_copy copy;
+	struct mf_view view;   /* while there is a copy */
+	bool lost_copy;	       /* the last one was killed */
 	bool sought_leftovers; /* of copies whose owner was killed */
 	unsigned next_extra;   /* of the holder's threads, see live_extra.c */
 };
@@ -66,6 +69,12 @@ void mf_live_open_memory(struct mf_target *target);
 
 /** True until the memory that was opened is gone (exit or exec). */
 bool mf_live_has_memory(const struct mf_live *live);
+
+/** The same of the process itself, also while there is a copy of it. */
+bool mf_live_has_own_memory(const struct mf_live *live);
+
+/** What is read has gone: the process, or the copy of it. */
+struct mf_error *mf_live_gone(struct mf_target *target);
 
 /* refusal.c */
 
@@ -84,6 +93,9 @@ struct mf_error *mf_refusal_check_class(int proc, pid_t pid);
  * program now. */
 struct mf_error *mf_refusal_gone(int proc, pid_t pid);
 
+/** Its copy was killed. */
+struct mf_error *mf_refusal_lost_copy(pid_t pid);
+
 /** Why its mappings cannot be read (NUMBER is errno). */
 struct mf_error *mf_refusal_mappings(int proc, pid_t pid, int number);
 
@@ -96,6 +108,14 @@ void mf_refusal_explain(int proc, pid_t pid, int number, char *text,
 void mf_limits_read(int proc, pid_t pid, struct mf_limits *ret);
 
 /* pagemap.c */
+
+/**
+ * Visits the pages of [START, END), which are in one mapping, by the descriptor
+ * PAGEMAP: 0, or errno.
+ */
+int mf_pagemap_scan(struct mf_target *target, int pagemap,
+		    const struct mf_range *range, mf_run_visit *visit,
+		    void *context);
 struct mf_error *mf_pagemap_runs(struct mf_target *target, uint64_t start,
 				 uint64_t end, mf_run_visit *visit,
 				 void *context);

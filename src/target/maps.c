@@ -264,7 +264,7 @@ unsigned mf_maps_vm_flag(const char *flag)
 		{ "gd", MF_VM_GROWSDOWN }, { "dc", MF_VM_DONTFORK },
 		{ "dd", MF_VM_DONTDUMP },  { "hg", MF_VM_HUGEPAGE },
 		{ "nr", MF_VM_NORESERVE }, { "um", MF_VM_UFFD },
-		{ "ui", MF_VM_UFFD },
+		{ "ui", MF_VM_UFFD },	   { "wf", MF_VM_WIPEONFORK },
 	};
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(known); i++)

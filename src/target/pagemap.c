@@ -69,9 +69,10 @@ static uint8_t flags_of_categories(uint64_t categories)
 	return flags;
 }
 
-static int scan_once(struct mf_live *live, struct scan_argument *argument)
+static int scan_once(struct mf_live *live, int pagemap,
+		     struct scan_argument *argument)
 {
-	int got = ioctl(live->pagemap, SCAN_IOCTL, argument);
+	int got = ioctl(pagemap, SCAN_IOCTL, argument);
 
 	if (got >= 0 || errno != EINVAL || live->scan_mask == SCAN_BASE)
 		return got;
@@ -79,30 +80,32 @@ static int scan_once(struct mf_live *live, struct scan_argument *argument)
 	live->scan_mask = SCAN_BASE;
 	argument->return_mask = SCAN_BASE;
 	argument->category_anyof_mask = IS_PRESENT | IS_SWAPPED;
-	return ioctl(live->pagemap, SCAN_IOCTL, argument);
+	return ioctl(pagemap, SCAN_IOCTL, argument);
 }
 
 /* 0, or errno of the first failure. */
-static int scan_runs(struct mf_live *live, uint64_t start, uint64_t end,
-		     mf_run_visit *visit, void *context)
+static int scan_runs(struct mf_live *live, int pagemap,
+		     const struct mf_range *range, mf_run_visit *visit,
+		     void *context)
 {
 	struct scan_region regions[SCAN_REGIONS] = { 0 };
 	struct scan_argument argument = {
 		.size = sizeof(argument),
 		.vec = (uintptr_t)regions,
 		.vec_length = SCAN_REGIONS,
-		.end = end,
+		.end = range->end,
 	};
+	uint64_t start = range->start;
 	int got;
 
 	if (!live->scan_mask)
 		live->scan_mask = SCAN_BASE | IS_GUARD;
-	while (start < end) {
+	while (start < range->end) {
 		argument.start = start;
 		argument.return_mask = live->scan_mask;
 		argument.category_anyof_mask =
 			live->scan_mask & (IS_PRESENT | IS_SWAPPED | IS_GUARD);
-		got = scan_once(live, &argument);
+		got = scan_once(live, pagemap, &argument);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
@@ -175,18 +178,19 @@ static void add_to_run(struct pending_run *run, uint64_t address, uint64_t size,
 	run->flags = flags;
 }
 
-static int pagemap_runs(struct mf_target *target, uint64_t start, uint64_t end,
-			struct pending_run *run)
+static int pagemap_runs(struct mf_target *target, int pagemap,
+			const struct mf_range *range, struct pending_run *run)
 {
 	struct mf_live *live = mf_live_of(target);
 	uint64_t entries[ENTRIES], page_size = target->info.page_size;
+	uint64_t start = range->start, end = range->end;
 
 	run->start = run->end = start;
 	while (start < end) {
 		size_t wanted =
 			MF_MIN((end - start) / page_size, (uint64_t)ENTRIES);
 		ssize_t got =
-			pread(live->pagemap, entries, wanted * sizeof(*entries),
+			pread(pagemap, entries, wanted * sizeof(*entries),
 			      (off_t)(start / page_size * sizeof(*entries)));
 
 		if (got < 0 && errno == EINTR)
@@ -204,11 +208,30 @@ static int pagemap_runs(struct mf_target *target, uint64_t start, uint64_t end,
 	return 0;
 }
 
+int mf_pagemap_scan(struct mf_target *target, int pagemap,
+		    const struct mf_range *range, mf_run_visit *visit,
+		    void *context)
+{
+	struct pending_run run = { .visit = visit, .context = context };
+	struct mf_live *live = mf_live_of(target);
+	int number;
+
+	if (!live->no_scan) {
+		number = scan_runs(live, pagemap, range, visit, context);
+		if (number != ENOTTY && number != EINVAL)
+			return number;
+		live->no_scan = true;
+	}
+	if (!live->zero_pfn)
+		live->zero_pfn = find_zero_pfn(target->info.page_size);
+	return pagemap_runs(target, pagemap, range, &run);
+}
+
 struct mf_error *mf_pagemap_runs(struct mf_target *target, uint64_t start,
 				 uint64_t end, mf_run_visit *visit,
 				 void *context)
 {
-	struct pending_run run = { .visit = visit, .context = context };
+	const struct mf_range range = { start, end };
 	struct mf_live *live = mf_live_of(target);
 	int number;
 
@@ -216,20 +239,13 @@ struct mf_error *mf_pagemap_runs(struct mf_target *target, uint64_t start,
 		return mf_error_create(MF_ERROR_PERMISSION,
 				       "cannot read the pages of process %d",
 				       (int)live->pid);
-	if (!live->no_scan) {
-		number = scan_runs(live, start, end, visit, context);
-		if (number != ENOTTY && number != EINVAL)
-			goto done;
-		live->no_scan = true;
-	}
-	if (!live->zero_pfn)
-		live->zero_pfn = find_zero_pfn(target->info.page_size);
-	number = pagemap_runs(target, start, end, &run);
-done:
+	number = live->copy.pid ? mf_view_runs(target, &range, visit, context)
+				: mf_pagemap_scan(target, live->pagemap, &range,
+						  visit, context);
 	if (!number)
 		return NULL;
 	if (number == ESRCH)
-		return mf_refusal_gone(live->proc, live->pid);
+		return mf_live_gone(target);
 	return mf_error_from_errno(number,
 				   "cannot read the pagemap of "
 				   "process %d",

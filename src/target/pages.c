@@ -20,6 +20,8 @@ struct batch {
 	struct mf_target *target;
 	uint64_t start; /* of the window */
 	uint8_t *bytes, *flags;
+	struct mf_source source;
+	bool failed; /* a page that was there could not be read */
 	struct iovec local[IOV_MAX], remote[IOV_MAX];
 	size_t count;
 };
@@ -30,6 +32,7 @@ static void mark_unreadable(struct batch *batch, uint64_t address, size_t size)
 	size_t first = (address - batch->start) / page_size;
 	size_t last = (address + size - 1 - batch->start) / page_size;
 
+	batch->failed = true;
 	memset(batch->flags + first, MF_PAGE_UNREADABLE, last - first + 1);
 	memset(batch->bytes + first * page_size, 0,
 	       (last - first + 1) * page_size);
@@ -38,14 +41,13 @@ static void mark_unreadable(struct batch *batch, uint64_t address, size_t size)
 /* Reads one range page by page; a page that fails is marked. */
 static void read_by_file(struct batch *batch, uint64_t address, size_t size)
 {
-	struct mf_live *live = mf_live_of(batch->target);
 	uint64_t page_size = batch->target->info.page_size;
 	uint64_t end = address + size;
 
 	while (address < end) {
 		uint8_t *to = batch->bytes + (address - batch->start);
-		ssize_t got =
-			pread(live->mem, to, end - address, (off_t)address);
+		ssize_t got = pread(batch->source.mem, to, end - address,
+				    (off_t)address);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -105,7 +107,7 @@ static void flush(struct batch *batch)
 
 	while (first < batch->count && !live->no_vm_readv) {
 		ssize_t got = process_vm_readv(
-			live->memory_tid, batch->local + first,
+			batch->source.tid, batch->local + first,
 			batch->count - first, batch->remote + first,
 			batch->count - first, 0);
 
@@ -129,6 +131,8 @@ static void add_range(struct batch *batch, size_t first, size_t last)
 	uint64_t page_size = batch->target->info.page_size;
 	size_t size = (last - first) * page_size, i = batch->count++;
 
+	if (batch->source.runs)
+		mf_view_note_kept(batch->target);
 	batch->local[i].iov_base = batch->bytes + first * page_size;
 	batch->remote[i].iov_base =
 		mf_remote_pointer(batch->start + first * page_size);
@@ -239,23 +243,54 @@ static enum treatment treatment_of(const struct mf_target *target,
 	return ABSENT;
 }
 
-/* What is touched is in memory then. */
-static void bring_in(struct mf_target *target, uint8_t *flags, size_t count)
+/* What is touched is in memory then: the process's, or only the copy's. */
+static void bring_in(struct batch *batch, size_t first, size_t count)
 {
+	const struct mf_live *live = mf_live_of(batch->target);
+	bool is_copy = live->copy.pid && !batch->source.runs;
+	uint8_t *flags = batch->flags + first;
+
 	for (size_t i = 0; i < count; i++) {
 		if (!(flags[i] & MF_PAGE_SWAPPED))
 			continue;
-		target->impact.pages_faulted_in++;
+		batch->target->impact.pages_faulted_in += !is_copy;
 		flags[i] = (flags[i] & (uint8_t)~MF_PAGE_SWAPPED) |
 			   MF_PAGE_PRESENT;
 	}
+}
+
+/* Pages [FIRST, LAST) of the window, which all come from batch->source. */
+static void read_part(struct batch *batch, size_t first, size_t last)
+{
+	struct mf_target *target = batch->target;
+	size_t page_size = target->info.page_size, next;
+	uint8_t *flags = batch->flags;
+
+	for (; first < last; first = next) {
+		enum treatment treatment = treatment_of(target, flags[first]);
+
+		for (next = first + 1; next < last; next++)
+			if (treatment_of(target, flags[next]) != treatment)
+				break;
+		if (treatment == TOUCH) {
+			if (target->options.read_swapped)
+				bring_in(batch, first, next - first);
+			add_range(batch, first, next);
+		} else if (treatment == ABSENT) {
+			fill_absent(batch, first, next);
+		} else {
+			memset(batch->bytes + first * page_size, 0,
+			       (next - first) * page_size);
+		}
+	}
+	flush(batch);
 }
 
 struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
 			       size_t count, void *bytes, uint8_t *flags)
 {
 	struct mf_live *live = mf_live_of(target);
-	size_t page_size = target->info.page_size, first = 0, last;
+	uint64_t page_size = target->info.page_size;
 	uint64_t before = target->impact.bytes_read;
 	struct batch batch; /* large: set field by field */
 
@@ -264,30 +299,22 @@ struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
 	batch.bytes = bytes;
 	batch.flags = flags;
 	batch.count = 0;
+	batch.failed = false;
 	if (live->mem < 0)
 		return mf_error_create(MF_ERROR_PERMISSION,
 				       "cannot read memory of process %d",
 				       (int)live->pid);
-	for (; first < count; first = last) {
-		enum treatment treatment = treatment_of(target, flags[first]);
+	for (size_t first = 0, last; first < count; first = last) {
+		uint64_t upto = mf_view_source(
+			target, start + first * page_size,
+			start + count * page_size, &batch.source);
 
-		for (last = first + 1; last < count; last++)
-			if (treatment_of(target, flags[last]) != treatment)
-				break;
-		if (treatment == TOUCH) {
-			if (target->options.read_swapped)
-				bring_in(target, flags + first, last - first);
-			add_range(&batch, first, last);
-		} else if (treatment == ABSENT) {
-			fill_absent(&batch, first, last);
-		} else {
-			memset(batch.bytes + first * page_size, 0,
-			       (last - first) * page_size);
-		}
+		last = (upto - start) / page_size;
+		read_part(&batch, first, last);
 	}
-	flush(&batch);
 	/* memory that is gone (exit, exec) has no pages */
-	if (target->impact.bytes_read == before && !mf_live_has_memory(live))
-		return mf_refusal_gone(live->proc, live->pid);
+	if ((batch.failed || target->impact.bytes_read == before) &&
+	    !mf_live_has_memory(live))
+		return mf_live_gone(target);
 	return NULL;
 }

@@ -243,6 +243,17 @@ struct mf_error *mf_refusal_gone(int proc, pid_t pid)
 	return mf_error_hint(error, "pgrep -a NAME lists process ids");
 }
 
+struct mf_error *mf_refusal_lost_copy(pid_t pid)
+{
+	struct mf_error *error =
+		mf_error_create(MF_ERROR_NO_PROCESS,
+				"cannot read the copy of process %d", (int)pid);
+
+	mf_error_why(error, "the copy was killed, most likely because memory "
+			    "ran out");
+	return mf_error_hint(error, "memforensics --stop brief %d", (int)pid);
+}
+
 struct mf_error *mf_refusal_mappings(int proc, pid_t pid, int number)
 {
 	char why[512];

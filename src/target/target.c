@@ -154,6 +154,11 @@ void mf_target_drop_copy(struct mf_target *target)
 	target->ops->drop_copy(target);
 }
 
+bool mf_target_lost_copy(struct mf_target *target)
+{
+	return target->ops->lost_copy && target->ops->lost_copy(target);
+}
+
 bool mf_target_is_still(struct mf_target *target)
 {
 	if (!target->ops->is_still)

@@ -45,6 +45,7 @@ struct mf_target_ops {
 	struct mf_error *(*hold)(struct mf_target *target);
 	void (*release)(struct mf_target *target);
 	void (*drop_copy)(struct mf_target *target);
+	bool (*lost_copy)(struct mf_target *target);
 	bool (*is_still)(struct mf_target *target);
 	/** As in extra.h, for a core that is written. */
 	bool (*thread_extra)(struct mf_target *target, pid_t tid,
