@@ -177,7 +177,7 @@ static struct mf_error *cancelled(const struct writer *writer)
 }
 
 static struct mf_error *put_segment(struct writer *writer,
-				    const struct mf_core_segment *segment)
+				    const struct mf_core_load *segment)
 {
 	size_t page_size = writer->target->info.page_size;
 	uint64_t at = segment->start;

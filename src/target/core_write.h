@@ -12,14 +12,14 @@
 /* ---- the plan: core_write_plan.c -------------------------------------------- */
 
 /** A PT_LOAD: what lies past file_end reads as zeros, or is in a file. */
-struct mf_core_segment {
+struct mf_core_load {
 	uint64_t start, file_end, end;
 	unsigned perms; /* MF_PERM_* */
 };
 
 struct mf_core_plan {
-	MF_VEC(struct mf_core_segment) segments; /* ascending */
-	struct mf_buffer runs;			 /* a RESIDENCY note */
+	MF_VEC(struct mf_core_load) segments; /* ascending */
+	struct mf_buffer runs;		      /* a RESIDENCY note */
 	uint64_t data_bytes; /* of pages that are not known to be zeros */
 	uint64_t file_bytes; /* of all segments, with their gaps */
 };

@@ -180,7 +180,7 @@ static enum kind kind_of(const struct planner *planner, enum policy policy,
 static void add_data(struct planner *planner, uint64_t start, uint64_t end)
 {
 	struct mf_core_plan *plan = planner->plan;
-	struct mf_core_segment *last = NULL;
+	struct mf_core_load *last = NULL;
 
 	plan->data_bytes += end - start;
 	if (planner->is_open)
@@ -197,7 +197,7 @@ static void add_data(struct planner *planner, uint64_t start, uint64_t end)
 static void add_void(struct planner *planner, uint64_t start, uint64_t end)
 {
 	struct mf_core_plan *plan = planner->plan;
-	struct mf_core_segment *last;
+	struct mf_core_load *last;
 
 	if (planner->is_open) {
 		plan->segments.items[plan->segments.count - 1].end = end;
