@@ -257,6 +257,13 @@ struct mf_impact {
 };
 
 /**
+ * Foretells that BYTES will be read under the next holds, as far as anybody
+ * can: what a pause would be is judged by it. Else it is all anonymous memory
+ * that can be written to.
+ */
+void mf_target_expect(struct mf_target *target, uint64_t bytes);
+
+/**
  * Stops every thread (unless the options say none, or the target is no live
  * process), reads registers, and refreshes mappings. A watchdog outside this
  * process releases the target when max_pause is over, or when we die. Calls

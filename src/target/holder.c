@@ -398,6 +398,9 @@ static bool obey(struct mf_tracer *tracer,
 	case MF_ASK_REAP:
 		number = mf_tracer_reap(tracer, request->child);
 		break;
+	case MF_ASK_MEASURE:
+		number = mf_rates_measure(&tracer->shared->rates);
+		break;
 	default:
 		break;
 	}

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "target/arch.h"
+#include "target/rates.h"
 
 enum {
 	MF_HOLDER_THREADS = 1 << 16,
@@ -92,6 +93,7 @@ struct mf_holder_shared {
 	_Atomic uint64_t pause_ns; /* of the last hold, once it is over */
 	uint64_t caught_ns; /* from the first interrupt to the last stop */
 	unsigned unstopped; /* threads that would not stop in time */
+	struct mf_rates rates;
 	struct mf_copy_plan plan;
 	struct mf_copy_result copy;
 	unsigned count;
@@ -108,6 +110,7 @@ enum mf_ask {
 	MF_ASK_RELEASE, /* let it go */
 	MF_ASK_DROP,	/* end the copy */
 	MF_ASK_REAP,	/* a copy that ended (request.child), from its parent */
+	MF_ASK_MEASURE, /* shared->rates; while nothing is held */
 	MF_ASK_QUIT,
 };
 

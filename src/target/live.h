@@ -8,6 +8,7 @@
 #include <limits.h>
 
 #include "target/proc.h"
+#include "target/rates.h"
 #include "target/target.h"
 #include "target/view.h"
 
@@ -51,6 +52,8 @@ struct mf_live {
 	unsigned next_file;
 	struct mf_holder *holder; /* NULL: cannot be stopped */
 	const char *no_hold;	  /* why not */
+	const char *no_copy;	  /* why it cannot be copied; NULL: it may */
+	struct mf_rates rates;	  /* each 0: not measured yet */
 	bool holding;		  /* it was stopped, and not released yet */
 	struct mf_copy copy;
 	struct mf_view view;   /* while there is a copy */

@@ -25,6 +25,7 @@ struct mf_target *mf_target_create(const struct mf_target_ops *ops, void *own)
 	target->ops = ops;
 	target->own = own;
 	target->opened_ns = mf_now_ns();
+	target->expected = UINT64_MAX;
 	target->info.page_size = 4096;
 	target->info.user_end = UINT64_C(1) << 47;
 	target->info.exe = target->info.comm = target->info.arch = "";
@@ -123,6 +124,11 @@ const struct mf_thread *mf_target_threads(struct mf_target *target,
 }
 
 /* ---- holding --------------------------------------------------------- */
+
+void mf_target_expect(struct mf_target *target, uint64_t bytes)
+{
+	target->expected = bytes;
+}
 
 struct mf_error *mf_target_hold(struct mf_target *target)
 {

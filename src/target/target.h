@@ -67,6 +67,7 @@ struct mf_target {
 	uint64_t opened_ns, held_ns; /* held_ns: when the hold began */
 	unsigned held;		     /* depth of holds */
 	bool was_stopped;	     /* since the last rewind */
+	uint64_t expected; /* bytes to be read under a hold; UINT64_MAX: all */
 	struct mf_page_cache *cache;
 	void *own; /* the kind's */
 };

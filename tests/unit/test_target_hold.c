@@ -345,8 +345,9 @@ static void test_auto(void **state)
 	fail_on(mf_target_hold(target));
 	mf_target_release(target);
 	mf_target_get_impact(target, &impact);
-	assert_int_equal(impact.stop, MF_STOP_BRIEF);
+	assert_int_equal(impact.stop, MF_STOP_SNAPSHOT);
 	assert_false(impact.racy);
+	assert_non_null(strstr(impact.why, "fits --max-pause"));
 	mf_target_close(target);
 	tear_down(&child);
 }
