@@ -226,12 +226,13 @@ static void write_partials(struct mf_run *run)
 static void add_why(struct mf_buffer *text, const struct mf_run *run,
 		    const struct mf_impact *impact)
 {
-	if (run->settings->session.target.stop != MF_STOP_AUTO)
+	if (run->settings->session.target.stop != MF_STOP_AUTO ||
+	    !strncmp(impact->why, "--stop", 6))
 		return;
 	if (run->command->unstopped)
 		mf_buffer_printf(text, " (%s does without)",
 				 run->command->name);
-	else if (impact->why && *impact->why)
+	else if (*impact->why)
 		mf_buffer_printf(text, " (%s)", impact->why);
 }
 

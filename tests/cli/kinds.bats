@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # One process that stands still gives the same report however it is looked at:
-# held, or from a core of gcore or of the kernel. What a
-# foreign core cannot say is listed in `same`, and nothing else may differ.
+# held, through a copy, from a core of ours, of gcore or of the kernel. What may
+# differ is listed in `same`, each with its reason.
 
 # shellcheck disable=SC2154 # output, status: of bats; PID: of helper
 bats_require_minimum_version 1.5.0
@@ -57,11 +57,22 @@ are_the_same() { # NAME [--kernel|--gcore]
 	done
 }
 
-# Held twice.
+# Held twice, through a copy, and from its own core. The first copy comes first:
+# it may touch a page of stack.
 is_the_same_by_ours() {
+	look_by copy snapshot
 	look_by brief brief
 	look_by again brief
+	look_by copy snapshot
 	are_the_same again
+	are_the_same copy
+	json_holds "$work/copy.attach.json" '.target.kind == "snapshot"'
+	mf snapshot --max-pause 10s -o "$work/own" "$PID"
+	look_into own "$work/own"
+	are_the_same own
+	mf snapshot --max-pause 10s --compress zstd -o "$work/packed" "$PID"
+	look_into packed "$work/packed"
+	are_the_same packed
 }
 
 is_the_same_by_gcore() {
