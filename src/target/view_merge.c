@@ -38,7 +38,8 @@ static enum mf_route route_of(const struct mf_mapping *before,
 		return MF_ROUTE_SHARED;
 	if (copy->vm_flags & MF_VM_HUGETLB)
 		return MF_ROUTE_RESERVED;
-	if (copy->usage.rss || (before && before->usage.anon))
+	/* the copy's own end of its system call brings a file's pages in */
+	if (copy->usage.anon || (before && before->usage.anon))
 		return MF_ROUTE_COPY;
 	if (before ? before->usage.rss : copy->inode)
 		return MF_ROUTE_SHARED;
