@@ -11,11 +11,12 @@
  *  4. walk: stream its heaps once, in address order, keeping only a compact
  *     model; NULL when its heaps cannot be walked: then instance->info says
  *     supported = false and why.
- *  5. finish: with the target released, make the figures.
- *  6. each_chunk: show those chunks of the model that touch a range, in address
+ *  5. foresee: before the target is held, how much walk is going to read.
+ *  6. finish: with the target released, make the figures.
+ *  7. each_chunk: show those chunks of the model that touch a range, in address
  *     order; NULL when there is none.
- *  7. close: free instance->state.
- *  8. Add the table to the array in src/heap/heap.c.
+ *  8. close: free instance->state.
+ *  9. Add the table to the array in src/heap/heap.c.
  */
 #ifndef MF_HEAP_ALLOCATOR_H
 #define MF_HEAP_ALLOCATOR_H
@@ -53,6 +54,8 @@ struct mf_allocator_ops {
 				  struct mf_allocator_instance *instance);
 	struct mf_error *(*walk)(struct mf_heap_context *context,
 				 struct mf_allocator_instance *instance);
+	/* Bytes that walk is likely to read; NULL: few. */
+	uint64_t (*foresee)(const struct mf_allocator_instance *instance);
 	struct mf_error *(*finish)(struct mf_heap_context *context,
 				   struct mf_allocator_instance *instance);
 	/* False when VISIT wants no more. */

@@ -180,11 +180,17 @@ static void close_instance(struct mf_allocator_instance *instance)
 	free(glibc);
 }
 
+static uint64_t foresee(const struct mf_allocator_instance *instance)
+{
+	return mf_glibc_foresee(instance->state);
+}
+
 const struct mf_allocator_ops mf_glibc_ops = {
 	.name = "glibc",
 	.probe = mf_glibc_probe,
 	.claim = claim,
 	.walk = walk,
+	.foresee = foresee,
 	.finish = finish,
 	.each_chunk = mf_glibc_each_chunk,
 	.close = close_instance,

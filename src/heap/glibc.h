@@ -273,6 +273,9 @@ void mf_glibc_read_break(struct mf_glibc *glibc);
 
 /* ---- its memory (glibc_segments.c, glibc_main.c) ------------------------ */
 
+/** Bytes that a walk is likely to read; without a stop (glibc_foresee.c). */
+uint64_t mf_glibc_foresee(const struct mf_glibc *glibc);
+
 /** Segments of all non-main arenas, from their heap_info chains; claims. */
 struct mf_error *mf_glibc_find_heaps(struct mf_glibc *glibc);
 

@@ -46,6 +46,17 @@ mf_heap_add_instance(struct mf_heap_context *context,
 	return instance;
 }
 
+/* What mf_heap_read will read, so that a pause can be foretold. */
+static void foresee(struct mf_heap *heap)
+{
+	uint64_t bytes = 0;
+
+	mf_vec_foreach(instance, &heap->instances)
+		if (instance->ops->foresee && !heap->options.no_walk)
+			bytes += instance->ops->foresee(instance);
+	mf_target_expect(heap->context.target, bytes);
+}
+
 struct mf_error *mf_heap_create(struct mf_target *target,
 				struct mf_image *image,
 				const struct mf_heap_options *options,
@@ -69,6 +80,7 @@ struct mf_error *mf_heap_create(struct mf_target *target,
 			return error;
 		}
 	}
+	foresee(heap);
 	*ret = heap;
 	return NULL;
 }

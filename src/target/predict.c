@@ -163,6 +163,5 @@ void mf_predict_pause(const struct mf_target *target,
 
 	add_up(target, &work);
 	ret->copy_ns = predict_copy(target, rates, &work);
-	ret->brief_ns = (uint64_t)((double)predict_brief(target, rates, &work) *
-				   contention(target));
+	ret->brief_ns = predict_brief(target, rates, &work);
 }
