@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -275,12 +276,38 @@ static bool send_answer(const struct mf_tracer *tracer, uint32_t ask,
 	       (ssize_t)sizeof(answer);
 }
 
+/*
+ * A copy that was killed must not stay with us: a pid namespace that ends waits
+ * for it.
+ */
+static void await_copy(struct mf_tracer *tracer)
+{
+	struct mf_copy_result *copy = &tracer->shared->copy;
+	struct pollfd poll_fds[] = {
+		{ .fd = tracer->socket, .events = POLLIN },
+		{ .fd = pidfd_open(copy->pid, 0), .events = POLLIN },
+	};
+	int got;
+
+	if (poll_fds[1].fd < 0)
+		return;
+	do
+		got = poll(poll_fds, MF_ARRAY_SIZE(poll_fds), -1);
+	while (got < 0 && errno == EINTR);
+	close(poll_fds[1].fd);
+	if (got <= 0 || !poll_fds[1].revents || poll_fds[0].revents)
+		return;
+	mf_tracer_reap(tracer, copy->nspid);
+	copy->nspid = 0;
+}
+
 /* True when a request came; false when the other side is gone. */
-static bool receive(const struct mf_tracer *tracer,
-		    struct mf_holder_request *request)
+static bool receive(struct mf_tracer *tracer, struct mf_holder_request *request)
 {
 	ssize_t got;
 
+	if (tracer->shared->copy.pid)
+		await_copy(tracer);
 	do
 		got = recv(tracer->socket, request, sizeof(*request), 0);
 	while (got < 0 && errno == EINTR);

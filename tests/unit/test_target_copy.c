@@ -17,6 +17,7 @@ enum {
 	LONG_PAUSE = 2000000000,
 	EXIT_SIGNAL = 38, /* fields of /proc/PID/stat */
 	STATE = 3,
+	THREADS = 20,
 };
 
 /* Memory that the test and the target share. */
@@ -282,6 +283,76 @@ static void test_holder_is_killed(void **state)
 	end_child(&child);
 }
 
+/* A copy that somebody kills is taken at once, while we still look at it. */
+static void test_copy_is_killed(void **state)
+{
+	struct child child;
+	struct mf_target *target;
+	pid_t children[8];
+
+	(void)state;
+	set_up(&child, start_writing);
+	target = open_child(&child, MF_STOP_SNAPSHOT, LONG_PAUSE);
+	fail_on(mf_target_hold(target));
+	if (!is_snapshot(target))
+		skip(); /* not on this processor */
+	assert_int_equal(children_of(child.pid, children, 8), 1);
+	kill(children[0], SIGKILL);
+	while (children_of(child.pid, children, 8))
+		sched_yield();
+	assert_false(mf_target_is_still(target));
+	mf_target_close(target);
+	await_turn();
+	assert_free(child.pid);
+	end_child(&child);
+}
+
+static void *work_in_namespace(void)
+{
+	pid_t *first = mmap(NULL, CHILD_PAGE, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (unshare(CLONE_NEWPID) != 0)
+		return NULL;
+	*first = fork();
+	if (*first)
+		return first;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	start_writing();
+	for (;;)
+		pause();
+}
+
+/* The first process of a pid namespace ends when all others in it have. */
+static void test_namespace_ends(void **state)
+{
+	struct child child;
+	struct mf_target *target;
+	struct mf_target_options options = { .stop = MF_STOP_SNAPSHOT,
+					     .max_pause_ns = LONG_PAUSE };
+	pid_t first[8];
+	int tracer;
+
+	(void)state;
+	set_up(&child, work_in_namespace);
+	if (!child.address) {
+		end_child(&child);
+		skip(); /* only root makes namespaces here */
+	}
+	assert_int_equal(children_of(child.pid, first, 8), 1);
+	await_turn();
+	fail_on(mf_target_open_live(first[0], &options, &target));
+	fail_on(mf_target_hold(target));
+	kill(first[0], SIGKILL);
+	/* its parent never waits: a zombie is all that stays of it */
+	while (state_of(first[0], &tracer) != 'Z')
+		sched_yield();
+	while (stat_field(first[0], THREADS) > 1)
+		sched_yield();
+	mf_target_close(target);
+	end_child(&child);
+}
+
 /* Zombies of its own are not ours to take. */
 static void *leave_zombies(void)
 {
@@ -416,6 +487,8 @@ int main(void)
 		cmocka_unit_test(test_registers),
 		cmocka_unit_test(test_we_are_killed),
 		cmocka_unit_test(test_holder_is_killed),
+		cmocka_unit_test(test_copy_is_killed),
+		cmocka_unit_test(test_namespace_ends),
 		cmocka_unit_test(test_zombies_of_others),
 		cmocka_unit_test(test_stopped),
 		cmocka_unit_test(test_target_executes),
