@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -285,7 +284,8 @@ static void await_copy(struct mf_tracer *tracer)
 	struct mf_copy_result *copy = &tracer->shared->copy;
 	struct pollfd poll_fds[] = {
 		{ .fd = tracer->socket, .events = POLLIN },
-		{ .fd = pidfd_open(copy->pid, 0), .events = POLLIN },
+		{ .fd = (int)syscall(SYS_pidfd_open, copy->pid, 0),
+		  .events = POLLIN },
 	};
 	int got;
 
