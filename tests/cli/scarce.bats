@@ -65,8 +65,8 @@ limited_victim() { # MIB KIND...
 	# shellcheck disable=SC2016 # its words, not ours
 	start_until '^ready$' sh -c 'echo $$ >"$1/cgroup.procs" && shift &&
 		exec "$@"' sh "$cgroup" "$FIXTURES/loaded" "$@"
-	victim=$PID
-	stats=$FIXTURE_SAID
+	# shellcheck disable=SC2034 # for victims.bash
+	victim=$PID stats=$FIXTURE_SAID
 	loaded=$(said victim)
 }
 
