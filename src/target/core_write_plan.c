@@ -2,7 +2,8 @@
  * Decides which pages go into a core: resident ones, of the mappings that the
  * kernel would write too (Linux fs/coredump.c, vma_dump_size, with the default
  * filter 0x33). Absent pages that read as zeros belong to a segment's memory
- * but not to its bytes in the file; swapped ones belong to no segment.
+ * but not to its bytes in the file; those that are in swap, or in a file alone,
+ * belong to no segment.
  *
  * Runs that lie close together share a segment: debuggers look through all
  * segments for each address.
@@ -28,8 +29,7 @@ static const uint64_t gap_most = UINT64_C(1) << 52;
 /** What of a mapping is in the core. */
 enum policy {
 	NOTHING,
-	BARE,	  /* its addresses alone: its bytes are in a file */
-	HEADER,	  /* its first page too */
+	HEADER,	  /* its first page; the others are in its file */
 	RESIDENT, /* pages that are present */
 	WHOLE,	  /* absent ones too, from their file or the kernel */
 };
@@ -60,13 +60,13 @@ static enum policy usual_policy(struct mf_target *target,
 		return WHOLE;
 	if (mapping->perms & MF_PERM_SHARED) {
 		if (mapping->vm_flags & MF_VM_HUGETLB)
-			return BARE;
+			return NOTHING;
 		if (!is_kept_elsewhere(mapping))
 			return RESIDENT;
 	} else if (mf_mapping_has_no_file(mapping) || has_anon) {
 		return RESIDENT;
 	}
-	return is_elf(target, mapping) ? HEADER : BARE;
+	return is_elf(target, mapping) ? HEADER : NOTHING;
 }
 
 /* The files of modules, by device and inode. */
@@ -167,14 +167,16 @@ struct planner {
 static enum kind kind_of(const struct planner *planner, enum policy policy,
 			 uint8_t flags)
 {
+	const struct mf_mapping *mapping = &planner->mappings[planner->index];
+
 	if (policy == NOTHING || flags & MF_PAGE_UNREADABLE ||
 	    (flags & MF_PAGE_SWAPPED && !planner->reads_swapped))
 		return HOLE;
 	if (policy == WHOLE ||
 	    (policy == RESIDENT && flags && !(flags & MF_PAGE_ZERO)))
 		return DATA;
-	/* nobody reads zeros where the process itself could not */
-	return planner->mappings[planner->index].perms ? VOID : HOLE;
+	/* nobody reads zeros where a file has bytes, or none may read */
+	return mapping->perms && mf_mapping_has_no_file(mapping) ? VOID : HOLE;
 }
 
 static void add_data(struct planner *planner, uint64_t start, uint64_t end)
