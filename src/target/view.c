@@ -12,6 +12,7 @@
 
 enum {
 	RUNS_MAX = 1 << 20, /* of all mappings: 24 MiB */
+	KEPT_LEAST = 1 << 20,
 };
 
 void mf_view_end(struct mf_view *view)
@@ -341,10 +342,34 @@ uint64_t mf_view_source(const struct mf_target *target, uint64_t start,
 	return end;
 }
 
+/* Of what only the process has, or UINT64_MAX when that is not known. */
+static uint64_t kept_bytes(const struct mf_view *view)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < view->parts.count; i++) {
+		const struct mf_view_part *part = &view->parts.items[i];
+
+		if (part->route != MF_ROUTE_PROCESS)
+			continue;
+		if (!part->recorded)
+			return UINT64_MAX;
+		for (size_t k = part->first; k < part->last; k++)
+			bytes += view->runs.items[k].end -
+				 view->runs.items[k].start;
+	}
+	return bytes;
+}
+
+/* The few pages of a random number generator are nothing to speak of. */
 void mf_view_note_kept(struct mf_target *target)
 {
-	mf_target_note_partial(target, "snapshot",
-			       "what the program keeps from its children "
-			       "(MADV_DONTFORK, MADV_WIPEONFORK) is not in the "
-			       "copy: it was read from the running process");
+	uint64_t bytes = kept_bytes(&mf_live_of(target)->view);
+
+	if (bytes >= KEPT_LEAST)
+		mf_target_note_partial(
+			target, "snapshot",
+			"what the program keeps from its children "
+			"(MADV_DONTFORK, MADV_WIPEONFORK) is not in the copy: "
+			"it was read from the running process");
 }
