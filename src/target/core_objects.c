@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -243,19 +244,22 @@ static const char *disagreement(struct mf_core *core,
 	return "is another";
 }
 
+/* As a path first: no device is ever opened, whatever a core names. */
 static int open_plain(const char *path, uint64_t *size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int path_fd = open(path, O_PATH | O_CLOEXEC), fd = -1;
 	struct stat status;
+	char own[64];
 
-	if (fd < 0)
+	if (path_fd < 0)
 		return -1;
-	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+	if (fstat(path_fd, &status) == 0 && S_ISREG(status.st_mode)) {
 		*size = (uint64_t)status.st_size;
-		return fd;
+		snprintf(own, sizeof(own), "/proc/self/fd/%d", path_fd);
+		fd = open(own, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	}
-	close(fd);
-	return -1;
+	close(path_fd);
+	return fd;
 }
 
 /* A descriptor, or -1 and why not. */
@@ -439,9 +443,10 @@ static void tell(struct mf_target *target, struct absentees *absentees)
 				: " (--symfs names a folder with them)");
 	if (absentees->data)
 		mf_target_note_partial(target, "files",
-				       "bytes of %zu mapped files that are not "
-				       "code are not in the core",
-				       absentees->data);
+				       "bytes of %zu mapped file%s that no "
+				       "code is in are not in the core",
+				       absentees->data,
+				       absentees->data == 1 ? "" : "s");
 }
 
 void mf_core_find_files(struct mf_target *target)
