@@ -4,6 +4,7 @@
  * through a fixed number of windows.
  */
 #include "heap/recognise.h"
+#include "heap/window.h"
 
 enum {
 	PAGE = 4096,
@@ -92,8 +93,9 @@ struct scan {
 	uint8_t *flags;
 };
 
-/* Hands on the runs of present pages in one window. */
-static bool visit_window(const struct scan *scan, uint64_t start, size_t count)
+/* Hands on the runs of present pages in one window; *ANY: there are some. */
+static bool visit_window(const struct scan *scan, uint64_t start, size_t count,
+			 bool *any)
 {
 	size_t first = 0, per_page = scan->page_size / sizeof(uint64_t);
 
@@ -108,6 +110,7 @@ static bool visit_window(const struct scan *scan, uint64_t start, size_t count)
 			.words = scan->bytes + first * per_page,
 			.count = (last - first) * per_page,
 		};
+		*any |= words.count > 0;
 		if (words.count && !scan->visit(scan->data, &words))
 			return false;
 		first = last + 1;
@@ -123,7 +126,7 @@ bool mf_scan_words(struct mf_target *target, struct mf_range range,
 	mf_auto_free uint64_t *bytes = NULL;
 	uint8_t flags[SCAN_PAGES];
 	struct scan scan = { visit, data, page_size, NULL, flags };
-	bool going = true;
+	bool going = true, any;
 
 	if (page_size < PAGE || page_size > MOST_PAGE)
 		return true;
@@ -139,8 +142,12 @@ bool mf_scan_words(struct mf_target *target, struct mf_range range,
 
 		if (error)
 			return true;
-		going = visit_window(&scan, range.start, count);
+		any = false;
+		going = visit_window(&scan, range.start, count, &any);
 		range.start += (uint64_t)count * page_size;
+		if (!any)
+			range.start =
+				mf_skip_absent(target, range.start, range.end);
 	}
 	return going;
 }

@@ -51,12 +51,11 @@ static bool refill(struct mf_window *window, uint64_t address)
 	return !window->error;
 }
 
-static bool is_absent(const struct mf_window *window, uint64_t start,
-		      uint64_t end)
+static bool is_absent(struct mf_target *target, uint64_t start, uint64_t end)
 {
 	struct mf_page_counts counts;
 	struct mf_error *error =
-		mf_target_count_pages(window->target, start, end, &counts);
+		mf_target_count_pages(target, start, end, &counts);
 
 	if (error) {
 		mf_error_destroy(error);
@@ -66,18 +65,16 @@ static bool is_absent(const struct mf_window *window, uint64_t start,
 }
 
 /* Reservations have terabytes: steps double as long as nothing is there. */
-uint64_t mf_window_skip_absent(struct mf_window *window, uint64_t address)
+uint64_t mf_skip_absent(struct mf_target *target, uint64_t address,
+			uint64_t limit)
 {
-	uint64_t at = address & ~((uint64_t)window->page_size - 1);
 	uint64_t step = WINDOW_BYTES;
 
-	if (address >= window->start && address < window->end)
-		return address;
-	while (at < window->limit) {
-		uint64_t part = MF_MIN(window->limit - at, step);
+	while (address < limit) {
+		uint64_t part = MF_MIN(limit - address, step);
 
-		if (is_absent(window, at, at + part)) {
-			at += part;
+		if (is_absent(target, address, address + part)) {
+			address += part;
 			step *= 2;
 		} else if (step == WINDOW_BYTES) {
 			break;
@@ -85,6 +82,16 @@ uint64_t mf_window_skip_absent(struct mf_window *window, uint64_t address)
 			step /= 2;
 		}
 	}
+	return address;
+}
+
+uint64_t mf_window_skip_absent(struct mf_window *window, uint64_t address)
+{
+	uint64_t at = address & ~((uint64_t)window->page_size - 1);
+
+	if (address >= window->start && address < window->end)
+		return address;
+	at = mf_skip_absent(window->target, at, window->limit);
 	return MF_MAX(at, address);
 }
 

@@ -20,6 +20,13 @@ struct mf_window {
 	struct mf_error *error; /* the process is gone */
 };
 
+/**
+ * ADDRESS (a page's), or a later one up to LIMIT: memory that nobody ever
+ * touched is passed over, however large it is.
+ */
+uint64_t mf_skip_absent(struct mf_target *target, uint64_t address,
+			uint64_t limit);
+
 void mf_window_init(struct mf_window *window, struct mf_target *target);
 void mf_window_deinit(struct mf_window *window);
 
