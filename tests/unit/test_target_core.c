@@ -319,7 +319,7 @@ static void make_root(char *root, uint8_t build_id)
 	fill_object(page, build_id);
 	fwrite(page, 1, sizeof(page), file);
 	memset(page, 0, sizeof(page));
-	memcpy(page, "code", 4);
+	snprintf((char *)page, sizeof(page), "code");
 	fwrite(page, 1, sizeof(page), file);
 	fwrite(page, 1, sizeof(page), file);
 	fclose(file);
