@@ -26,6 +26,7 @@ static void core_close(struct mf_target *target)
 	mf_vec_deinit(&core->runs);
 	mf_map_deinit(&core->blocks);
 	mf_pool_deinit(&core->pool);
+	mf_core_places_destroy(core->places);
 	free(core->window);
 	free(core);
 }
@@ -208,6 +209,8 @@ static const struct mf_target_ops core_ops = {
 	.runs = mf_core_runs,
 	.read = mf_core_read_pages,
 	.open_file = mf_core_open_object,
+	.thread_extra = mf_core_thread_extra,
+	.process_extra = mf_core_process_extra,
 };
 
 static struct mf_error *open_core(struct mf_target *target, const char *path)

@@ -77,6 +77,8 @@ struct mf_core_run {
 	uint8_t flags;
 };
 
+struct mf_core_places;
+
 struct mf_core {
 	struct mf_core_file *file;
 	uint64_t size; /* bytes of the file */
@@ -99,7 +101,8 @@ struct mf_core {
 	MF_VEC(struct mf_core_object) objects;
 	struct mf_map object_of_path; /* by hash */
 	unsigned open_files;
-	uint8_t *window; /* for looking at many pages */
+	uint8_t *window;	       /* for looking at many pages */
+	struct mf_core_places *places; /* core_extra.c; NULL: none noted */
 };
 
 static inline struct mf_core *mf_core_of(const struct mf_target *target)
@@ -130,6 +133,18 @@ bool mf_core_read_held(struct mf_core *core, uint64_t address, void *bytes,
 
 /** Reads the notes: threads, names, what the process is. */
 void mf_core_read_records(struct mf_target *target);
+
+/* core_extra.c; see extra.h */
+
+/** A note of "CORE" or "LINUX": its SIZE bytes are at OFFSET of the file. */
+void mf_core_note_place(struct mf_core *core, uint32_t type, uint64_t offset,
+			uint64_t size);
+/** Takes NULL. */
+void mf_core_places_destroy(struct mf_core_places *places);
+bool mf_core_thread_extra(struct mf_target *target, pid_t tid,
+			  struct mf_thread_extra *ret);
+void mf_core_process_extra(struct mf_target *target,
+			   struct mf_process_extra *ret);
 
 /* core_own.c */
 

@@ -314,6 +314,10 @@ static void take_own(struct reader *reader)
 static void take_record(struct reader *reader, const struct record *record)
 {
 	keep_own(reader, record);
+	if (strcmp(record->owner, "CORE") == 0 ||
+	    strcmp(record->owner, "LINUX") == 0)
+		mf_core_note_place(reader->core, record->type, record->offset,
+				   record->size);
 	for (size_t i = 0; i < MF_ARRAY_SIZE(kinds); i++)
 		if (record->type == kinds[i].type &&
 		    strcmp(record->owner, kinds[i].owner) == 0)

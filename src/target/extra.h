@@ -10,7 +10,8 @@
 #include "base/buffer.h"
 #include "target/target.h"
 
-/** Of one thread; pointers live as long as the hold, or the copy, does. */
+/** Of one thread; what it points to lives until the next one is asked for, or
+ * the hold or the copy ends. */
 struct mf_thread_extra {
 	int signal; /* that it was about to take, or is stopped by; 0: none */
 	bool siginfo_known;

@@ -143,6 +143,26 @@ start_loaded() { # ARGUMENT...
 	grep -q memforensics <<<"$output"
 }
 
+@test "a core that is written again has the same in it" {
+	needs gdb gcore
+	local -a questions=('thread apply all info all-registers' 'info auxv'
+		'info proc mappings' 'thread apply all bt'
+		'thread apply all x/64xg $sp' 'p $_siginfo')
+	start_fixture stacks 3 0
+	gcore -o theirs "$PID" >/dev/null
+	mf snapshot "$PID" -o ours
+	for core in ours "theirs.$PID"; do
+		mf snapshot "$core" -o again --force || [ $? = 2 ]
+		ask_gdb "$FIXTURES/stacks" "$core" "${questions[@]}" \
+			>"$BATS_TEST_TMPDIR/a"
+		ask_gdb "$FIXTURES/stacks" again "${questions[@]}" \
+			>"$BATS_TEST_TMPDIR/b"
+		diff "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b"
+	done
+	run -64 mf snapshot ours
+	[[ $output == *"-o FILE"* ]]
+}
+
 @test "registers of a signal that waits to be taken" {
 	needs gdb
 	start_fixture stacks 2 0
