@@ -270,8 +270,11 @@ static void plan_anew(struct mf_target *target)
 static void reap(struct mf_target *target, pid_t child)
 {
 	struct mf_live *live = mf_live_of(target);
-	const struct mf_holder_request request = { .ask = MF_ASK_REAP,
-						   .child = child };
+	const struct mf_holder_request request = {
+		.ask = MF_ASK_REAP,
+		.child = child,
+		.max_pause_ns = MF_REAP_MS * UINT64_C(1000000),
+	};
 	double pause_ms;
 	int number = 0;
 

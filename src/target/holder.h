@@ -15,6 +15,7 @@
 
 enum {
 	MF_HOLDER_THREADS = 1 << 16,
+	MF_REAP_MS = 1000, /* that MF_ASK_REAP waits for a thread at most */
 	MF_HOLDER_STACKS = 1 << 16,
 	MF_HOLDER_ACTORS = 64,
 	MF_HOLDER_EXTENDED = 1 << 27, /* bytes; no page before it is used */

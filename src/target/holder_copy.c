@@ -36,7 +36,9 @@ enum {
 	TLS_MAX = 65536,    /* what lies above the thread pointer, at most */
 	UNUSED_SIZE = 8192, /* bytes of a stack that was never used */
 	TICK_US = 1000,
-	PATIENCE_NS = 100000000, /* for one thread to stop */
+	RETRY_NS = 300000000, /* for a thread to be where it can act */
+	RETRY_MS = 2,
+	STOP_NS = MF_REAP_MS * INT64_C(1000000), /* for one thread to stop */
 };
 
 /* One at a time: large, and nothing is allocated here. */
@@ -379,6 +381,8 @@ static bool will_stop(int task, pid_t tid)
 	return state && strlen(state) > 2 && strchr("SR", state[2]);
 }
 
+/* On a busy machine it may have to wait for a processor until it stops; it would
+ * not run anyway. */
 static bool stop_one(pid_t tid, struct mf_held_thread *thread)
 {
 	uint64_t began_ns = mf_now_ns();
@@ -388,8 +392,7 @@ static bool stop_one(pid_t tid, struct mf_held_thread *thread)
 		return false;
 	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 	mf_remote_set_tick(TICK_US);
-	while (thread->kind == MF_HELD_NEW &&
-	       mf_now_ns() - began_ns < PATIENCE_NS)
+	while (thread->kind == MF_HELD_NEW && mf_now_ns() - began_ns < STOP_NS)
 		mf_tracer_look_at(thread, 0);
 	mf_remote_set_tick(0);
 	return true;
@@ -451,9 +454,9 @@ int mf_tracer_reap(struct mf_tracer *tracer, pid_t child)
 		atomic_store(&tracer->shared->pause_ns,
 			     mf_now_ns() - tracer->started_ns);
 		if (number == EBUSY || number == ENOSPC)
-			poll(NULL, 0, 1);
+			poll(NULL, 0, RETRY_MS);
 	} while ((number == EBUSY || number == ENOSPC) && !tracer->leftover &&
-		 mf_now_ns() - began_ns < PATIENCE_NS);
+		 mf_now_ns() - began_ns < RETRY_NS);
 	give_back(&tracer->shared->copy);
 	return number;
 }
