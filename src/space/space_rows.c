@@ -253,6 +253,16 @@ static uint64_t offset_of(const struct mf_region *region)
 	return region->mapping->offset + region->start - region->mapping->start;
 }
 
+/* No device is 0:0: a file of that one is told from others, and no more (a core
+ * does not say where its files were). */
+static bool is_numbered(const struct mf_region *region)
+{
+	const struct mf_mapping *mapping = region->mapping;
+
+	return !mapping || !mapping->inode || mapping->dev_major ||
+	       mapping->dev_minor;
+}
+
 static void set_row(struct mf_value *row, const struct mf_region *region,
 		    struct row_text *text)
 {
@@ -272,8 +282,13 @@ static void set_row(struct mf_value *row, const struct mf_region *region,
 	row[OWNER] = mf_text(region->owner);
 	row[CERTAINTY] = region->certainty ? mf_text(certainty) : mf_none();
 	row[OFFSET] = mf_count(offset_of(region));
-	row[DEVICE] = mf_text(mf_buffer_text(&text->device));
-	row[INODE] = mf_count(region->mapping ? region->mapping->inode : 0);
+	row[DEVICE] = is_numbered(region)
+			      ? mf_text(mf_buffer_text(&text->device))
+			      : mf_none();
+	row[INODE] =
+		is_numbered(region)
+			? mf_count(region->mapping ? region->mapping->inode : 0)
+			: mf_none();
 	row[PATH] = mf_text(path_of(region));
 	set_usage(row, region);
 }

@@ -143,7 +143,34 @@ static void tell_residency(struct mf_target *target)
 		mf_target_note_partial(
 			target, "residency",
 			"estimated: this core has zeros where there was no "
-			"page, and pages of zeros count as such");
+			"page, and pages of zeros count as such; it does not "
+			"tell which pages were in swap, and of files which "
+			"were in memory");
+}
+
+/* Where a thread stands there was memory. gdb gives up a mapping of which it
+ * cannot read all, as stacks with guards inside (glibc 2.42 and later). */
+static void tell_lost_stacks(struct mf_target *target)
+{
+	uint64_t page_size = target->info.page_size;
+	size_t lost = 0;
+
+	for (size_t i = 0; i < target->threads.count; i++) {
+		const struct mf_thread *thread = &target->threads.items[i];
+		mf_auto_error struct mf_error *error = NULL;
+		uint8_t flags = 0;
+
+		if (!thread->registers_known || !thread->sp)
+			continue;
+		error = mf_target_residency(target, thread->sp & -page_size, 1,
+					    &flags);
+		lost += !error && (!flags || flags & MF_PAGE_UNREADABLE);
+	}
+	if (lost)
+		mf_target_note_partial(target, "stacks",
+				       "those of %zu of %zu threads are not in "
+				       "the core, nor may be what is near them",
+				       lost, target->threads.count);
 }
 
 /* Writable memory that the core has not, though it has that of others. */
@@ -232,6 +259,7 @@ static struct mf_error *open_core(struct mf_target *target, const char *path)
 	tell_missing(target);
 	tell_residency(target);
 	tell_undumped(target);
+	tell_lost_stacks(target);
 	mf_core_find_files(target);
 	return NULL;
 }

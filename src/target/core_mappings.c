@@ -102,6 +102,19 @@ static bool is_shared_memory(const struct mf_core_name *name)
 	return false;
 }
 
+/*
+ * The kernel writes all of a private mapping that was written to, and none of
+ * a shared one of a file that has a name.
+ */
+static bool is_likely_shared(const struct join *join,
+			     const struct mf_core_segment *segment,
+			     const struct mf_core_name *name)
+{
+	return is_shared_memory(name) ||
+	       (join->core->writer == MF_CORE_BY_KERNEL && segment &&
+		segment->flags & PF_W && !segment->promised);
+}
+
 /* One piece: a segment's, a name's, or both's. */
 static void add_piece(struct join *join, uint64_t start, uint64_t end,
 		      const struct mf_core_segment *segment,
@@ -121,7 +134,7 @@ static void add_piece(struct join *join, uint64_t start, uint64_t end,
 		mapping.perms = perms_by_object(join, name);
 	if (segment && !name && is_likely_reserve(join, segment))
 		mapping.perms = 0;
-	if (name && is_shared_memory(name))
+	if (name && is_likely_shared(join, segment, name))
 		mapping.perms |= MF_PERM_SHARED;
 	mf_mappings_add(&join->target->mappings, &mapping);
 }

@@ -206,6 +206,50 @@ static void test_names(void **state)
 	core_end(&core);
 }
 
+/* The kernel writes no shared mapping of a file that has a name. */
+static void test_shared(void **state)
+{
+	const uint64_t place = memory + UINT64_C(64) * CORE_PAGE;
+	const struct core_file files[] = {
+		{ place, place + CORE_PAGE, 0, "/var/shared" },
+		{ place + CORE_PAGE, place + 2 * CORE_PAGE, 0, "/var/private" },
+		{ place + 2 * CORE_PAGE, place + 3 * CORE_PAGE, 0,
+		  "/var/read" },
+	};
+	struct mf_target *target;
+	struct core core;
+
+	(void)state;
+	core_begin(&core);
+	core_add_files(&core, files, MF_ARRAY_SIZE(files));
+	core_load(&core, place, 1, 0, WRITE);
+	core_load(&core, place + CORE_PAGE, 1, 1, WRITE);
+	core_load(&core, place + 2 * CORE_PAGE, 1, 0, READ);
+	core_finish(&core);
+	target = core_open(&core, NULL);
+	assert_true(at(target, place)->perms & MF_PERM_SHARED);
+	assert_false(at(target, place + CORE_PAGE)->perms & MF_PERM_SHARED);
+	assert_false(at(target, place + 2 * CORE_PAGE)->perms & MF_PERM_SHARED);
+	mf_target_close(target);
+	core_end(&core);
+}
+
+/* The memory at a stack pointer was there, whoever lost it. */
+static void test_lost_stacks(void **state)
+{
+	struct mf_target *target;
+	struct core core;
+
+	(void)state;
+	forge(&core, 1);
+	core_add_thread(&core, PID + 2, memory + UINT64_C(99) * CORE_PAGE);
+	core_finish(&core);
+	target = core_open(&core, NULL);
+	assert_true(core_lacks(target, "stacks", "2 of 3 threads"));
+	mf_target_close(target);
+	core_end(&core);
+}
+
 /* ---- which pages ------------------------------------------------------------ */
 
 static void check_heap(struct mf_target *target, const char *expected)
@@ -440,6 +484,8 @@ int main(void)
 		cmocka_unit_test(test_process),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_lost_stacks),
 		cmocka_unit_test(test_holes),
 		cmocka_unit_test(test_zeros),
 		cmocka_unit_test(test_lost_holes),
