@@ -370,8 +370,8 @@ ended_by() { # SIGNAL STATUS
 }
 
 @test "a pause that runs out is said" {
-	start_loaded 100 memory
-	run -2 mf snapshot "$PID" -o core --stop brief --max-pause 1ms --json
+	start_loaded 400 memory
+	run -2 mf snapshot "$PID" -o core --stop brief --max-pause 20ms --json
 	grep -q 'max-pause' <<<"$output"
 	[ -s core ]
 }

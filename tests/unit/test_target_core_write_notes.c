@@ -10,6 +10,18 @@
 
 /* ---- notes ------------------------------------------------------------------------ */
 
+/* Notes are aligned to four bytes only. */
+static void take_note(const struct place *place, uint32_t type, unsigned index,
+		      void *to, size_t size)
+{
+	size_t there = 0;
+	const void *bytes = find_note(place, "CORE", type, index, &there);
+
+	assert_non_null(bytes);
+	assert_int_equal(there, size);
+	memcpy(to, bytes, size);
+}
+
 static void forge_thread(struct place *place, pid_t tid)
 {
 	struct mf_thread thread = { .tid = tid,
@@ -29,7 +41,7 @@ static void the_main_thread_comes_first(void **state)
 {
 	static const pid_t order[] = { 100, 7, 101 };
 	struct place *place = *state;
-	const struct elf_prstatus *status;
+	struct elf_prstatus status;
 	size_t size = 0;
 
 	forge_thread(place, 101);
@@ -38,10 +50,8 @@ static void the_main_thread_comes_first(void **state)
 	write_core(place, false);
 	assert_int_equal(place->written.threads, 3);
 	for (unsigned i = 0; i < MF_ARRAY_SIZE(order); i++) {
-		status = find_note(place, "CORE", NT_PRSTATUS, i, &size);
-		assert_non_null(status);
-		assert_int_equal(size, sizeof(*status));
-		assert_int_equal(status->pr_pid, order[i]);
+		take_note(place, NT_PRSTATUS, i, &status, sizeof(status));
+		assert_int_equal(status.pr_pid, order[i]);
 	}
 	assert_null(find_note(place, "CORE", NT_PRSTATUS, 3, &size));
 }
@@ -49,13 +59,11 @@ static void the_main_thread_comes_first(void **state)
 static void without_threads_there_is_one_note(void **state)
 {
 	struct place *place = *state;
-	const struct elf_prstatus *status;
-	size_t size;
+	struct elf_prstatus status;
 
 	write_core(place, false);
-	status = find_note(place, "CORE", NT_PRSTATUS, 0, &size);
-	assert_non_null(status);
-	assert_int_equal(status->pr_pid, 100);
+	take_note(place, NT_PRSTATUS, 0, &status, sizeof(status));
+	assert_int_equal(status.pr_pid, 100);
 	assert_int_equal(place->load_count, 0);
 }
 
@@ -96,20 +104,18 @@ static void arguments_are_cut_to_their_room(void **state)
 	struct place *place = *state;
 	char large[200];
 	const char *const cmdline[] = { "one", "", large, NULL };
-	const struct elf_prpsinfo *psinfo;
-	size_t size;
+	struct elf_prpsinfo psinfo;
 
 	memset(large, 'x', sizeof(large) - 1);
 	large[sizeof(large) - 1] = '\0';
 	place->target->info.cmdline = cmdline;
 	place->target->info.comm = "a name of more than sixteen letters";
 	write_core(place, false);
-	psinfo = find_note(place, "CORE", NT_PRPSINFO, 0, &size);
-	assert_non_null(psinfo);
-	assert_memory_equal(psinfo->pr_fname, "a name of more \0", 16);
-	assert_memory_equal(psinfo->pr_psargs, "one  xxx", 8);
-	assert_int_equal(psinfo->pr_psargs[79], 0);
-	assert_int_equal(psinfo->pr_psargs[78], 'x');
+	take_note(place, NT_PRPSINFO, 0, &psinfo, sizeof(psinfo));
+	assert_memory_equal(psinfo.pr_fname, "a name of more \0", 16);
+	assert_memory_equal(psinfo.pr_psargs, "one  xxx", 8);
+	assert_int_equal(psinfo.pr_psargs[79], 0);
+	assert_int_equal(psinfo.pr_psargs[78], 'x');
 }
 
 /* ---- compressed, and read again -------------------------------------------------- */
