@@ -60,19 +60,19 @@ has_the_figures() { # CORE [OPTION...]
 }
 
 @test "a core that is cut off gives what it holds" {
-	local size half
+	local size end
 	dump "$FIXTURES/arenas" heaps 2 8
 	size=$(stat -c %s core)
-	for half in $((size / 2)) $((size / 7)) 70000 4096 64; do
-		head -c "$half" core >cut
-		run -2 --separate-stderr mf attach --json cut
-		printf '%s\n' "$output" >cut.json
-		json_holds cut.json '.partial | any(.what == "core file")'
+	for end in $((size / 2)) $((size / 7)) 70000 4096 64; do
+		head -c "$end" core >half
+		run -2 --separate-stderr mf attach --json half
+		printf '%s\n' "$output" >half.json
+		json_holds half.json '.partial | any(.what == "core file")'
 	done
 	# the first half still has the program, its heap and its first arena
-	head -c $((size / 2)) core >cut
-	mf arenas --json cut >cut.json || [ $? = 2 ]
-	json_holds cut.json '.partial | any(.why | test("^it is cut off: [0-9]"))'
+	head -c $((size / 2)) core >half
+	mf arenas --json half >half.json || [ $? = 2 ]
+	json_holds half.json '.partial | any(.why | test("^it is cut off: [0-9]"))'
 }
 
 @test "a program that was built anew since is not believed" {
@@ -126,7 +126,6 @@ has_the_figures() { # CORE [OPTION...]
 }
 
 @test "gdb's core of threads" {
-	local size
 	command -v gcore >/dev/null || skip "no gcore"
 	start_until '^ready$' "$FIXTURES/stacks" 20 5
 	mf maps --json --stop brief --max-pause 10s "$PID" >live.json
