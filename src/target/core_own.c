@@ -12,6 +12,7 @@
 enum {
 	PAGE_FLAGS = MF_PAGE_PRESENT | MF_PAGE_SWAPPED | MF_PAGE_ZERO |
 		     MF_PAGE_HUGE | MF_PAGE_FILE | MF_PAGE_UNREADABLE,
+	RUNS_MAX = 1 << 24,
 };
 
 static void tell_damaged(struct mf_target *target, const char *what)
@@ -148,7 +149,7 @@ static void take_run(void *context, uint64_t start, uint64_t end, uint8_t flags)
 	struct mf_core *core = context;
 	uint64_t most = UINT32_MAX * core->runs_page_size;
 
-	while (start < end) {
+	while (start < end && core->runs.count <= RUNS_MAX) {
 		uint64_t part = MF_MIN(end - start, most);
 		struct mf_core_run run = {
 			.start = start,

@@ -19,7 +19,7 @@ enum {
 	THREADS_MAX = 1 << 20,
 	OWNER_MAX = 16, /* bytes of an owner's name that tell it */
 	OWN_MAX = 4,	/* notes of our own */
-	OWN_BYTES_MAX = 64 << 20,
+	OWN_BYTES_MAX = 256 << 20,
 	NAMES_MAX = 1 << 20,
 	FILES_BYTES_MAX = 64 << 20, /* the kernel's own limit is 16 MiB */
 	AUXV_MAX = 4096,
@@ -212,9 +212,11 @@ static void take_files(struct reader *reader, const struct record *record)
 	struct files_head head;
 	const char *path, *end;
 
-	if (!bytes || record->size < sizeof(head) || reader->core->names.count)
+	if (reader->core->names.count)
 		return;
-	head = mf_load(struct files_head, bytes);
+	head = bytes && record->size >= sizeof(head)
+		       ? mf_load(struct files_head, bytes)
+		       : (struct files_head){ .count = UINT64_MAX };
 	if (head.count > NAMES_MAX ||
 	    head.count > (record->size - sizeof(head)) /
 				 sizeof(struct files_entry)) {
@@ -308,6 +310,10 @@ static void take_own(struct reader *reader)
 		if (bytes)
 			mf_core_take_own(reader->target, reader->own[i].type,
 					 bytes, reader->own[i].size);
+		else
+			mf_target_note_partial(reader->target, "core file",
+					       "a note of memforensics in it "
+					       "cannot be read");
 	}
 }
 

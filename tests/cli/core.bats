@@ -76,7 +76,7 @@ has_the_figures() { # CORE [OPTION...]
 }
 
 @test "a program that was built anew since is not believed" {
-	mkdir old new
+	mkdir old
 	cp "$FIXTURES/arenas" old/program
 	dump "$work/old/program" heaps 2 8
 	# another build of it, under the same name
