@@ -415,10 +415,10 @@ struct absentees {
 	size_t objects, listed, data;
 };
 
-static void add_absentee(struct absentees *absentees,
-			 const struct mf_core_object *object)
+static void add_absentee(struct absentees *absentees, struct mf_core *core,
+			 struct mf_core_object *object)
 {
-	if (!object->head) {
+	if (!mf_core_object_head(core, object)) {
 		absentees->data++;
 		return;
 	}
@@ -462,7 +462,7 @@ void mf_core_find_files(struct mf_target *target)
 			continue;
 		object = object_of(core, mapping);
 		if (object && !object->looked && !open_object(target, object))
-			add_absentee(&absentees, object);
+			add_absentee(&absentees, core, object);
 	}
 	tell(target, &absentees);
 	mf_buffer_deinit(&absentees.text);

@@ -428,6 +428,21 @@ static void test_other_file(void **state)
 	remove_root(root);
 }
 
+static void test_no_file(void **state)
+{
+	struct mf_target *target;
+	struct core core;
+
+	(void)state;
+	forge(&core, 1);
+	core_finish(&core);
+	target = core_open(&core, "/nonexistent");
+	assert_true(core_lacks(target, "files", "/opt/program is not there"));
+	assert_false(core_lacks(target, "files", "no code"));
+	mf_target_close(target);
+	core_end(&core);
+}
+
 /* Without its first page nothing tells which file it was. */
 static void test_unknown_file(void **state)
 {
@@ -442,7 +457,7 @@ static void test_unknown_file(void **state)
 	core_finish(&core);
 	target = core_open(&core, root);
 	assert_false(mf_target_try_read(target, program + CORE_PAGE, &byte, 1));
-	assert_true(core_lacks(target, "files", ""));
+	assert_true(core_lacks(target, "files", "1 mapped file that no code"));
 	mf_target_close(target);
 	core_end(&core);
 	remove_root(root);
@@ -492,6 +507,7 @@ int main(void)
 		cmocka_unit_test(test_gdb_reserve),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_other_file),
+		cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_unknown_file),
 		cmocka_unit_test(test_name_alone),
 	};
