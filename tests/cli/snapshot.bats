@@ -310,6 +310,18 @@ ended_by() { # SIGNAL STATUS
 	has_no_children
 }
 
+@test "nor where files cannot be without a name" {
+	[[ $O != *address* ]] || skip "sanitizers come first"
+	export LD_PRELOAD=$FIXTURES/named.so
+	ended_by TERM 143
+	has_no_children
+	mf snapshot "$PID" -o core
+	[ "$(stat -c %a core)" = 600 ]
+	mf snapshot "$PID" -o core --force
+	run -1 mf snapshot "$PID" -o core
+	[ "$(ls -A)" = core ]
+}
+
 @test "killed, it leaves no file, and a copy that is dead" {
 	ended_by KILL 137
 	# only the next run can take away what is left of it
@@ -371,7 +383,7 @@ ended_by() { # SIGNAL STATUS
 
 @test "a pause that runs out is said" {
 	start_loaded 400 memory
-	run -2 mf snapshot "$PID" -o core --stop brief --max-pause 20ms --json
+	run -2 mf snapshot "$PID" -o core --stop brief --max-pause 60ms --json
 	grep -q 'max-pause' <<<"$output"
 	[ -s core ]
 }
