@@ -266,9 +266,10 @@ static enum mf_copy_outcome clone_it(struct mf_tracer *tracer)
 		copy->pid = remote.child;
 		copy->nspid = (pid_t)result;
 		is_born = await_birth(remote.child);
+		/* first: one that is killed is known as ours by this */
+		offer(copy->pid);
 		ptrace(PTRACE_SETOPTIONS, copy->pid, NULL,
 		       mf_remote_pointer(PTRACE_O_EXITKILL));
-		offer(copy->pid);
 	}
 	mf_remote_cure(&remote);
 	mf_remote_set_tick(0);

@@ -46,3 +46,13 @@ soak() { # PART...
 @test "killed while children come and go" {
 	soak kill-children
 }
+
+@test "a Java program: looked at, killed meanwhile" {
+	command -v javac >/dev/null || skip "javac is not installed"
+	soak java
+}
+
+@test "a Go program: looked at, killed meanwhile" {
+	command -v go >/dev/null || skip "go is not installed"
+	soak go
+}
