@@ -179,9 +179,9 @@ static void read_own_status(struct mf_target *target)
 		target->info.status = status.memory;
 }
 
-static struct mf_error *live_refresh(struct mf_target *target)
+static struct mf_error *read_mappings(struct mf_target *target)
 {
-	struct mf_live *live = mf_live_of(target);
+	const struct mf_live *live = mf_live_of(target);
 	int fd = openat(live->memory_proc, "smaps", O_RDONLY | O_CLOEXEC);
 
 	if (fd >= 0)
@@ -190,14 +190,24 @@ static struct mf_error *live_refresh(struct mf_target *target)
 		fd = openat(live->memory_proc, "maps", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return refuse_mappings(target, errno);
-	MF_TRY(read_maps(target, fd));
+	return read_maps(target, fd);
+}
+
+static struct mf_error *live_refresh(struct mf_target *target)
+{
+	const struct mf_live *live = mf_live_of(target);
+	/* a copy stands still: nothing of it changes */
+	bool is_known = live->copy.pid && mf_view_recall(target);
+
+	if (!is_known)
+		MF_TRY(read_mappings(target));
 	if (!target->mappings.count ||
 	    (live->mem >= 0 && !mf_live_has_memory(live)))
 		return mf_live_gone(target);
-	if (live->copy.pid)
-		mf_view_merge(target);
-	else
+	if (!live->copy.pid)
 		read_own_status(target);
+	else if (!is_known)
+		mf_view_merge(target);
 	return NULL;
 }
 

@@ -18,6 +18,7 @@ enum {
 void mf_view_end(struct mf_view *view)
 {
 	mf_mappings_clear(&view->before);
+	mf_mappings_clear(&view->merged);
 	mf_vec_deinit(&view->parts);
 	mf_vec_deinit(&view->kept);
 	mf_vec_deinit(&view->runs);
@@ -165,15 +166,27 @@ static void merge(struct mf_target *target, const struct mf_mappings *copies)
 void mf_view_merge(struct mf_target *target)
 {
 	struct mf_view *view = &mf_live_of(target)->view;
-	struct mf_mappings copy = target->mappings;
+	struct mf_mappings copies = target->mappings;
 
 	target->mappings = (struct mf_mappings){ 0 };
-	view->parts.count = view->kept.count = view->runs.count = 0;
-	merge(target, &copy);
-	mf_mappings_clear(&copy);
+	merge(target, &copies);
+	mf_mappings_clear(&copies);
 	target->info.status = view->status;
 	mf_view_merge_status(&view->before, &target->mappings,
 			     &target->info.status);
+	mf_mappings_clear(&view->before);
+	view->merged = target->mappings;
+	target->mappings = (struct mf_mappings){ 0 };
+	mf_view_recall(target);
+}
+
+bool mf_view_recall(struct mf_target *target)
+{
+	const struct mf_mappings *merged = &mf_live_of(target)->view.merged;
+
+	for (size_t i = 0; i < merged->count; i++)
+		mf_mappings_add(&target->mappings, &merged->items[i]);
+	return merged->count > 0;
 }
 
 /* ---- pages ------------------------------------------------------------------ */

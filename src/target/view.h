@@ -43,6 +43,7 @@ struct mf_view_part {
 struct mf_view {
 	struct mf_mappings before; /* the process's, just before the stop */
 	struct mf_status status;   /* the process's, of then */
+	struct mf_mappings merged; /* nothing until then */
 	MF_VEC(struct mf_view_part) parts;
 	MF_VEC(struct mf_range) kept; /* those with MF_ROUTE_PROCESS */
 	MF_VEC(struct mf_view_run) runs;
@@ -60,6 +61,9 @@ void mf_view_begin(struct mf_target *target);
 
 /** The mappings are the copy's: makes them those of the process. */
 void mf_view_merge(struct mf_target *target);
+
+/** Gives the mappings once more; false: they were not merged yet. */
+bool mf_view_recall(struct mf_target *target);
 
 void mf_view_end(struct mf_view *view);
 
