@@ -87,48 +87,92 @@ static bool is_found(const struct mf_remote_code *code)
 	return code->call && code->sigreturn;
 }
 
-/* Looks through one mapping; of *LEFT bytes. */
-static void search_mapping(struct mf_target *target,
-			   const struct mf_mapping *mapping, uint8_t *window,
-			   uint64_t *left, struct mf_remote_code *code)
+struct code_search {
+	struct mf_target *target;
+	struct mf_remote_code *code;
+	uint8_t *window, *flags;
+	uint64_t left; /* bytes still looked at */
+	bool resident; /* only for a call, in pages that are there */
+};
+
+static bool is_over(const struct code_search *search)
 {
-	uint32_t page_size = target->info.page_size;
+	if (!search->left)
+		return true;
+	return search->resident ? search->code->call != 0
+				: is_found(search->code);
+}
+
+/* A call through other pages would bring them into the target. */
+static void hide_absent(const struct code_search *search, size_t pages)
+{
+	uint32_t page_size = search->target->info.page_size;
+
+	for (size_t i = 0; i < pages; i++)
+		if (!(search->flags[i] & MF_PAGE_PRESENT))
+			memset(search->window + i * page_size, 0, page_size);
+}
+
+static void search_mapping(struct code_search *search,
+			   const struct mf_mapping *mapping)
+{
+	uint32_t page_size = search->target->info.page_size;
 	uint64_t at = mapping->start;
 
-	while (at < mapping->end && *left && !is_found(code)) {
+	while (at < mapping->end && !is_over(search)) {
 		uint64_t size =
 			MF_MIN(mapping->end - at, (uint64_t)CODE_WINDOW);
 		mf_auto_error struct mf_error *error = mf_target_read_pages(
-			target, at, size / page_size, window, NULL);
+			search->target, at, size / page_size, search->window,
+			search->flags);
 
 		if (error)
 			return;
-		mf_arch_find_code(window, size, at, code);
-		*left -= MF_MIN(*left, size);
+		if (search->resident)
+			hide_absent(search, size / page_size);
+		mf_arch_find_code(search->window, size, at, search->code);
+		search->left -= MF_MIN(search->left, size);
 		at += size;
 	}
 }
 
 /* In the C library, or else in whatever code there is. */
-static void plan_code(struct mf_target *target, struct mf_remote_code *code)
+static void search_code(struct code_search *search)
 {
 	static const char *const likely[] = { "/libc", "/ld-musl", "" };
-	mf_auto_free uint8_t *window = mf_calloc(CODE_WINDOW, 1);
-	uint64_t left = CODE_MAX;
+	const struct mf_mappings *mappings = &search->target->mappings;
 
-	*code = (struct mf_remote_code){ 0, 0 };
 	for (size_t i = 0; i < MF_ARRAY_SIZE(likely); i++)
-		for (size_t j = 0; j < target->mappings.count; j++) {
-			const struct mf_mapping *mapping =
-				&target->mappings.items[j];
+		for (size_t j = 0; j < mappings->count; j++) {
+			const struct mf_mapping *mapping = &mappings->items[j];
 
-			if (is_found(code))
+			if (is_over(search))
 				return;
 			if (mapping->perms & MF_PERM_EXEC && mapping->inode &&
 			    strstr(mapping->path, likely[i]))
-				search_mapping(target, mapping, window, &left,
-					       code);
+				search_mapping(search, mapping);
 		}
+}
+
+static void plan_code(struct mf_target *target, struct mf_remote_code *code)
+{
+	mf_auto_free uint8_t *window = mf_calloc(CODE_WINDOW, 1);
+	mf_auto_free uint8_t *flags =
+		mf_calloc(CODE_WINDOW / target->info.page_size, 1);
+	struct code_search search = {
+		.target = target,
+		.code = code,
+		.window = window,
+		.flags = flags,
+		.left = CODE_MAX,
+		.resident = true,
+	};
+
+	*code = (struct mf_remote_code){ 0, 0 };
+	search_code(&search);
+	search.resident = false;
+	search.left = CODE_MAX;
+	search_code(&search);
 }
 
 static void fill_plan(struct mf_target *target, struct mf_copy_plan *plan)

@@ -109,6 +109,7 @@ static void add_kept(struct mf_target *target, const struct mf_mapping *before)
 	struct mf_mapping mapping = *before;
 
 	add_part(target, &mapping, before, MF_ROUTE_PROCESS);
+	mf_live_of(target)->view.is_kept_whole = true;
 	mf_mappings_add(&target->mappings, &mapping);
 }
 
@@ -374,12 +375,12 @@ static uint64_t kept_bytes(const struct mf_view *view)
 	return bytes;
 }
 
-/* The few pages of a random number generator are nothing to speak of. */
+/* The few pages that a random number generator has wiped are not worth it. */
 void mf_view_note_kept(struct mf_target *target)
 {
-	uint64_t bytes = kept_bytes(&mf_live_of(target)->view);
+	const struct mf_view *view = &mf_live_of(target)->view;
 
-	if (bytes >= KEPT_LEAST)
+	if (view->is_kept_whole || kept_bytes(view) >= KEPT_LEAST)
 		mf_target_note_partial(
 			target, "snapshot",
 			"what the program keeps from its children "

@@ -46,6 +46,7 @@ struct mf_view {
 	struct mf_mappings merged; /* nothing until then */
 	MF_VEC(struct mf_view_part) parts;
 	MF_VEC(struct mf_range) kept; /* those with MF_ROUTE_PROCESS */
+	bool is_kept_whole; /* some of them because of MADV_DONTFORK */
 	MF_VEC(struct mf_view_run) runs;
 };
 
