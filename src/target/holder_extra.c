@@ -7,10 +7,15 @@
 #include <stdint.h>
 #include <sys/ptrace.h>
 
+#include "base/memory.h"
 #include "target/holder.h"
 
+/* The target stands still meanwhile: words first. */
 static size_t without_zeros(const unsigned char *bytes, size_t size)
 {
+	while (size >= sizeof(uint64_t) &&
+	       !mf_load(uint64_t, bytes + size - sizeof(uint64_t)))
+		size -= sizeof(uint64_t);
 	while (size && !bytes[size - 1])
 		size--;
 	return size;
