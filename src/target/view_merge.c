@@ -92,11 +92,11 @@ void mf_view_estimate(const struct mf_mapping *before,
 		      struct mf_mapping *mapping)
 {
 	struct mf_usage *usage = &mapping->usage;
+	uint64_t own = pages->present - MF_MIN(pages->file, pages->present);
 
 	*usage = (struct mf_usage){
 		.rss = pages->present * page_size,
-		.anon = (pages->present - MF_MIN(pages->file, pages->present)) *
-			page_size,
+		.anon = own * page_size,
 		.swap = pages->swapped * page_size,
 		.lacks = MF_FIGURES_ALL &
 			 ~(unsigned)(MF_FIGURE_RSS | MF_FIGURE_ANON |
