@@ -187,10 +187,6 @@ const char *mf_copy_plan(struct mf_target *target)
 {
 	struct mf_copy_plan *plan = &mf_live_of(target)->holder->shared->plan;
 
-	for (size_t i = 0; i < target->mappings.count; i++)
-		if (target->mappings.items[i].vm_flags & MF_VM_UFFD)
-			return "a userfaultfd watches its memory, and would "
-			       "wait for its owner";
 	fill_plan(target, plan);
 	if (!is_found(&plan->code))
 		return "no code to call the kernel with was found in it";
