@@ -252,6 +252,8 @@ static struct mf_error *open_core(struct mf_target *target, const char *path)
 	tell_writer(target);
 	target->threads_known = true;
 	mf_core_settle_segments(core, target->info.page_size);
+	if (!core->noted_s)
+		mf_core_read_arguments(target);
 	mf_core_choose_residency(target);
 	mf_core_join_mappings(target);
 	find_filled(target);

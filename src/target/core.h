@@ -33,6 +33,8 @@ struct mf_core_name {
 /** What the kernel told the program at its start (NT_AUXV); 0: not said. */
 struct mf_core_auxv {
 	uint64_t programs, base, entry, random, execfn, vdso, page_size;
+	uint64_t first[4]; /* its first two entries as they stand */
+	bool first_known;
 };
 
 enum mf_core_writer {
@@ -151,6 +153,11 @@ void mf_core_process_extra(struct mf_target *target,
 /** A note of our own, of TYPE. */
 void mf_core_take_own(struct mf_target *target, uint32_t type,
 		      const void *bytes, size_t size);
+
+/* core_arguments.c */
+
+/** Sets the arguments of the program, where they are found. */
+void mf_core_read_arguments(struct mf_target *target);
 
 /* core_mappings.c */
 

@@ -164,6 +164,10 @@ static void take_auxv(struct reader *reader, const struct record *record)
 	};
 	mf_auto_free uint8_t *bytes = take_bytes(reader, record, AUXV_MAX);
 
+	if (bytes && record->size >= sizeof(auxv->first)) {
+		memcpy(auxv->first, bytes, sizeof(auxv->first));
+		auxv->first_known = true;
+	}
 	for (size_t at = 0; bytes && record->size - at >= sizeof(Elf64_auxv_t);
 	     at += sizeof(Elf64_auxv_t)) {
 		const Elf64_auxv_t entry = mf_load(Elf64_auxv_t, bytes + at);

@@ -206,6 +206,74 @@ static void test_names(void **state)
 	core_end(&core);
 }
 
+/* A first stack as the kernel makes it, with ENVIRONMENT variables. */
+static void forge_stack(struct core *core, uint64_t arguments,
+			uint64_t environment)
+{
+	const uint64_t auxv[] = { AT_RANDOM, stack + 0xf00, AT_PAGESZ,
+				  CORE_PAGE };
+	const uint64_t texts = stack + 2 * CORE_PAGE - 12;
+	uint64_t words[64] = { arguments, texts, texts + 8, texts + 2 };
+	size_t at = arguments + 2;
+
+	for (uint64_t i = 0; i < environment; i++)
+		words[at++] = texts + 5;
+	at++;
+	memcpy(&words[at], auxv, sizeof(auxv));
+	core_begin(core);
+	core_add_process(core, PID, "program", "program with a lo");
+	core_add_auxv(core, auxv, MF_ARRAY_SIZE(auxv) / 2);
+	core_load(core, stack, 3, 3, WRITE);
+	core_put(core, CORE_LOADS + 0xe00, words, sizeof(words));
+	/* the second argument goes over the end of its page */
+	core_put(core, CORE_LOADS + 2 * CORE_PAGE - 12, "run\0E=v\0long word",
+		 18);
+	core_finish(core);
+}
+
+static void test_arguments(void **state)
+{
+	const char *const *cmdline;
+	struct mf_target *target;
+	struct core core;
+
+	(void)state;
+	for (uint64_t environment = 0; environment < 4; environment++) {
+		forge_stack(&core, 3, environment);
+		target = core_open(&core, NULL);
+		cmdline = mf_target_info(target)->cmdline;
+		assert_string_equal(cmdline[0], "run");
+		assert_string_equal(cmdline[1], "long word");
+		assert_string_equal(cmdline[2], "n");
+		assert_null(cmdline[3]);
+		mf_target_close(target);
+		core_end(&core);
+	}
+}
+
+/* Where they cannot be, what the note says stands. */
+static void test_lost_arguments(void **state)
+{
+	const uint64_t nonsense[] = { 7, stack + 3 * CORE_PAGE - 1, 0, 0 };
+	struct mf_target *target;
+	struct core core;
+
+	(void)state;
+	forge_stack(&core, 3, 1);
+	core_put(&core, CORE_LOADS + 0xe00 + 8, &nonsense[1], 8);
+	core_put(&core, CORE_LOADS + 3 * CORE_PAGE - 1, "x", 1);
+	target = core_open(&core, NULL);
+	assert_string_equal(mf_target_info(target)->cmdline[0],
+			    "program with a lo");
+	mf_target_close(target);
+	core_put(&core, CORE_LOADS + 0xe00, nonsense, 8);
+	target = core_open(&core, NULL);
+	assert_string_equal(mf_target_info(target)->cmdline[0],
+			    "program with a lo");
+	mf_target_close(target);
+	core_end(&core);
+}
+
 /* The kernel writes no shared mapping of a file that has a name. */
 static void test_shared(void **state)
 {
@@ -499,6 +567,8 @@ int main(void)
 		cmocka_unit_test(test_process),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_lost_arguments),
 		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_lost_stacks),
 		cmocka_unit_test(test_holes),
