@@ -183,14 +183,23 @@ static void put_thread(struct out *out,
 	put_extended(out, &extra);
 }
 
-/* The one that debuggers show first: the main thread, if it lives. */
-static size_t find_first(const struct mf_thread *threads, size_t count,
-			 pid_t pid)
+/* A main thread that has ended waits for the others, without registers. */
+static bool is_alive(const struct mf_thread *thread)
 {
+	return thread->registers_known || !strchr("ZX", thread->state) ||
+	       !thread->state;
+}
+
+/* The one that debuggers show first: the main thread, if it lives. */
+static const struct mf_thread *find_first(const struct mf_thread *threads,
+					  size_t count, pid_t pid)
+{
+	const struct mf_thread *first = NULL;
+
 	for (size_t i = 0; i < count; i++)
-		if (threads[i].tid == pid)
-			return i;
-	return 0;
+		if (is_alive(&threads[i]) && (!first || threads[i].tid == pid))
+			first = &threads[i];
+	return first;
 }
 
 uint64_t mf_core_write_notes(struct mf_core_note_source *source,
@@ -198,15 +207,16 @@ uint64_t mf_core_write_notes(struct mf_core_note_source *source,
 {
 	const struct mf_thread nobody = { .tid = source->target->info.pid };
 	struct out out = { .sink = sink };
-	size_t count, first;
+	size_t count;
 	const struct mf_thread *threads =
 		mf_target_threads(source->target, &count);
+	const struct mf_thread *first =
+		find_first(threads, count, source->target->info.pid);
 
-	first = find_first(threads, count, source->target->info.pid);
 	/* without any status, no debugger takes it for a core */
-	put_thread(&out, source, count ? &threads[first] : &nobody, true);
+	put_thread(&out, source, first ? first : &nobody, true);
 	for (size_t i = 0; i < count; i++)
-		if (i != first)
+		if (&threads[i] != first && is_alive(&threads[i]))
 			put_thread(&out, source, &threads[i], false);
 	put_buffer(&out, MF_NOTE_OWNER, MF_NOTE_PROCESS, &source->process);
 	put_buffer(&out, MF_NOTE_OWNER, MF_NOTE_MAPPINGS, &source->mappings);

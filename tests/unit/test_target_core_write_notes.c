@@ -56,6 +56,25 @@ static void the_main_thread_comes_first(void **state)
 	assert_null(find_note(place, "CORE", NT_PRSTATUS, 3, &size));
 }
 
+static void threads_that_have_ended_have_no_registers(void **state)
+{
+	const struct mf_thread ended = { .tid = 100, .state = 'Z' };
+	struct place *place = *state;
+	struct elf_prstatus status;
+	size_t size;
+
+	mf_target_forge_thread(place->target, &ended);
+	forge_thread(place, 102);
+	forge_thread(place, 101);
+	write_core(place, false);
+	take_note(place, NT_PRSTATUS, 0, &status, sizeof(status));
+	assert_int_equal(status.pr_pid, 101);
+	take_note(place, NT_PRSTATUS, 1, &status, sizeof(status));
+	assert_int_equal(status.pr_pid, 102);
+	assert_null(find_note(place, "CORE", NT_PRSTATUS, 2, &size));
+	assert_int_equal(place->written.threads, 3);
+}
+
 static void without_threads_there_is_one_note(void **state)
 {
 	struct place *place = *state;
@@ -205,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_main_thread_comes_first),
+		TEST(threads_that_have_ended_have_no_registers),
 		TEST(without_threads_there_is_one_note),
 		TEST(files_are_named_as_they_are),
 		TEST(arguments_are_cut_to_their_room),
