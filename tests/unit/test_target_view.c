@@ -30,7 +30,7 @@ enum life {
 
 struct kind {
 	char name[24];
-	uint64_t start;
+	char *at; /* in the child */
 	uint64_t size;
 	enum life life;
 	bool writable;
@@ -44,6 +44,11 @@ struct shared {
 };
 
 static struct shared *shared;
+
+static uint64_t start_of(const struct kind *kind)
+{
+	return (uintptr_t)kind->at;
+}
 
 static uint8_t byte_of(const struct kind *kind, unsigned turn)
 {
@@ -60,7 +65,7 @@ static struct kind *add(const char *name, void *at, enum life life)
 		return NULL;
 	shared->count++;
 	snprintf(kind->name, sizeof(kind->name), "%s", name);
-	kind->start = (uintptr_t)at;
+	kind->at = at;
 	kind->size = (uint64_t)PAGES * CHILD_PAGE;
 	kind->life = life;
 	return kind;
@@ -72,8 +77,7 @@ static void write_all(unsigned turn)
 		const struct kind *kind = &shared->kinds[i];
 
 		if (kind->writable)
-			memset((void *)(uintptr_t)kind->start,
-			       byte_of(kind, turn), kind->size / 2);
+			memset(kind->at, byte_of(kind, turn), kind->size / 2);
 	}
 }
 
@@ -137,18 +141,17 @@ static void add_private(void)
 
 	add_writable("private", map_private(), STANDS);
 	kind = add_writable("lazyfree", map_private(), STANDS);
-	madvise((void *)(uintptr_t)kind->start, half, MADV_FREE);
+	madvise(kind->at, half, MADV_FREE);
 	kind = add("zero", map_private(), STANDS);
-	touch((void *)(uintptr_t)kind->start, half);
+	touch(kind->at, half);
 	kind = add_writable("protected", map_private(), STANDS);
-	mprotect((void *)(uintptr_t)kind->start, half * 2, PROT_NONE);
+	mprotect(kind->at, half * 2, PROT_NONE);
 	kind->writable = false;
 	kind = add_writable("locked", map_private(), STANDS);
-	if (mlock((void *)(uintptr_t)kind->start, half * 2) != 0)
+	if (mlock(kind->at, half * 2) != 0)
 		snprintf(kind->name, sizeof(kind->name), "not locked");
 	kind = add_writable("guarded", map_private(), STANDS);
-	madvise((char *)(uintptr_t)kind->start + half, CHILD_PAGE,
-		GUARD_INSTALL);
+	madvise(kind->at + half, CHILD_PAGE, GUARD_INSTALL);
 	add_writable("dontfork", advised(MADV_DONTFORK), ENDS);
 	add_writable("wipeonfork", advised(MADV_WIPEONFORK), ENDS);
 	add("untouched", map_private(), STANDS);
@@ -162,7 +165,7 @@ static void add_files(void)
 	int fd = memory_file(true);
 
 	kind = add("memfd private", map(both, MAP_PRIVATE, fd), STANDS);
-	touch((void *)(uintptr_t)kind->start, TOUCHED * CHILD_PAGE);
+	touch(kind->at, TOUCHED * CHILD_PAGE);
 	add_writable("memfd written", map(both, MAP_PRIVATE, fd), STANDS);
 	add_writable("memfd shared", map(both, MAP_SHARED, memory_file(false)),
 		     LIVES);
@@ -176,7 +179,7 @@ static void add_files(void)
 	}
 	fd = open("/proc/self/exe", O_RDONLY);
 	kind = add("text", map(PROT_READ | PROT_EXEC, MAP_PRIVATE, fd), STANDS);
-	touch((void *)(uintptr_t)kind->start, CHILD_PAGE);
+	touch(kind->at, CHILD_PAGE);
 	close(fd);
 }
 
@@ -273,7 +276,7 @@ static bool is_stack(const struct mf_mapping *mapping)
 static bool is_kind(const struct mf_mapping *mapping)
 {
 	for (unsigned i = 0; i < shared->count; i++)
-		if (mapping->start == shared->kinds[i].start)
+		if (mapping->start == start_of(&shared->kinds[i]))
 			return true;
 	return false;
 }
@@ -447,7 +450,7 @@ static void assert_bytes(struct mf_target *target, const struct kind *kind,
 	uint8_t *bytes = malloc(kind->size);
 
 	assert_non_null(bytes);
-	fail_on(mf_target_read_pages(target, kind->start,
+	fail_on(mf_target_read_pages(target, start_of(kind),
 				     kind->size / CHILD_PAGE, bytes, NULL));
 	for (size_t i = 0; i < kind->size; i++) {
 		uint8_t expected = i < kind->size / 2 ? byte_of(kind, turn) : 0;
@@ -500,7 +503,7 @@ static void assert_ended(struct mf_target *target, const struct kind *kind)
 	uint8_t *flags = malloc(kind->size / CHILD_PAGE);
 
 	assert_non_null(flags);
-	fail_on(mf_target_residency(target, kind->start,
+	fail_on(mf_target_residency(target, start_of(kind),
 				    kind->size / CHILD_PAGE, flags));
 	for (size_t i = 0; i < kind->size / CHILD_PAGE; i++)
 		assert_int_equal(flags[i], MF_PAGE_UNREADABLE);
@@ -557,15 +560,15 @@ static void test_lost(void **state)
 	set_up(&child);
 	kind = &shared->kinds[0];
 	target = open_held(&child, MF_STOP_SNAPSHOT);
-	assert_true(mf_target_try_read(target, kind->start, &byte, 1));
+	assert_true(mf_target_try_read(target, start_of(kind), &byte, 1));
 	assert_false(mf_target_lost_copy(target));
 	kill(mf_live_of(target)->copy.pid, SIGKILL);
 	while (mf_target_is_still(target))
 		sched_yield();
 	mf_target_forget(target);
-	errors[0] = mf_target_read(target, kind->start, &byte, 1);
-	errors[1] = mf_target_count_pages(target, kind->start,
-					  kind->start + kind->size, &counts);
+	errors[0] = mf_target_read(target, start_of(kind), &byte, 1);
+	errors[1] = mf_target_count_pages(target, start_of(kind),
+					  start_of(kind) + kind->size, &counts);
 	errors[2] = mf_target_refresh(target);
 	for (int i = 0; i < 3; i++) {
 		assert_non_null(errors[i]);
