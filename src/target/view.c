@@ -294,6 +294,31 @@ static int copied_runs(struct mf_target *target,
 	return number;
 }
 
+/* Of what only the process has, or UINT64_MAX when that is not known. */
+static uint64_t kept_bytes(const struct mf_view *view)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < view->parts.count; i++) {
+		const struct mf_view_part *part = &view->parts.items[i];
+
+		if (part->route != MF_ROUTE_PROCESS)
+			continue;
+		if (!part->recorded)
+			return UINT64_MAX;
+		for (size_t k = part->first; k < part->last; k++)
+			bytes += view->runs.items[k].end -
+				 view->runs.items[k].start;
+	}
+	return bytes;
+}
+
+/* The few pages that a random number generator has wiped are not. */
+static bool is_worth_it(const struct mf_view *view)
+{
+	return view->is_kept_whole || kept_bytes(view) >= KEPT_LEAST;
+}
+
 static int own_runs(struct mf_target *target, const struct mf_range *range,
 		    const struct visitor *visitor)
 {
@@ -305,9 +330,11 @@ static int own_runs(struct mf_target *target, const struct mf_range *range,
 		return number;
 	visitor->visit(visitor->context, range->start, range->end,
 		       MF_PAGE_UNREADABLE);
-	mf_target_note_partial(target, "snapshot",
-			       "the process ended before all of its memory "
-			       "that is not in the copy was read");
+	if (is_worth_it(&live->view))
+		mf_target_note_partial(target, "snapshot",
+				       "the process ended before all of its "
+				       "memory that is not in the copy was "
+				       "read");
 	return 0;
 }
 
@@ -356,31 +383,9 @@ uint64_t mf_view_source(const struct mf_target *target, uint64_t start,
 	return end;
 }
 
-/* Of what only the process has, or UINT64_MAX when that is not known. */
-static uint64_t kept_bytes(const struct mf_view *view)
-{
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < view->parts.count; i++) {
-		const struct mf_view_part *part = &view->parts.items[i];
-
-		if (part->route != MF_ROUTE_PROCESS)
-			continue;
-		if (!part->recorded)
-			return UINT64_MAX;
-		for (size_t k = part->first; k < part->last; k++)
-			bytes += view->runs.items[k].end -
-				 view->runs.items[k].start;
-	}
-	return bytes;
-}
-
-/* The few pages that a random number generator has wiped are not worth it. */
 void mf_view_note_kept(struct mf_target *target)
 {
-	const struct mf_view *view = &mf_live_of(target)->view;
-
-	if (view->is_kept_whole || kept_bytes(view) >= KEPT_LEAST)
+	if (is_worth_it(&mf_live_of(target)->view))
 		mf_target_note_partial(
 			target, "snapshot",
 			"what the program keeps from its children "
