@@ -275,7 +275,7 @@ struct mf_error *mf_core_runs(struct mf_target *target, uint64_t start,
 }
 
 /* A whole file without a hole says nothing, nor one that is not laid out in
- * pages. */
+ * pages, nor one that was unpacked. */
 static bool has_holes(const struct mf_core *core, uint64_t page_size)
 {
 	uint64_t start, end, at = 0;
@@ -284,7 +284,7 @@ static bool has_holes(const struct mf_core *core, uint64_t page_size)
 		if (core->segments.items[i].held &&
 		    core->segments.items[i].offset % page_size)
 			return false;
-	if (!core->segments.count)
+	if (!core->segments.count || mf_core_file_is_compressed(core->file))
 		return false;
 	at = core->segments.items[0].offset;
 	return !mf_core_file_next_data(core->file, at, &start, &end) ||

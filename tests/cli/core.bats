@@ -59,6 +59,16 @@ has_the_figures() { # CORE [OPTION...]
 		(.why | startswith("estimated")))'
 }
 
+@test "a core that somebody packed" {
+	command -v zstd >/dev/null || skip "no zstd"
+	dump "$FIXTURES/arenas" heaps 2 8
+	zstd -q core -o core.zst
+	rm core
+	has_the_figures core.zst
+	json_holds core.json '.partial | any(.what == "residency" and
+		(.why | startswith("estimated")))'
+}
+
 @test "a core that is cut off gives what it holds" {
 	local size end
 	dump "$FIXTURES/arenas" heaps 2 8
