@@ -195,6 +195,16 @@ const char *mf_copy_plan(struct mf_target *target)
 
 /* ---- reading it ------------------------------------------------------------ */
 
+static const char *explain_clone(struct mf_target *target, int number)
+{
+	if (number == EAGAIN)
+		return "it may have no more tasks (RLIMIT_NPROC, pids.max, or "
+		       "the system's own limit)";
+	if (number == ENOMEM)
+		return "there is no memory for the copy's page tables";
+	return mf_pool_strdup(&target->pool, strerror(number));
+}
+
 static const char *explain_outcome(struct mf_target *target,
 				   const struct mf_copy_result *copy)
 {
@@ -210,7 +220,7 @@ static const char *explain_outcome(struct mf_target *target,
 	case MF_COPY_LATE:
 		return "it took longer than --max-pause";
 	default:
-		return mf_pool_strdup(&target->pool, strerror(copy->number));
+		return explain_clone(target, copy->number);
 	}
 }
 

@@ -45,12 +45,16 @@ static uint64_t count_threads(const struct mf_live *live)
 	return status.st_nlink - 2;
 }
 
+static uint64_t small_bytes(const struct mf_usage *usage)
+{
+	return usage->rss > usage->thp ? usage->rss - usage->thp : 0;
+}
+
 static void add_copied(const struct mf_mapping *mapping, uint64_t page_size,
 		       struct work *work)
 {
 	const struct mf_usage *usage = &mapping->usage;
-	uint64_t small = usage->rss > usage->thp ? usage->rss - usage->thp : 0;
-	uint64_t pages = (small + usage->swap) / page_size;
+	uint64_t pages = (small_bytes(usage) + usage->swap) / page_size;
 	uint64_t span = mapping->end - mapping->start;
 
 	work->huge += usage->thp / TABLE_BYTES;
@@ -65,7 +69,8 @@ static void add_mapping(const struct mf_mapping *mapping, uint64_t page_size,
 
 	if (!mapping->usage_known)
 		return;
-	work->resident += usage->rss / page_size;
+	work->resident +=
+		small_bytes(usage) / page_size + usage->thp / TABLE_BYTES;
 	if (mapping->perms & MF_PERM_WRITE)
 		work->writable += usage->anon;
 	if (mapping->perms & MF_PERM_SHARED ||
@@ -139,7 +144,7 @@ static double contention(const struct mf_target *target)
 		others -= target->threads.items[i].state == 'R';
 	others = MF_MIN(others, processors * CONTENDERS_MAX);
 	others = MF_MAX(others, 0L);
-	return 1 + (double)others / (double)processors / 2;
+	return 1 + (double)others / (double)processors / 3;
 }
 
 static uint64_t predict_brief(const struct mf_target *target,
@@ -148,12 +153,12 @@ static uint64_t predict_brief(const struct mf_target *target,
 {
 	uint64_t pages = MF_MIN(work->writable, target->expected) /
 			 target->info.page_size;
-	uint64_t read_ns = pages * rates->read_page_ns * WALK;
+	uint64_t work_ns = work->mappings * COST_MAPPING_NS +
+			   work->resident * rates->fork_page_ns +
+			   pages * rates->read_page_ns * WALK;
 
 	return work->threads * COST_THREAD_NS +
-	       work->mappings * COST_MAPPING_NS +
-	       work->resident * rates->fork_page_ns +
-	       (uint64_t)((double)read_ns * contention(target));
+	       (uint64_t)((double)work_ns * contention(target));
 }
 
 void mf_predict_pause(const struct mf_target *target,
