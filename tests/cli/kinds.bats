@@ -72,9 +72,9 @@ look_by_ours() {
 # first copy may touch a page of stack. A program that does things of its own
 # is looked at until it did none meanwhile.
 is_the_same_by_ours() {
-	local try name
+	local name _
 	look_by copy snapshot
-	for try in {1..10}; do
+	for _ in {1..10}; do
 		look_by_ours
 		! are_the_same again >"$work/moved" || break
 		echo "# note: it moved, once more" >&3
