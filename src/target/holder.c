@@ -38,6 +38,7 @@ enum {
 	TICK_US = 1000,
 	PASSES_MAX = 1000,
 	LEAST_NICE = -20,
+	LATE_NS = 1000000000, /* less than what main waits for an answer */
 };
 
 /* Which tids are in shared->threads. */
@@ -237,6 +238,33 @@ void mf_tracer_let_go(struct mf_tracer *tracer, pid_t tid)
 	atomic_store(&shared->pause_ns, held_ns(tracer));
 }
 
+/*
+ * A thread that did not stop in time, on a busy machine for want of a processor,
+ * cannot be let go before it has: the kernel would do it when we end, but then
+ * the copy ends, too. False when some would still not stop.
+ */
+static bool let_late_go(struct mf_tracer *tracer)
+{
+	struct mf_holder_shared *shared = tracer->shared;
+	uint64_t began_ns = mf_now_ns();
+
+	tracer->leftover = false;
+	mf_remote_set_tick(TICK_US);
+	for (unsigned i = 0; i < shared->count; i++) {
+		struct mf_held_thread *thread = &shared->threads[i];
+
+		if (thread->kind != MF_HELD_NEW)
+			continue;
+		while (thread->kind == MF_HELD_NEW &&
+		       mf_now_ns() - began_ns < LATE_NS)
+			mf_tracer_look_at(thread, 0);
+		thread->is_free = false;
+		mf_tracer_detach(tracer, thread);
+	}
+	mf_remote_set_tick(0);
+	return !tracer->leftover;
+}
+
 /* ---- requests ------------------------------------------------------------------ */
 
 /* Stops every thread: 0, or errno. */
@@ -354,6 +382,11 @@ static bool hold(struct mf_tracer *tracer, uint32_t ask, uint64_t max_pause_ns)
 		mf_tracer_make_copy(tracer);
 	if (number || ask == MF_ASK_COPY) {
 		mf_tracer_let_go(tracer, 0);
+		if (ask == MF_ASK_COPY && tracer->leftover &&
+		    !let_late_go(tracer)) {
+			mf_tracer_end_copy(tracer);
+			shared->copy.outcome = MF_COPY_LATE;
+		}
 		if (ask == MF_ASK_COPY && !number)
 			mf_tracer_finish_copy(tracer);
 		return send_answer(tracer, ask, number);
