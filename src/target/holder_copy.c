@@ -411,6 +411,9 @@ static int take_status(const struct mf_tracer *tracer,
 	int64_t result = 0;
 	int number;
 
+	/* another thread than the one that made it, or with a filter since */
+	if (mf_seccomp_check(tracer->task, thread->tid) != MF_SECCOMP_ALLOWS)
+		return EPERM;
 	if (!choose_actor(tracer, thread, 1))
 		return EBUSY;
 	give_back(&tracer->shared->copy);
