@@ -52,7 +52,8 @@ static bool is_told(const struct mf_core *core,
 		       mapping->end;
 }
 
-/* The kernel brings absent pages of shared memory in when it writes it. */
+/* The kernel brings absent pages of shared memory in when it writes it. What
+ * gdb wrote of memory that nobody may read is zeros, and much at times. */
 static void find_filled(struct mf_target *target)
 {
 	struct mf_core *core = mf_core_of(target);
@@ -63,6 +64,8 @@ static void find_filled(struct mf_target *target)
 			mf_target_mapping_at(target, segment->start);
 
 		segment->filled = mapping && mapping->perms & MF_PERM_SHARED;
+		segment->empty = mapping && !mapping->perms &&
+				 core->writer == MF_CORE_BY_GDB;
 	}
 }
 

@@ -20,6 +20,7 @@ struct mf_core_segment {
 	uint64_t promised;   /* bytes that the file should have */
 	unsigned flags;	     /* PF_* */
 	bool filled;	     /* no holes: writing it brought all pages in */
+	bool empty;	     /* taken for zeros without reading all of it */
 };
 
 /** A mapping of a file, by NT_FILE; ascending and without overlap. */

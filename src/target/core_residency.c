@@ -76,7 +76,7 @@ static bool next_data(const struct scan *scan,
 {
 	uint64_t within = address - segment->start, first, last;
 
-	if (within >= segment->held ||
+	if (segment->empty || within >= segment->held ||
 	    !mf_core_file_next_data(scan->core->file, segment->offset + within,
 				    &first, &last) ||
 	    first - segment->offset >= segment->held)
