@@ -20,7 +20,7 @@
 enum {
 	FILE_MOST = 16 << 20,
 	PAGES = 64,	      /* at once */
-	PAGES_MOST = 1 << 14, /* of one mapping */
+	PAGES_MOST = 1 << 12, /* of one mapping */
 	MAPPINGS_MOST = 4096,
 };
 
