@@ -174,6 +174,14 @@ static void moment_deinit(struct moment *moment)
 	*moment = (struct moment){ 0 };
 }
 
+/* The process, or the copy of it that was read. */
+static bool is_gone(const struct mf_session *session,
+		    const struct mf_error *error)
+{
+	return error->code == MF_ERROR_NO_PROCESS ||
+	       mf_target_lost_copy(session->target);
+}
+
 /*
  * What was not understood must not cost the rest: a heap that cannot be read is
  * a partial result, unless the process is gone.
@@ -182,7 +190,7 @@ static struct mf_error *do_without_heap(struct mf_session *session,
 					struct moment *moment,
 					struct mf_error *error)
 {
-	if (!error || error->code == MF_ERROR_NO_PROCESS)
+	if (!error || is_gone(session, error))
 		return error;
 	mf_target_note_partial(session->target, "heap", "%s%s%s", error->what,
 			       error->why ? ": " : "",
@@ -263,7 +271,7 @@ static struct mf_error *look(struct mf_session *session, struct moment *moment)
 
 	/* also where nobody saw that what was read had gone */
 	if (!error && mf_target_lost_copy(session->target))
-		error = mf_error_create(MF_ERROR_NO_PROCESS,
+		error = mf_error_create(MF_ERROR_FAILED,
 					"the copy of process %llu was killed",
 					(unsigned long long)session->pid);
 	mf_target_drop_copy(session->target);
@@ -429,8 +437,8 @@ static struct mf_error *build(struct mf_session *session)
 		bool lost;
 
 		error = build_once(session);
-		if (!error || error->code != MF_ERROR_NO_PROCESS ||
-		    !session->pid || attempt == ATTEMPTS)
+		if (!error || !is_gone(session, error) || !session->pid ||
+		    attempt == ATTEMPTS)
 			return error;
 		lost = mf_target_lost_copy(session->target);
 		if (lost)

@@ -252,6 +252,7 @@ struct mf_error *mf_hold_begin(struct mf_target *target)
 
 	mf_copy_drop(target);
 	mf_live_of(target)->lost_copy = false;
+	target->info.kind = MF_TARGET_LIVE;
 	mf_threads_read(target);
 	target->threads_known = true;
 	stop = mf_decide_stop(target);

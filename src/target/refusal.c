@@ -246,7 +246,7 @@ struct mf_error *mf_refusal_gone(int proc, pid_t pid)
 struct mf_error *mf_refusal_lost_copy(pid_t pid)
 {
 	struct mf_error *error =
-		mf_error_create(MF_ERROR_NO_PROCESS,
+		mf_error_create(MF_ERROR_FAILED,
 				"cannot read the copy of process %d", (int)pid);
 
 	mf_error_why(error, "the copy was killed, most likely because memory "

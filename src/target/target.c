@@ -211,6 +211,11 @@ void mf_target_rewind(struct mf_target *target,
 	target->impact.racy = mark->racy;
 	target->impact.pause_ran_out = mark->pause_ran_out;
 	target->was_stopped = mark->held;
+	if (target->info.kind == MF_TARGET_LIVE ||
+	    target->info.kind == MF_TARGET_SNAPSHOT)
+		target->info.kind = mark->stop == MF_STOP_SNAPSHOT
+					    ? MF_TARGET_SNAPSHOT
+					    : MF_TARGET_LIVE;
 }
 
 /* ---- pages ----------------------------------------------------------- */

@@ -139,22 +139,30 @@ await_copy() {
 	echo "${copy%% *}"
 }
 
-# Does ACTION, $copy being its pid, while the victim's copy is read: once more
+report_it() {
+	mf arenas --json --stop snapshot --max-pause 10s "$victim" \
+		>"$report" 2>"$work/told"
+}
+
+write_it() {
+	mf snapshot -o "$work/core" "$victim" >"$report" 2>"$work/told"
+}
+
+# Does ACTION, $copy being its pid, while READ has the victim's copy: once more
 # with another victim as long as that came too late. Leaves $report and $status.
-meanwhile() { # COMMAND ACTION...
-	local command=$1 copy reader
+meanwhile() { # READ ACTION...
+	local read=$1 copy reader
 	shift
 	for _ in {1..20}; do
 		victim mixed 300000
-		mf "$command" --json --stop snapshot --max-pause 10s \
-			"$victim" >"$report" 2>"$work/told" &
+		"$read" &
 		reader=$!
 		copy=$(await_copy)
 		[ -z "$copy" ] || "$@" || true
 		status=0
 		wait "$reader" || status=$?
 		! came_in_time || {
-			jq -c '{impact, partial}' "$report"
+			head -c 2000 "$report"
 			cat "$work/told"
 			return 0
 		}
@@ -168,7 +176,7 @@ meanwhile() { # COMMAND ACTION...
 	came_in_time() {
 		[ "$(jq .impact.stops "$report")" = 2 ]
 	}
-	meanwhile arenas tell exec
+	meanwhile report_it tell exec
 	[ "$status" = 0 ]
 	json_holds "$report" '.impact.stop == "snapshot" and
 		.impact.consistency == "exact" and .partial == [] and
@@ -187,7 +195,7 @@ meanwhile() { # COMMAND ACTION...
 	end_it() {
 		kill -KILL "$victim"
 	}
-	meanwhile arenas end_it
+	meanwhile report_it end_it
 	[ "$status" = 0 ]
 	json_holds "$report" '.impact.stop == "snapshot" and
 		.impact.consistency == "exact" and .partial == [] and
@@ -203,7 +211,7 @@ meanwhile() { # COMMAND ACTION...
 	kill_copy() {
 		kill -KILL "$copy"
 	}
-	meanwhile arenas kill_copy
+	meanwhile report_it kill_copy
 	[ "$status" = 2 ]
 	json_holds "$report" '.impact.stop == "brief" and
 		(.impact.why | contains("copy was killed")) and
@@ -212,6 +220,21 @@ meanwhile() { # COMMAND ACTION...
 		([.allocators[] | select(.name == "glibc") |
 			.in_use.count >= 300000] == [true])'
 	# the process goes on, and has no zombie
+	tell stats
+	read -r copy <"/proc/$victim/task/$victim/children" || true
+	[ -z "$copy" ]
+}
+
+@test "the copy is killed while a core of it is written" {
+	came_in_time() {
+		grep -q 'copy was killed' "$work/told"
+	}
+	kill_copy() {
+		kill -KILL "$copy"
+	}
+	meanwhile write_it kill_copy
+	[ "$status" = 1 ]
+	[ ! -e "$work/core" ]
 	tell stats
 	read -r copy <"/proc/$victim/task/$victim/children" || true
 	[ -z "$copy" ]

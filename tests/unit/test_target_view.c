@@ -572,7 +572,7 @@ static void test_lost(void **state)
 	errors[2] = mf_target_refresh(target);
 	for (int i = 0; i < 3; i++) {
 		assert_non_null(errors[i]);
-		assert_int_equal(errors[i]->code, MF_ERROR_NO_PROCESS);
+		assert_int_equal(errors[i]->code, MF_ERROR_FAILED);
 		assert_non_null(strstr(errors[i]->why, "copy"));
 		mf_error_destroy(errors[i]);
 	}
