@@ -18,9 +18,9 @@ enum mf_seccomp {
 
 /**
  * Looks through every filter of thread TID, which this process has in a ptrace
- * stop, for clone(CLONE_FILES), rt_sigreturn, wait4 and exit_group. TASK is
- * /proc/PID/task. Changes nothing of the thread, allocates nothing; takes some
- * microseconds a filter.
+ * stop, for clone(CLONE_FILES), rt_sigreturn, wait4, exit_group and close_range
+ * (which may fail, but not kill). TASK is /proc/PID/task. Changes nothing of the
+ * thread, allocates nothing; takes some microseconds a filter.
  */
 enum mf_seccomp mf_seccomp_check(int task, pid_t tid);
 

@@ -186,7 +186,7 @@ limit_group() { # VALUE FILE...
 @test "where seccomp would refuse or kill, nothing is called" {
 	local filter
 	needs_filters
-	for filter in errno kill wait both; do
+	for filter in errno kill wait both list; do
 		victim confined 1 "$filter"
 		cannot_be_copied 'its seccomp filter forbids it'
 		dismiss

@@ -331,6 +331,10 @@ static bool install_number(unsigned which)
 		       install_flags(CLONE_NEWUSER, 0);
 	case 12:
 		return install_child();
+	case 13:
+		return install_for(SYS_close_range, SECCOMP_RET_KILL_PROCESS);
+	case 14: /* the copy keeps the files that it shares */
+		return install_for(SYS_close_range, SECCOMP_RET_ERRNO | EPERM);
 	default:
 		return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0;
 	}
@@ -341,7 +345,8 @@ static const enum mf_seccomp wanted[] = {
 	MF_SECCOMP_DENIES,  MF_SECCOMP_DENIES, MF_SECCOMP_ALLOWS,
 	MF_SECCOMP_DENIES,  MF_SECCOMP_DENIES, MF_SECCOMP_ALLOWS,
 	MF_SECCOMP_DENIES,  MF_SECCOMP_DENIES, MF_SECCOMP_DENIES,
-	MF_SECCOMP_UNKNOWN, MF_SECCOMP_STRICT,
+	MF_SECCOMP_UNKNOWN, MF_SECCOMP_DENIES, MF_SECCOMP_ALLOWS,
+	MF_SECCOMP_STRICT,
 };
 
 /* A child under filter number WHICH, in a ptrace stop of ours. */
