@@ -5,7 +5,7 @@
 
 load helper
 
-rounds=${SOAK_ROUNDS:-20}
+rounds=${SOAK_ROUNDS:-12}
 
 soak() { # PART...
 	"$BATS_TEST_DIRNAME/soak" --rounds "$rounds" "$@"
