@@ -148,6 +148,14 @@ write_it() {
 	mf snapshot -o "$work/core" "$victim" >"$report" 2>"$work/told"
 }
 
+kill_copy() {
+	kill -KILL "$copy"
+}
+
+was_lost() {
+	grep -q 'copy was killed' "$work/told"
+}
+
 # Does ACTION, $copy being its pid, while READ has the victim's copy: once more
 # with another victim as long as that came too late. Leaves $report and $status.
 meanwhile() { # READ ACTION...
@@ -205,12 +213,7 @@ meanwhile() { # READ ACTION...
 }
 
 @test "the copy is killed while it is read" {
-	came_in_time() {
-		grep -q 'copy was killed' "$work/told"
-	}
-	kill_copy() {
-		kill -KILL "$copy"
-	}
+	came_in_time() { was_lost; }
 	meanwhile report_it kill_copy
 	[ "$status" = 2 ]
 	json_holds "$report" '.impact.stop == "brief" and
@@ -226,12 +229,7 @@ meanwhile() { # READ ACTION...
 }
 
 @test "the copy is killed while a core of it is written" {
-	came_in_time() {
-		grep -q 'copy was killed' "$work/told"
-	}
-	kill_copy() {
-		kill -KILL "$copy"
-	}
+	came_in_time() { was_lost; }
 	meanwhile write_it kill_copy
 	[ "$status" = 1 ]
 	[ ! -e "$work/core" ]
