@@ -553,7 +553,7 @@ static void test_lost(void **state)
 	struct mf_target *target;
 	struct mf_page_counts counts;
 	const struct kind *kind;
-	struct mf_error *errors[3];
+	struct mf_error *errors[4];
 	uint8_t byte;
 
 	(void)state;
@@ -569,8 +569,11 @@ static void test_lost(void **state)
 	errors[0] = mf_target_read(target, start_of(kind), &byte, 1);
 	errors[1] = mf_target_count_pages(target, start_of(kind),
 					  start_of(kind) + kind->size, &counts);
-	errors[2] = mf_target_refresh(target);
-	for (int i = 0; i < 3; i++) {
+	mf_live_of(target)->no_scan = true;
+	errors[2] = mf_target_count_pages(target, start_of(kind),
+					  start_of(kind) + kind->size, &counts);
+	errors[3] = mf_target_refresh(target);
+	for (int i = 0; i < 4; i++) {
 		assert_non_null(errors[i]);
 		assert_int_equal(errors[i]->code, MF_ERROR_FAILED);
 		assert_non_null(strstr(errors[i]->why, "copy"));
@@ -625,6 +628,10 @@ static void test_figures(void **state)
 	assert_int_equal(mf_view_merge_mapping(NULL, &copy), MF_ROUTE_COPY);
 	assert_int_equal(copy.usage.pss, 0xc000);
 	assert_int_equal(copy.usage.locked, 0);
+	/* never touched, and it may be now */
+	copy = anonymous(0x10000, 0x20000, 0);
+	copy.perms |= MF_PERM_SHARED;
+	assert_int_equal(mf_view_merge_mapping(NULL, &copy), MF_ROUTE_SHARED);
 	/* another thing at the same place */
 	copy = anonymous(0x10000, 0x20000, 0);
 	copy.inode = 7;
