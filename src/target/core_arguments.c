@@ -3,6 +3,8 @@
  * of it; all of it is where the kernel put it, on the first stack: the number
  * of arguments, pointers to them, pointers to the environment, and then the
  * auxiliary vector, which the core has in a note, too, so that it can be found.
+ * A program that shows a title of its own writes it over the texts: that is what
+ * /proc shows then, and what is given here.
  */
 #include <string.h>
 
@@ -77,27 +79,58 @@ static bool skip_pointers(struct words *words, uint64_t *at)
 	return false;
 }
 
-/* The pointers to the arguments: *FIRST, and how many. */
-static bool find_arguments(struct words *words, uint64_t *first, size_t *count)
+/** Pointers to arguments, and to the first of the environment's texts. */
+struct arguments {
+	uint64_t first;
+	size_t count;
+	uint64_t environment; /* 0: there is none */
+};
+
+static bool find_arguments(struct words *words, struct arguments *ret)
 {
 	uint64_t at = find_vector(words), word;
 
 	if (!at || !word_at(words, at -= sizeof(word), &word) || word)
 		return false;
 	at -= sizeof(word);
-	if (!skip_pointers(words, &at))
+	if (!skip_pointers(words, &at) ||
+	    !word_at(words, at + sizeof(word), &ret->environment))
 		return false;
 	for (size_t i = 0; i < POINTERS_MAX; i++) {
 		at -= sizeof(word);
 		if (!word_at(words, at, &word))
 			return false;
 		if (word == i) {
-			*first = at + sizeof(word);
-			*count = i;
-			return true;
+			ret->first = at + sizeof(word);
+			ret->count = i;
+			return i > 0;
 		}
 	}
 	return false;
+}
+
+/* The texts as the kernel shows them: from the first argument's to the first of
+ * the environment's. */
+static bool read_shown(struct words *words, const struct arguments *arguments,
+		       struct mf_buffer *to)
+{
+	char part[PART];
+	uint64_t at, end = arguments->environment;
+
+	if (!word_at(words, arguments->first, &at) || at >= end ||
+	    end - at > BYTES_MAX)
+		return false;
+	while (at < end) {
+		size_t size = MF_MIN(PART - at % PART, end - at);
+
+		if (!mf_core_read_held(words->core, at, part, size))
+			return false;
+		mf_buffer_add(to, part, size);
+		at += size;
+	}
+	if (to->text[to->size - 1])
+		mf_buffer_putc(to, '\0');
+	return true;
 }
 
 /* Adds the text at ADDRESS, at most ROOM bytes with its end; false: too long,
@@ -125,36 +158,49 @@ static bool add_text(struct mf_core *core, uint64_t address, size_t room,
 	return false;
 }
 
-static bool read_texts(struct words *words, uint64_t first, size_t count,
+static bool read_texts(struct words *words, const struct arguments *arguments,
 		       struct mf_buffer *to)
 {
 	uint64_t address;
 
-	for (size_t i = 0; i < count; i++)
-		if (!word_at(words, first + i * sizeof(address), &address) ||
+	for (size_t i = 0; i < arguments->count; i++)
+		if (!word_at(words, arguments->first + i * sizeof(address),
+			     &address) ||
 		    !add_text(words->core, address, BYTES_MAX - to->size, to))
 			return false;
 	return true;
 }
 
+/* Texts that each end in a NUL, as a list. */
+static const char *const *list_of(struct mf_pool *pool,
+				  const struct mf_buffer *texts)
+{
+	char *at = mf_pool_alloc(pool, texts->size), *end = at + texts->size;
+	const char **list;
+	size_t count = 0;
+
+	memcpy(at, texts->text, texts->size);
+	for (const char *byte = at; byte < end; byte++)
+		count += !*byte;
+	count = MF_MIN(count, (size_t)ARGUMENTS_MAX);
+	list = mf_pool_alloc(pool, (count + 1) * sizeof(*list));
+	for (size_t i = 0; i < count; i++, at += strlen(at) + 1)
+		list[i] = at;
+	return list;
+}
+
 void mf_core_read_arguments(struct mf_target *target)
 {
 	struct words words = { .core = mf_core_of(target) };
+	struct arguments arguments;
 	MF_AUTO_BUFFER(texts);
-	const char **list;
-	uint64_t first;
-	size_t count;
-	char *at;
 
-	if (!find_arguments(&words, &first, &count) || !count)
+	if (!find_arguments(&words, &arguments))
 		return;
-	count = MF_MIN(count, (size_t)ARGUMENTS_MAX);
-	if (!read_texts(&words, first, count, &texts))
-		return;
-	at = mf_pool_alloc(&target->pool, texts.size);
-	memcpy(at, texts.text, texts.size);
-	list = mf_pool_alloc(&target->pool, (count + 1) * sizeof(*list));
-	for (size_t i = 0; i < count; i++, at += strlen(at) + 1)
-		list[i] = at;
-	target->info.cmdline = list;
+	if (!read_shown(&words, &arguments, &texts)) {
+		mf_buffer_clear(&texts);
+		if (!read_texts(&words, &arguments, &texts))
+			return;
+	}
+	target->info.cmdline = list_of(&target->pool, &texts);
 }

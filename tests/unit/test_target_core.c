@@ -213,11 +213,11 @@ static void forge_stack(struct core *core, uint64_t arguments,
 	const uint64_t auxv[] = { AT_RANDOM, stack + 0xf00, AT_PAGESZ,
 				  CORE_PAGE };
 	const uint64_t texts = stack + 2 * CORE_PAGE - 12;
-	uint64_t words[64] = { arguments, texts, texts + 8, texts + 2 };
+	uint64_t words[64] = { arguments, texts, texts + 4, texts + 14 };
 	size_t at = arguments + 2;
 
 	for (uint64_t i = 0; i < environment; i++)
-		words[at++] = texts + 5;
+		words[at++] = texts + 16;
 	at++;
 	memcpy(&words[at], auxv, sizeof(auxv));
 	core_begin(core);
@@ -226,8 +226,8 @@ static void forge_stack(struct core *core, uint64_t arguments,
 	core_load(core, stack, 3, 3, WRITE);
 	core_put(core, CORE_LOADS + 0xe00, words, sizeof(words));
 	/* the second argument goes over the end of its page */
-	core_put(core, CORE_LOADS + 2 * CORE_PAGE - 12, "run\0E=v\0long word",
-		 18);
+	core_put(core, CORE_LOADS + 2 * CORE_PAGE - 12,
+		 "run\0long word\0n\0E=v", 20);
 	core_finish(core);
 }
 
@@ -249,6 +249,27 @@ static void test_arguments(void **state)
 		mf_target_close(target);
 		core_end(&core);
 	}
+}
+
+/* A program that writes a title over its arguments, and moves them before. */
+static void test_title(void **state)
+{
+	const uint64_t moved = memory;
+	const char *const *cmdline;
+	struct mf_target *target;
+	struct core core;
+
+	(void)state;
+	forge_stack(&core, 3, 1);
+	core_put(&core, CORE_LOADS + 0xe00 + 16, &moved, sizeof(moved));
+	core_put(&core, CORE_LOADS + 2 * CORE_PAGE - 12, "title: busy\0\0\0\0",
+		 16);
+	target = core_open(&core, NULL);
+	cmdline = mf_target_info(target)->cmdline;
+	assert_string_equal(cmdline[0], "title: busy");
+	assert_string_equal(cmdline[1], "");
+	mf_target_close(target);
+	core_end(&core);
 }
 
 /* Where they cannot be, what the note says stands. */
@@ -568,6 +589,7 @@ int main(void)
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_title),
 		cmocka_unit_test(test_lost_arguments),
 		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_lost_stacks),
