@@ -378,8 +378,10 @@ static bool hold(struct mf_tracer *tracer, uint32_t ask, uint64_t max_pause_ns)
 	number = catch_all(tracer);
 	shared->caught_ns = held_ns(tracer);
 	mf_holder_read_extra(shared);
-	if (!number && ask == MF_ASK_COPY)
+	if (!number && ask == MF_ASK_COPY) {
 		mf_tracer_make_copy(tracer);
+		mf_tracer_finish_copy(tracer);
+	}
 	if (number || ask == MF_ASK_COPY) {
 		mf_tracer_let_go(tracer, 0);
 		if (ask == MF_ASK_COPY && tracer->leftover &&
@@ -387,8 +389,6 @@ static bool hold(struct mf_tracer *tracer, uint32_t ask, uint64_t max_pause_ns)
 			mf_tracer_end_copy(tracer);
 			shared->copy.outcome = MF_COPY_LATE;
 		}
-		if (ask == MF_ASK_COPY && !number)
-			mf_tracer_finish_copy(tracer);
 		return send_answer(tracer, ask, number);
 	}
 	atomic_store(&shared->state, MF_HOLDER_HOLDS);

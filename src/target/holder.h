@@ -154,8 +154,8 @@ void mf_tracer_detach(struct mf_tracer *tracer, struct mf_held_thread *thread);
 /** With all threads stopped: makes a copy, and says in shared->copy how. */
 void mf_tracer_make_copy(struct mf_tracer *tracer);
 
-/** When the target runs again: makes the copy independent of it. */
-void mf_tracer_finish_copy(const struct mf_tracer *tracer);
+/** Before the target runs again: makes the copy independent of it. */
+void mf_tracer_finish_copy(struct mf_tracer *tracer);
 
 /** Kills the copy, if there is one, and waits until it has ended; it is still
  * seen by nobody else. mf_tracer_reap is next. */

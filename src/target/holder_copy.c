@@ -311,31 +311,43 @@ void mf_tracer_make_copy(struct mf_tracer *tracer)
 		mf_tracer_end_copy(tracer);
 }
 
+static void let_all_go(void *context)
+{
+	mf_tracer_let_go(context, 0);
+}
+
 /*
  * Gives up the files that the copy shares with the target: else whoever waits
  * for the end of one would wait for the copy, too, when the target ends. Where
- * the kernel does not know how (before 5.9), they stay shared.
+ * the kernel does not know how (before 5.9), they stay shared. The target must
+ * not run meanwhile: for a moment the copy has some of its files to itself, and
+ * what the target closed then would stay open.
  */
-static void leave_files(void)
+static void leave_files(struct mf_tracer *tracer)
 {
 	const struct mf_remote_call call = {
 		.number = SYS_close_range,
 		.arguments = { 0, UINT32_MAX, CLOSE_RANGE_UNSHARE },
-		.deadline_ns = UINT64_MAX,
+		.deadline_ns = tracer->started_ns + tracer->max_pause_ns,
+		.overdue = let_all_go,
+		.context = tracer,
 		.options = PTRACE_O_EXITKILL,
 	};
 	static struct mf_remote alone;
 	int64_t result;
 
-	if (mf_remote_take_child(&remote, &alone))
-		mf_remote_act(&alone, &call, &result);
+	if (!mf_remote_take_child(&remote, &alone))
+		return;
+	mf_remote_set_tick(TICK_US);
+	mf_remote_act(&alone, &call, &result);
+	mf_remote_set_tick(0);
 }
 
-void mf_tracer_finish_copy(const struct mf_tracer *tracer)
+void mf_tracer_finish_copy(struct mf_tracer *tracer)
 {
 	if (tracer->shared->copy.outcome != MF_COPY_TAKEN)
 		return;
-	leave_files();
+	leave_files(tracer);
 	mf_remote_clean(&remote, tracer->shared->copy.pid);
 }
 
