@@ -75,6 +75,9 @@ static void record(struct mf_target *target, struct mf_view_part *part,
 	part->recorded = mf_pagemap_scan(target, live->copy.own_pagemap, &range,
 					 record_run, &recorder) == 0 &&
 			 live->view.runs.count <= RUNS_MAX;
+	/* memory that is gone has no pages to show */
+	if (live->view.runs.count == part->first)
+		part->recorded = mf_live_has_own_memory(live);
 	if (!part->recorded)
 		live->view.runs.count = part->first;
 	part->last = live->view.runs.count;
@@ -91,17 +94,20 @@ static void add_part(struct mf_target *target, struct mf_mapping *mapping,
 		.start = mapping->start,
 		.end = mapping->end,
 		.route = route,
+		.of_file = mapping->inode && !(mapping->perms & MF_PERM_SHARED),
 	};
 	struct mf_page_counts counts;
 
-	if (route == MF_ROUTE_PROCESS)
-		mf_vec_push(&view->kept,
-			    (struct mf_range){ mapping->start, mapping->end });
 	record(target, &part, &counts);
 	if (!mapping->usage_known)
 		mf_view_estimate(before, &counts, target->info.page_size,
 				 mapping);
 	mf_vec_push(&view->parts, part);
+	if (route != MF_ROUTE_PROCESS)
+		return;
+	view->kept_bytes += mapping->usage.rss + mapping->usage.swap;
+	mf_vec_push(&view->kept,
+		    (struct mf_range){ mapping->start, mapping->end });
 }
 
 static void add_kept(struct mf_target *target, const struct mf_mapping *before)
@@ -294,43 +300,29 @@ static int copied_runs(struct mf_target *target,
 	return number;
 }
 
-/* Of what only the process has, or UINT64_MAX when that is not known. */
-static uint64_t kept_bytes(const struct mf_view *view)
-{
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < view->parts.count; i++) {
-		const struct mf_view_part *part = &view->parts.items[i];
-
-		if (part->route != MF_ROUTE_PROCESS)
-			continue;
-		if (!part->recorded)
-			return UINT64_MAX;
-		for (size_t k = part->first; k < part->last; k++)
-			bytes += view->runs.items[k].end -
-				 view->runs.items[k].start;
-	}
-	return bytes;
-}
-
 /* The few pages that a random number generator has wiped are not. */
 static bool is_worth_it(const struct mf_view *view)
 {
-	return view->is_kept_whole || kept_bytes(view) >= KEPT_LEAST;
+	return view->is_kept_whole || view->kept_bytes >= KEPT_LEAST;
 }
 
-static int own_runs(struct mf_target *target, const struct mf_range *range,
-		    const struct visitor *visitor)
+/* Of PART the process has to be asked now. */
+static int own_runs(struct mf_target *target, const struct mf_view_part *part,
+		    const struct mf_range *range, const struct visitor *visitor)
 {
 	struct mf_live *live = mf_live_of(target);
+	bool is_kept = part->route == MF_ROUTE_PROCESS;
 	int number = mf_pagemap_scan(target, live->copy.own_pagemap, range,
 				     visitor->visit, visitor->context);
 
 	if (mf_live_has_own_memory(live))
 		return number;
+	/* its file is read instead */
+	if (!is_kept && part->of_file)
+		return 0;
 	visitor->visit(visitor->context, range->start, range->end,
 		       MF_PAGE_UNREADABLE);
-	if (is_worth_it(&live->view))
+	if (!is_kept || is_worth_it(&live->view))
 		mf_target_note_partial(target, "snapshot",
 				       "the process ended before all of its "
 				       "memory that is not in the copy was "
@@ -353,7 +345,7 @@ int mf_view_runs(struct mf_target *target, const struct mf_range *range,
 	if (!part || part->route == MF_ROUTE_RESERVED)
 		return copied_runs(target, part, range, &visitor);
 	if (part->route == MF_ROUTE_PROCESS || !part->recorded)
-		return own_runs(target, range, &visitor);
+		return own_runs(target, part, range, &visitor);
 	visit_recorded(&visitor, range->start, range->end);
 	return 0;
 }

@@ -36,6 +36,7 @@ struct mf_view_run {
 struct mf_view_part {
 	uint64_t start, end;
 	enum mf_route route;
+	bool of_file;  /* private: absent pages are the file's */
 	bool recorded; /* the process's runs, from first to before last */
 	size_t first, last;
 };
@@ -46,7 +47,8 @@ struct mf_view {
 	struct mf_mappings merged; /* nothing until then */
 	MF_VEC(struct mf_view_part) parts;
 	MF_VEC(struct mf_range) kept; /* those with MF_ROUTE_PROCESS */
-	bool is_kept_whole; /* some of them because of MADV_DONTFORK */
+	bool is_kept_whole;  /* some of them because of MADV_DONTFORK */
+	uint64_t kept_bytes; /* of them, in memory or in swap */
 	MF_VEC(struct mf_view_run) runs;
 };
 

@@ -191,7 +191,9 @@ meanwhile() { # READ ACTION...
 		([.allocators[] | select(.name == "glibc") |
 			.in_use.count >= 300000] == [true])'
 	[ ! -s "$work/told" ]
-	# nothing is left in what it is now
+	# nothing is left in what it is now, once it has begun
+	tell stats
+	mf maps --stop snapshot "$victim" >/dev/null
 	read -r copy <"/proc/$victim/task/$victim/children" || true
 	[ -z "$copy" ]
 }
