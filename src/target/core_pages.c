@@ -87,6 +87,20 @@ static void read_lacking(const struct pages *pages,
 		memset(pages->bytes + (start - pages->start), 0, end - start);
 }
 
+static uint64_t page_ceil(const struct pages *pages, uint64_t address)
+{
+	return (address + pages->page_size - 1) & -pages->page_size;
+}
+
+/* The core had it, before it was cut off: a file's bytes may be others. */
+static bool is_lost(const struct pages *pages,
+		    const struct mf_core_segment *segment, uint64_t start)
+{
+	return segment && start >= segment->start &&
+	       start >= page_ceil(pages, segment->start + segment->held) &&
+	       start < page_ceil(pages, segment->start + segment->promised);
+}
+
 /* Where the next change is of who has the bytes at START; at most END. */
 static uint64_t part_end(const struct pages *pages,
 			 const struct mf_mapping *mapping,
@@ -101,10 +115,14 @@ static uint64_t part_end(const struct pages *pages,
 		return end;
 	if (segment->start > start)
 		return MF_MIN(end, segment->start);
-	held_end = (segment->start + segment->held + pages->page_size - 1) &
-		   -pages->page_size;
+	held_end = page_ceil(pages, segment->start + segment->held);
 	*held = start < held_end;
-	return MF_MIN(end, *held ? held_end : segment->end);
+	if (*held)
+		return MF_MIN(end, held_end);
+	if (is_lost(pages, segment, start))
+		return MF_MIN(end, page_ceil(pages, segment->start +
+							    segment->promised));
+	return MF_MIN(end, segment->end);
 }
 
 /* Pages START..END that have the same flags. */
@@ -130,6 +148,9 @@ static void read_alike(const struct pages *pages, uint64_t start, uint64_t end)
 			held = false;
 		if (segment && held)
 			read_from_core(pages, segment, start, to);
+		else if (flags & MF_PAGE_PRESENT &&
+			 is_lost(pages, segment, start))
+			mark_unreadable(pages, start, to);
 		else
 			read_lacking(pages, mapping, start, to);
 		start = to;

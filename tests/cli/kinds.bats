@@ -161,3 +161,17 @@ print("ready", flush=True); sys.stdin.read()'
 	start_until ready java -Xint -XX:+UseSerialGC -Xmx256m -cp "$work" Wait
 	is_the_same_by_ours
 }
+
+# What is lost is not what the file of the program has there.
+@test "a core of ours that is cut off has no damage" {
+	local part
+	start_fixture mainheap
+	mf snapshot --max-pause 10s -o "$work/own" "$PID"
+	for part in 3 2; do
+		head -c $(($(stat -c %s "$work/own") / part)) "$work/own" \
+			>"$work/cut"
+		mf attach --json "$work/cut" >"$work/cut.json" || [ $? = 2 ]
+		json_holds "$work/cut.json" '(.partial | length > 0) and
+			all(.findings[]; .code != "heap-corruption")'
+	done
+}
