@@ -279,11 +279,21 @@ static bool open_copy(struct mf_target *target, pid_t pid)
 	return false;
 }
 
+/* Pages of the process that remote calls have brought in. */
+static void note_touched(struct mf_target *target)
+{
+	struct mf_copy_result *copy = &mf_live_of(target)->holder->shared->copy;
+
+	target->impact.pages_faulted_in += copy->touched;
+	copy->touched = 0;
+}
+
 const char *mf_copy_open(struct mf_target *target)
 {
 	struct mf_live *live = mf_live_of(target);
 	const struct mf_copy_result *copy = &live->holder->shared->copy;
 
+	note_touched(target);
 	if (copy->outcome != MF_COPY_TAKEN) {
 		mf_copy_drop(target);
 		return explain_outcome(target, copy);
@@ -335,6 +345,7 @@ static void reap(struct mf_target *target, pid_t child)
 		   1000000.0;
 	mf_debug("target", "reaped copy %d in %.2f ms: %s", (int)child,
 		 pause_ms, strerror(number));
+	note_touched(target);
 	target->impact.stops++;
 	target->impact.pause_ms += pause_ms;
 	target->impact.longest_pause_ms =

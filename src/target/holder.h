@@ -85,6 +85,7 @@ struct mf_copy_result {
 	pid_t pid;	  /* of the copy; 0: none */
 	pid_t nspid;	  /* the same, as its parent sees it */
 	pid_t actor;	  /* the thread that made it */
+	unsigned touched; /* pages of the target that were brought in */
 	uint64_t clone_ns;
 };
 

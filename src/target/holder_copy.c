@@ -32,9 +32,10 @@
 #include "target/seccomp.h"
 
 enum {
-	TRIES = 64,	    /* threads that are tried, of many */
-	TLS_MAX = 65536,    /* what lies above the thread pointer, at most */
-	UNUSED_SIZE = 8192, /* bytes of a stack that was never used */
+	TRIES = 64,	      /* threads that are tried, of many */
+	TLS_MAX = 65536,      /* what lies above the thread pointer, at most */
+	FRAMES_LIKELY = 4096, /* bytes that frames take, or few more */
+	UNUSED_SIZE = 8192,   /* bytes of a stack that was never used */
 	TICK_US = 1000,
 	RETRY_NS = 300000000, /* for a thread to be where it can act */
 	RETRY_MS = 2,
@@ -79,19 +80,80 @@ static const struct mf_stack *own_stack(const struct mf_copy_plan *plan,
 		       : NULL;
 }
 
-static bool prepare_on_stack(const struct mf_tracer *tracer,
-			     const struct mf_held_thread *held)
+/* Reads COUNT entries of the pagemap from page START on. */
+static bool read_pagemap(int task, pid_t tid, uint64_t start, uint64_t *entries,
+			 size_t count)
 {
+	size_t size = count * sizeof(*entries);
+	char path[32];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "%d/pagemap", (int)tid);
+	fd = openat(task, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	got = pread(fd, entries, size, (off_t)(start * sizeof(*entries)));
+	close(fd);
+	return got == (ssize_t)size;
+}
+
+/* Pages of SIZE bytes below TOP that are not there; */
+static unsigned count_absent(const struct mf_tracer *tracer, pid_t tid,
+			     uint64_t top, uint64_t size)
+{
+	const uint64_t present = UINT64_C(1) << 63;
+	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t first = (top - size) / page_size;
+	uint64_t count = (top - 1) / page_size + 1 - first;
+	uint64_t entries[MF_FRAMES / 4096 + 2];
+	unsigned absent = 0;
+
+	if (!read_pagemap(tracer->task, tid, first, entries, count))
+		return 0;
+	for (uint64_t i = 0; i < count; i++)
+		absent += !(entries[i] & present);
+	return absent;
+}
+
+/* Frames must not be what brings a page of a stack in, where another thread's
+ * need not do that. */
+static bool prepare_on(const struct mf_tracer *tracer,
+		       const struct mf_held_thread *held, bool may_touch)
+{
+	struct mf_copy_result *copy = &tracer->shared->copy;
 	const struct mf_copy_plan *plan = &tracer->shared->plan;
 	struct mf_thread thread = { .tid = held->tid };
+	uint64_t top = mf_arch_stack_end(&held->registers);
 	const struct mf_stack *stack;
+	unsigned touched;
 
-	if (held->kind != MF_HELD_STOPPED || !held->registers.size)
+	if (held->kind != MF_HELD_STOPPED || !held->registers.size ||
+	    top < MF_FRAMES)
 		return false;
 	mf_arch_fill_thread(&held->registers, &thread);
 	stack = own_stack(plan, &thread);
-	return stack && mf_remote_prepare(&remote, held->tid, &plan->code,
-					  stack->start, 0) == 0;
+	if (!stack)
+		return false;
+	touched = count_absent(tracer, held->tid, top, FRAMES_LIKELY);
+	if ((touched && !may_touch) ||
+	    mf_remote_prepare(&remote, held->tid, &plan->code, stack->start,
+			      0) != 0)
+		return false;
+	copy->touched += touched;
+	return true;
+}
+
+static bool prepare_on_stack(const struct mf_tracer *tracer,
+			     const struct mf_held_thread *held)
+{
+	return prepare_on(tracer, held, false);
+}
+
+static bool prepare_on_fresh_stack(const struct mf_tracer *tracer,
+				   const struct mf_held_thread *held)
+{
+	return prepare_on(tracer, held, true);
 }
 
 static bool is_zero(pid_t tid, uint64_t start)
@@ -110,26 +172,22 @@ static bool is_zero(pid_t tid, uint64_t start)
 }
 
 /* Pages that were never there, nor in swap; or zeros, as we leave them. */
-static bool is_unused(int task, pid_t tid, uint64_t start)
+static bool is_unused(const struct mf_tracer *tracer, pid_t tid, uint64_t start,
+		      unsigned *absent)
 {
 	const uint64_t present = UINT64_C(1) << 63, swapped = present >> 1;
-	long page_size = sysconf(_SC_PAGESIZE);
-	uint64_t entries[UNUSED_SIZE / 4096] = { swapped }, any = 0;
-	size_t size = UNUSED_SIZE / (size_t)page_size * sizeof(*entries);
-	char path[32];
-	int fd;
+	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE), any = 0;
+	uint64_t entries[UNUSED_SIZE / 4096];
+	size_t count = UNUSED_SIZE / page_size;
 
-	snprintf(path, sizeof(path), "%d/pagemap", (int)tid);
-	fd = openat(task, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	*absent = 0;
+	if (!count ||
+	    !read_pagemap(tracer->task, tid, start / page_size, entries, count))
 		return false;
-	if (!size || pread(fd, entries, size,
-			   (off_t)(start / (uint64_t)page_size *
-				   sizeof(*entries))) != (ssize_t)size)
-		any = swapped;
-	for (size_t i = 0; i < size / sizeof(*entries); i++)
+	for (size_t i = 0; i < count; i++) {
 		any |= entries[i];
-	close(fd);
+		*absent += !(entries[i] & present);
+	}
 	return !(any & swapped) && (!(any & present) || is_zero(tid, start));
 }
 
@@ -138,18 +196,23 @@ static bool prepare_on_unused(const struct mf_tracer *tracer,
 			      const struct mf_held_thread *held)
 {
 	const struct mf_copy_plan *plan = &tracer->shared->plan;
+	unsigned absent;
 
 	if (held->kind != MF_HELD_STOPPED || !held->registers.size)
 		return false;
 	for (unsigned i = 0; i < plan->count; i++) {
 		const struct mf_stack *stack = &plan->stacks[i];
 
-		if (stack->is_main && stack->end - stack->start > UNUSED_SIZE &&
-		    is_unused(tracer->task, held->tid, stack->start))
-			return mf_remote_prepare(&remote, held->tid,
-						 &plan->code, stack->start,
-						 stack->start + UNUSED_SIZE) ==
-			       0;
+		if (!stack->is_main ||
+		    stack->end - stack->start <= UNUSED_SIZE ||
+		    !is_unused(tracer, held->tid, stack->start, &absent))
+			continue;
+		if (mf_remote_prepare(&remote, held->tid, &plan->code,
+				      stack->start,
+				      stack->start + UNUSED_SIZE) != 0)
+			return false;
+		tracer->shared->copy.touched += absent;
+		return true;
 	}
 	return false;
 }
@@ -161,6 +224,7 @@ static bool prepare(const struct mf_tracer *tracer,
 		    struct mf_held_thread *threads, unsigned count)
 {
 	static mf_prepare *const ways[] = { prepare_on_stack,
+					    prepare_on_fresh_stack,
 					    prepare_on_unused };
 
 	for (size_t way = 0; way < MF_ARRAY_SIZE(ways); way++)
