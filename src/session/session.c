@@ -90,13 +90,19 @@ struct mf_error *mf_session_open(const char *target,
 				 struct mf_session **ret)
 {
 	struct mf_session *session = mf_new(struct mf_session);
+	bool is_process = mf_parse_number(target, &session->pid);
 	struct mf_error *error;
-	uint64_t pid;
 
 	session->options = *options;
-	session->pid = mf_parse_number(target, &pid) ? pid : 0;
-	error = mf_parse_number(target, &pid) ? open_process(session, pid)
-					      : open_file(session, target);
+	error = is_process ? open_process(session, session->pid)
+			   : open_file(session, target);
+	/* one that begins another program in that moment is there again */
+	for (unsigned attempt = 1; is_process && attempt < ATTEMPTS && error &&
+				   error->code == MF_ERROR_NO_PROCESS;
+	     attempt++) {
+		mf_error_destroy(error);
+		error = open_process(session, session->pid);
+	}
 	if (error) {
 		mf_session_close(session);
 		return error;
