@@ -144,3 +144,18 @@ uint64_t mf_cgroup_read_number(const struct mf_cgroup *group, const char *name)
 	value = strtoull(text, NULL, 10);
 	return value >= NO_LIMIT_V1 ? UINT64_MAX : value;
 }
+
+/* v2 says in each folder what holds for it, v1 too. */
+bool mf_cgroup_is_frozen(int system, int proc)
+{
+	struct mf_cgroup group;
+	char text[SMALL];
+
+	if (mf_cgroup_locate(system, proc, NULL, &group) &&
+	    mf_cgroup_read(&group, "cgroup.events", text, sizeof(text)) &&
+	    strstr(text, "frozen 1"))
+		return true;
+	return mf_cgroup_locate(system, proc, "freezer", &group) &&
+	       mf_cgroup_read(&group, "freezer.state", text, sizeof(text)) &&
+	       strncmp(text, "THAWED", strlen("THAWED")) != 0;
+}

@@ -30,6 +30,12 @@ bool mf_cgroup_locate(int system, int proc, const char *controller,
 /** To the parent; false at the mount point. */
 bool mf_cgroup_climb(struct mf_cgroup *group);
 
+/**
+ * True when the tasks of the process behind PROC wait in the kernel until its
+ * cgroup is thawed (a container that is paused).
+ */
+bool mf_cgroup_is_frozen(int system, int proc);
+
 bool mf_cgroup_read(const struct mf_cgroup *group, const char *name, char *text,
 		    size_t size);
 

@@ -338,7 +338,8 @@ static void reap(struct mf_target *target, pid_t child)
 	double pause_ms;
 	int number = 0;
 
-	if (!live->holder || !live->holder->pid ||
+	/* the one that made the copy may have been killed */
+	if (!live->holder || (!live->holder->pid && !mf_holder_start(live)) ||
 	    !mf_holder_ask(live->holder, &request, &number))
 		return;
 	pause_ms = (double)atomic_load(&live->holder->shared->pause_ns) /

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "target/cgroup.h"
 #include "target/holder_link.h"
 #include "target/predict.h"
 #include "target/room.h"
@@ -184,6 +185,18 @@ static uint64_t count_huge(struct mf_target *target,
 	return counts.present * target->info.page_size;
 }
 
+static const char *refuse_frozen(const struct mf_live *live)
+{
+	int system = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is_frozen;
+
+	if (system < 0)
+		return "/proc cannot be read";
+	is_frozen = mf_cgroup_is_frozen(system, live->proc);
+	close(system);
+	return is_frozen ? "its cgroup is frozen (a paused container)" : NULL;
+}
+
 static const char *refuse_room(struct mf_target *target)
 {
 	struct mf_live *live = mf_live_of(target);
@@ -238,6 +251,8 @@ static const char *refuse_copy(struct mf_target *target)
 		why = refuse_threads(target);
 	if (!why)
 		why = refuse_status(live);
+	if (!why)
+		why = refuse_frozen(live);
 	for (size_t i = 0; i < target->mappings.count && !why; i++)
 		why = refuse_mapping(&target->mappings.items[i]);
 	return why ? why : refuse_room(target);

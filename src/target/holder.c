@@ -37,6 +37,7 @@ enum {
 	TIDS = 1 << 22, /* PID_MAX_LIMIT of a 64-bit kernel */
 	TICK_US = 1000,
 	PASSES_MAX = 1000,
+	RUNNING_PASSES = 16, /* that new threads are looked for unhurriedly */
 	LEAST_NICE = -20,
 	LATE_NS = 1000000000, /* less than what main waits for an answer */
 };
@@ -280,8 +281,9 @@ static int catch_all(struct mf_tracer *tracer)
 		if (number)
 			return number;
 		if (!found && interrupted == shared->count)
-			break;
-		if (found && !tracer->started_ns)
+			return shared->count ? 0 : ESRCH;
+		/* one that makes threads all the time is to stop all the same */
+		if (found && !tracer->started_ns && pass < RUNNING_PASSES)
 			continue;
 		interrupt(tracer, interrupted);
 		interrupted = shared->count;
@@ -289,9 +291,7 @@ static int catch_all(struct mf_tracer *tracer)
 		if (held_ns(tracer) > tracer->max_pause_ns)
 			return ETIMEDOUT;
 	}
-	if (!shared->count)
-		return ESRCH;
-	return 0;
+	return ETIMEDOUT;
 }
 
 static bool send_answer(const struct mf_tracer *tracer, uint32_t ask,

@@ -320,7 +320,7 @@ static enum mf_copy_outcome clone_it(struct mf_tracer *tracer)
 		.context = tracer,
 	};
 	uint64_t began_ns = mf_now_ns();
-	bool is_born = false;
+	bool is_born = false, is_late;
 	int64_t result = 0;
 
 	mf_remote_set_tick(TICK_US);
@@ -339,10 +339,10 @@ static enum mf_copy_outcome clone_it(struct mf_tracer *tracer)
 	mf_remote_set_tick(0);
 	if (!copy->number && result < 0)
 		copy->number = (int)-result;
-	if (!is_born)
-		return MF_COPY_FAILED;
-	return began_ns + copy->clone_ns > call.deadline_ns ? MF_COPY_LATE
-							    : MF_COPY_TAKEN;
+	is_late = began_ns + copy->clone_ns > call.deadline_ns;
+	if (is_late)
+		return MF_COPY_LATE;
+	return is_born ? MF_COPY_TAKEN : MF_COPY_FAILED;
 }
 
 static enum mf_copy_outcome make_copy(struct mf_tracer *tracer)
@@ -361,7 +361,7 @@ static enum mf_copy_outcome make_copy(struct mf_tracer *tracer)
 		  : shared->copy.number			     ? MF_COPY_SECCOMP
 							     : clone_it(tracer);
 	if (outcome == MF_COPY_NAMESPACE || outcome == MF_COPY_SECCOMP)
-		mf_remote_clean(&remote, remote.tid);
+		mf_remote_leave(&remote);
 	return outcome;
 }
 
@@ -482,7 +482,7 @@ static int take_status(const struct mf_tracer *tracer,
 	const struct mf_remote_call call = {
 		.number = SYS_wait4,
 		.arguments = { (uint64_t)child, 0, WNOHANG | __WCLONE },
-		.deadline_ns = UINT64_MAX,
+		.deadline_ns = mf_now_ns() + STOP_NS,
 	};
 	int64_t result = 0;
 	int number;
@@ -493,7 +493,9 @@ static int take_status(const struct mf_tracer *tracer,
 	if (!choose_actor(tracer, thread, 1))
 		return EBUSY;
 	give_back(&tracer->shared->copy);
+	mf_remote_set_tick(TICK_US);
 	number = mf_remote_act(&remote, &call, &result);
+	mf_remote_set_tick(0);
 	mf_remote_cure(&remote);
 	if (number)
 		return number;
@@ -508,7 +510,9 @@ static int reap_once(struct mf_tracer *tracer, pid_t child)
 	struct mf_held_thread thread;
 	int number = ESRCH;
 
-	for (unsigned i = 0; i < plan->actor_count && !tracer->leftover; i++) {
+	for (unsigned i = 0; i < plan->actor_count && !tracer->leftover &&
+			     mf_now_ns() - tracer->started_ns < STOP_NS;
+	     i++) {
 		pid_t tid = plan->actors[i];
 
 		if (!mf_remote_knows(tid, &plan->code) ||

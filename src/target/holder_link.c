@@ -34,6 +34,8 @@ bool mf_holder_start(struct mf_live *live)
 		return false;
 	}
 	atomic_store(&holder->shared->state, MF_HOLDER_IDLE);
+	/* a copy ended with the holder that had it: its number is another's */
+	holder->shared->copy.pid = 0;
 	holder->pid = fork();
 	if (holder->pid == 0)
 		mf_holder_run(pair[1], task, holder->shared);

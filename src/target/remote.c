@@ -10,7 +10,9 @@
 #include "target/remote.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -27,6 +29,7 @@ enum {
 	SIGNALS_SIZE = 8, /* bytes of the kernel's sigset_t */
 	CODE_BYTES = 16,
 	STOPS_MAX = 1000, /* of one call: signals may stop it any often */
+	NO_FILE = -1,
 };
 
 /* linux/ptrace.h, 5.13 */
@@ -65,6 +68,29 @@ static bool write_remote(pid_t pid, uint64_t address, const void *bytes,
 	memcpy(&local.iov_base, &bytes, sizeof(bytes));
 	return process_vm_writev(pid, &local, 1, &remote, 1, 0) ==
 	       (ssize_t)size;
+}
+
+/* The memory that TID has now, whatever its number stands for later. */
+static int open_memory(pid_t tid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)tid);
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+void mf_remote_leave(struct mf_remote *remote)
+{
+	const struct mf_frames *frames = &remote->frames;
+
+	if (remote->memory < 0)
+		return;
+	/* nothing is left to put back when the memory is gone */
+	if (pwrite(remote->memory, remote->below, frames->size,
+		   (off_t)frames->start) < 0)
+		errno = 0;
+	close(remote->memory);
+	remote->memory = NO_FILE;
 }
 
 bool mf_remote_knows(pid_t pid, const struct mf_remote_code *code)
@@ -139,16 +165,13 @@ bool mf_remote_leave_sequence(pid_t tid, struct mf_registers *registers)
 	return true;
 }
 
-int mf_remote_prepare(struct mf_remote *remote, pid_t tid,
-		      const struct mf_remote_code *code, uint64_t floor,
-		      uint64_t top)
+/* As mf_remote_prepare, with remote->memory open or not. */
+static int put_frames(struct mf_remote *remote, uint64_t floor, uint64_t top)
 {
 	struct mf_frames *frames = &remote->frames;
+	pid_t tid = remote->tid;
 	uint64_t abort;
 
-	remote->tid = tid;
-	remote->code = code;
-	remote->child = 0;
 	if (!mf_arch_get_registers(tid, &remote->registers) ||
 	    ptrace(PTRACE_GETSIGMASK, tid, mf_remote_pointer(SIGNALS_SIZE),
 		   &remote->mask) != 0)
@@ -157,16 +180,38 @@ int mf_remote_prepare(struct mf_remote *remote, pid_t tid,
 		top = mf_arch_stack_end(&remote->registers);
 	if (!top || is_in_sequence(tid, &remote->registers, &abort))
 		return EBUSY;
-	if (!mf_arch_build_frames(tid, &remote->registers, remote->mask, code,
-				  top, frames) ||
+	if (!mf_arch_build_frames(tid, &remote->registers, remote->mask,
+				  remote->code, top, frames) ||
 	    frames->start < floor)
 		return ENOSPC;
-	if (!read_remote(tid, frames->start, remote->below, frames->size))
+	if (pread(remote->memory, remote->below, frames->size,
+		  (off_t)frames->start) != (ssize_t)frames->size)
 		return EFAULT;
-	if (write_remote(tid, frames->start, frames->bytes, frames->size))
+	if (pwrite(remote->memory, frames->bytes, frames->size,
+		   (off_t)frames->start) == (ssize_t)frames->size)
 		return 0;
-	mf_remote_clean(remote, tid);
+	mf_remote_leave(remote);
 	return EFAULT;
+}
+
+int mf_remote_prepare(struct mf_remote *remote, pid_t tid,
+		      const struct mf_remote_code *code, uint64_t floor,
+		      uint64_t top)
+{
+	int number;
+
+	remote->tid = tid;
+	remote->code = code;
+	remote->child = 0;
+	/* another thread may run another program, and that has the number
+	 * then: as long as this one is in its stop, the memory is its own */
+	remote->memory = open_memory(tid);
+	number = put_frames(remote, floor, top);
+	if (number && remote->memory >= 0) {
+		close(remote->memory);
+		remote->memory = NO_FILE;
+	}
+	return number;
 }
 
 bool mf_remote_take_child(const struct mf_remote *remote,
@@ -175,6 +220,7 @@ bool mf_remote_take_child(const struct mf_remote *remote,
 	alone->tid = remote->child;
 	alone->code = remote->code;
 	alone->child = 0;
+	alone->memory = NO_FILE;
 	alone->frames.own = remote->frames.child;
 	return mf_arch_get_registers(alone->tid, &alone->registers);
 }
@@ -208,6 +254,8 @@ static int await_stop(pid_t tid, const struct mf_remote_call *call,
 			return -1;
 		if (!*is_late && mf_now_ns() > call->deadline_ns) {
 			*is_late = true;
+			/* in a frozen cgroup it would not come to the call */
+			ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 			if (call->overdue)
 				call->overdue(call->context);
 		}
@@ -217,6 +265,12 @@ static int await_stop(pid_t tid, const struct mf_remote_call *call,
 static bool is_event(int status, int event)
 {
 	return status == (SIGTRAP | event << EVENT_SHIFT);
+}
+
+/* Of PTRACE_INTERRUPT, or of a process that is stopped. */
+static bool is_trap(int status)
+{
+	return status >> EVENT_SHIFT == PTRACE_EVENT_STOP;
 }
 
 /* A stop for a signal: it goes on to the thread, here or at the end. */
@@ -245,6 +299,8 @@ static bool run_call(struct mf_remote *remote,
 		if (status < 0)
 			return false;
 		syscalls += status == SYSCALL_STOP;
+		if (*is_late && !syscalls && is_trap(status))
+			return false;
 		if (is_event(status, PTRACE_EVENT_CLONE) &&
 		    ptrace(PTRACE_GETEVENTMSG, remote->tid, NULL, &message) ==
 			    0)
@@ -266,7 +322,7 @@ static bool come_back(const struct mf_remote *remote,
 		status = await_stop(remote->tid, call, is_late);
 		if (status < 0)
 			return false;
-		if (is_event(status, PTRACE_EVENT_STOP))
+		if (is_trap(status))
 			return true;
 	}
 	return false;
@@ -318,5 +374,5 @@ void mf_remote_cure(struct mf_remote *remote)
 	       &remote->mask);
 	mf_arch_set_registers(remote->tid, &remote->registers);
 	ptrace(PTRACE_SETOPTIONS, remote->tid, NULL, NULL);
-	mf_remote_clean(remote, remote->tid);
+	mf_remote_leave(remote);
 }

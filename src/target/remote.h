@@ -19,6 +19,7 @@ struct mf_remote {
 	uint64_t mask; /* of signals, as it was */
 	pid_t tid;
 	pid_t child; /* that the call has made; 0: none */
+	int memory;  /* of TID, open as long as the frames are there; or -1 */
 };
 
 /** What a thread is to call; arguments as system calls take them. */
@@ -27,7 +28,7 @@ struct mf_remote_call {
 	uint64_t arguments[MF_CALL_ARGUMENTS];
 	/* argument 1 is the stack pointer of a child: its frame */
 	bool makes_child;
-	uint64_t deadline_ns; /* of mf_now_ns; then, once: */
+	uint64_t deadline_ns; /* of mf_now_ns; then it is interrupted, once: */
 	unsigned options;     /* PTRACE_O_* that stay in force meanwhile */
 	void (*overdue)(void *context); /* the thread is still waited for */
 	void *context;
@@ -56,6 +57,9 @@ int mf_remote_act(struct mf_remote *remote, const struct mf_remote_call *call,
  * taken there; else *REGISTERS are the new ones.
  */
 bool mf_remote_leave_sequence(pid_t tid, struct mf_registers *registers);
+
+/** When it is not to act after all: undoes mf_remote_prepare. */
+void mf_remote_leave(struct mf_remote *remote);
 
 /** Puts everything back as it was; the thread stays stopped. */
 void mf_remote_cure(struct mf_remote *remote);

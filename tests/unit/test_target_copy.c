@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "target_util.h"
 
@@ -283,6 +284,53 @@ static void test_holder_is_killed(void **state)
 	end_child(&child);
 }
 
+/* The one that traces for this process. */
+static pid_t find_holder(void)
+{
+	char path[64], comm[32];
+	pid_t children[8];
+	unsigned count = children_of(getpid(), children, 8);
+
+	for (unsigned i = 0; i < count; i++) {
+		FILE *stream;
+
+		snprintf(path, sizeof(path), "/proc/%d/comm", (int)children[i]);
+		stream = fopen(path, "r");
+		if (!stream)
+			continue; /* the one that looked for them */
+		if (fgets(comm, sizeof(comm), stream) &&
+		    strcmp(comm, "mf-holder\n") == 0) {
+			fclose(stream);
+			return children[i];
+		}
+		fclose(stream);
+	}
+	fail();
+	return 0;
+}
+
+/* Who has lost the holder, and the copy with it, leaves nothing either. */
+static void test_holder_is_lost(void **state)
+{
+	struct child child;
+	struct mf_target *target;
+	pid_t children[8];
+
+	(void)state;
+	set_up(&child, start_writing);
+	target = open_child(&child, MF_STOP_SNAPSHOT, LONG_PAUSE);
+	fail_on(mf_target_hold(target));
+	if (!is_snapshot(target))
+		skip(); /* not on this processor */
+	kill(find_holder(), SIGKILL);
+	assert_int_equal(children_of(child.pid, children, 8), 1);
+	mf_target_close(target);
+	assert_int_equal(children_of(child.pid, children, 8), 0);
+	await_turn();
+	assert_free(child.pid);
+	end_child(&child);
+}
+
 /* A copy that somebody kills is taken at once, while we still look at it. */
 static void test_copy_is_killed(void **state)
 {
@@ -407,6 +455,107 @@ static void test_stopped(void **state)
 	end_child(&child);
 }
 
+/* A folder of v2's tree that we may freeze; false: there is none here. */
+static bool make_cgroup(char *folder, size_t size)
+{
+	static const char *const mounts[] = { "/sys/fs/cgroup",
+					      "/sys/fs/cgroup/unified" };
+	char path[128];
+
+	for (size_t i = 0; i < MF_ARRAY_SIZE(mounts); i++) {
+		snprintf(folder, size, "%s/mf-test-%d", mounts[i],
+			 (int)getpid());
+		if (mkdir(folder, 0755) != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/cgroup.freeze", folder);
+		if (access(path, W_OK) == 0)
+			return true;
+		rmdir(folder);
+	}
+	return false;
+}
+
+static bool write_number(const char *folder, const char *name, int number)
+{
+	char path[128];
+	FILE *stream;
+	bool is_written;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	stream = fopen(path, "w");
+	is_written = stream && fprintf(stream, "%d\n", number) > 0;
+	return stream && fclose(stream) == 0 && is_written;
+}
+
+static void freeze(const char *folder)
+{
+	char path[128], text[256] = "";
+	FILE *stream;
+
+	assert_true(write_number(folder, "cgroup.freeze", 1));
+	snprintf(path, sizeof(path), "%s/cgroup.events", folder);
+	while (!strstr(text, "frozen 1")) {
+		stream = fopen(path, "r");
+		assert_non_null(stream);
+		text[fread(text, 1, sizeof(text) - 1, stream)] = '\0';
+		fclose(stream);
+	}
+}
+
+static bool has_blocked_signals(pid_t pid)
+{
+	char path[64], line[256];
+	unsigned long long blocked = 0;
+	FILE *stream;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	stream = fopen(path, "r");
+	assert_non_null(stream);
+	while (fgets(line, sizeof(line), stream))
+		if (strncmp(line, "SigBlk:", 7) == 0)
+			blocked = strtoull(line + 7, NULL, 16);
+	fclose(stream);
+	return blocked != 0;
+}
+
+/* A thread of a paused container would make no call before it is thawed. */
+static void test_frozen_cgroup(void **state)
+{
+	char folder[64];
+	struct child child;
+	struct mf_target *target;
+	pid_t children[8];
+
+	(void)state;
+	set_up(&child, start_writing);
+	if (!make_cgroup(folder, sizeof(folder))) {
+		end_child(&child);
+		skip(); /* no cgroup v2 that we may write to */
+	}
+	assert_true(write_number(folder, "cgroup.procs", (int)child.pid));
+	freeze(folder);
+	target = open_child(&child, MF_STOP_SNAPSHOT, LONG_PAUSE);
+	fail_on(mf_target_hold(target));
+	assert_false(is_snapshot(target));
+	mf_target_close(target);
+	assert_false(has_blocked_signals(child.pid));
+	assert_true(write_number(folder, "cgroup.freeze", 0));
+	await_turn();
+	assert_int_equal(children_of(child.pid, children, 8), 0);
+
+	/* frozen in the meantime: left as it was */
+	target = open_child(&child, MF_STOP_SNAPSHOT, LONG_PAUSE);
+	fail_on(mf_target_hold(target));
+	freeze(folder);
+	mf_target_close(target);
+	assert_false(has_blocked_signals(child.pid));
+	assert_true(write_number(folder, "cgroup.freeze", 0));
+	await_turn();
+	assert_free(child.pid);
+	end_child(&child);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 /* ---- targets that go elsewhere ---------------------------------------------- */
 
 static void execute(int number)
@@ -487,10 +636,12 @@ int main(void)
 		cmocka_unit_test(test_registers),
 		cmocka_unit_test(test_we_are_killed),
 		cmocka_unit_test(test_holder_is_killed),
+		cmocka_unit_test(test_holder_is_lost),
 		cmocka_unit_test(test_copy_is_killed),
 		cmocka_unit_test(test_namespace_ends),
 		cmocka_unit_test(test_zombies_of_others),
 		cmocka_unit_test(test_stopped),
+		cmocka_unit_test(test_frozen_cgroup),
 		cmocka_unit_test(test_target_executes),
 		cmocka_unit_test(test_target_ends),
 	};

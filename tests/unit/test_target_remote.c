@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "target/remote.h"
@@ -332,6 +333,79 @@ static void set_up(struct child *child, void *(*work)(void),
 	assert_true(mf_remote_knows(child->pid, code));
 }
 
+static void execute(int number)
+{
+	(void)number;
+	execl("/bin/sleep", "sleep", "1000", (char *)NULL);
+	_exit(1);
+}
+
+static void *exec_when_told(void)
+{
+	signal(SIGUSR1, execute);
+	return NULL;
+}
+
+/* Where the stack of PID ends, once it sleeps in another program. */
+static uint64_t await_exec(pid_t pid)
+{
+	char path[64], line[512] = "";
+	unsigned long start = 0, end = 0;
+	FILE *stream;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+	while (strtol(line, NULL, 10) != SYS_clock_nanosleep) {
+		stream = fopen(path, "r");
+		assert_non_null(stream);
+		assert_non_null(fgets(line, sizeof(line), stream));
+		fclose(stream);
+	}
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	stream = fopen(path, "r");
+	assert_non_null(stream);
+	while (fgets(line, sizeof(line), stream) && !strstr(line, "[stack]"))
+		;
+	fclose(stream);
+	assert_int_equal(sscanf(line, "%lx-%lx", &start, &end), 2);
+	return end;
+}
+
+static void read_there(pid_t pid, uint64_t address, void *bytes, size_t size)
+{
+	struct iovec local = { bytes, size };
+	struct iovec remote = { mf_remote_pointer(address), size };
+
+	assert_int_equal(process_vm_readv(pid, &local, 1, &remote, 1, 0), size);
+}
+
+/* What was put into one program is not put back into the next. */
+static void test_executes(void **state)
+{
+	static struct mf_remote remote;
+	unsigned char before[CHILD_PAGE], after[CHILD_PAGE];
+	struct mf_remote_code code;
+	struct child child;
+
+	(void)state;
+	set_up(&child, exec_when_told, &code);
+	assert_int_equal(ptrace(PTRACE_SEIZE, child.pid, NULL, NULL), 0);
+	go_on(child.pid, PTRACE_INTERRUPT);
+	await_stop(child.pid);
+	assert_int_equal(mf_remote_prepare(&remote, child.pid, &code, 0, 0), 0);
+	assert_true(remote.memory >= 0);
+	go_on(child.pid, PTRACE_DETACH);
+	kill(child.pid, SIGUSR1);
+	remote.frames.start = await_exec(child.pid) - CHILD_PAGE;
+	remote.frames.size = CHILD_PAGE;
+	memset(remote.below, 0xa5, sizeof(remote.below));
+	read_there(child.pid, remote.frames.start, before, sizeof(before));
+	mf_remote_cure(&remote);
+	read_there(child.pid, remote.frames.start, after, sizeof(after));
+	assert_memory_equal(before, after, sizeof(before));
+	assert_int_equal(remote.memory, -1);
+	end_child(&child);
+}
+
 static void test_registers(void **state)
 {
 	struct mf_remote_code code;
@@ -389,6 +463,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_registers),
+		cmocka_unit_test(test_executes),
 		cmocka_unit_test(test_wait_for_event),
 		cmocka_unit_test(test_wait_for_byte),
 		cmocka_unit_test(test_wait_for_time),
