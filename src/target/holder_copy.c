@@ -515,8 +515,13 @@ static int reap_once(struct mf_tracer *tracer, pid_t child)
 	     i++) {
 		pid_t tid = plan->actors[i];
 
-		if (!mf_remote_knows(tid, &plan->code) ||
-		    !will_stop(tracer->task, tid) || !stop_one(tid, &thread))
+		if (!mf_remote_knows(tid, &plan->code))
+			continue;
+		if (!will_stop(tracer->task, tid)) {
+			number = EBUSY;
+			continue;
+		}
+		if (!stop_one(tid, &thread))
 			continue;
 		number = take_status(tracer, &thread, child);
 		mf_tracer_detach(tracer, &thread);
