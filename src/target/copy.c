@@ -27,6 +27,7 @@ enum {
 	CODE_OVERLAP = 16,    /* an instruction sequence may lie across two */
 	CODE_MAX = 256 << 20, /* bytes of code looked at in all */
 	CHILDREN_MAX = 65536,
+	DROP_MS = 20000, /* that the end of a copy takes at most */
 	/* fields of /proc/PID/stat, from 1 */
 	FIELD_STATE = 3,
 	FIELD_EXIT_SIGNAL = 38,
@@ -366,7 +367,10 @@ static bool is_there(const struct mf_live *live)
 
 void mf_copy_drop(struct mf_target *target)
 {
-	const struct mf_holder_request request = { .ask = MF_ASK_DROP };
+	/* memory of many gigabytes is not given back at once */
+	const struct mf_holder_request request = {
+		.ask = MF_ASK_DROP, .max_pause_ns = DROP_MS * UINT64_C(1000000)
+	};
 	struct mf_live *live = mf_live_of(target);
 	struct mf_holder_shared *shared;
 	pid_t child;

@@ -385,10 +385,11 @@ static bool hold(struct mf_tracer *tracer, uint32_t ask, uint64_t max_pause_ns)
 	if (number || ask == MF_ASK_COPY) {
 		mf_tracer_let_go(tracer, 0);
 		if (ask == MF_ASK_COPY && tracer->leftover &&
-		    !let_late_go(tracer)) {
-			mf_tracer_end_copy(tracer);
+		    !let_late_go(tracer))
 			shared->copy.outcome = MF_COPY_LATE;
-		}
+		/* not before: the end of a large one takes its time, too */
+		if (shared->copy.outcome == MF_COPY_LATE)
+			mf_tracer_end_copy(tracer);
 		return send_answer(tracer, ask, number);
 	}
 	atomic_store(&shared->state, MF_HOLDER_HOLDS);

@@ -152,7 +152,8 @@ void mf_tracer_detach(struct mf_tracer *tracer, struct mf_held_thread *thread);
 
 /* holder_copy.c */
 
-/** With all threads stopped: makes a copy, and says in shared->copy how. */
+/** With all threads stopped: makes a copy, and says in shared->copy how. One
+ * that came too late is there still. */
 void mf_tracer_make_copy(struct mf_tracer *tracer);
 
 /** Before the target runs again: makes the copy independent of it. */

@@ -371,8 +371,6 @@ void mf_tracer_make_copy(struct mf_tracer *tracer)
 
 	*copy = (struct mf_copy_result){ 0 };
 	copy->outcome = make_copy(tracer);
-	if (copy->outcome == MF_COPY_LATE)
-		mf_tracer_end_copy(tracer);
 }
 
 static void let_all_go(void *context)
