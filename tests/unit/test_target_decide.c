@@ -191,8 +191,8 @@ static void test_status(void **state)
 	static const char *const fine[] = {
 		"Name:\tx\nSeccomp:\t0\n",
 		"Name:\tshstk\n",
-		"Name:\tx\nx86_Thread_features:\t\n"
-		"x86_Thread_features_locked:\tshstk\n",
+		("Name:\tx\nx86_Thread_features:\t\n"
+		 "x86_Thread_features_locked:\tshstk\n"),
 	};
 
 	(void)state;
