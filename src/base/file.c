@@ -189,6 +189,25 @@ static int give_temporary_name(struct mf_output *output)
 	return -1;
 }
 
+/* Where no file may have two names (FAT, some in user space): an empty file
+ * that is ours keeps the name until it is replaced. */
+static int take_name(const struct mf_output *output)
+{
+	int fd = open(output->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+		      0600);
+	int number;
+
+	if (fd < 0)
+		return -1;
+	close(fd);
+	if (rename(output->temporary, output->path) == 0)
+		return 0;
+	number = errno;
+	unlink(output->path);
+	errno = number;
+	return -1;
+}
+
 /* link() refuses an existing name, rename() replaces it. */
 static int put_in_place(struct mf_output *output)
 {
@@ -198,14 +217,24 @@ static int put_in_place(struct mf_output *output)
 		return -1;
 	if (output->force)
 		return rename(output->temporary, output->path);
-	if (link(output->temporary, output->path) != 0)
-		return -1;
-	return unlink(output->temporary);
+	if (link(output->temporary, output->path) == 0)
+		return unlink(output->temporary);
+	return errno == EEXIST ? -1 : take_name(output);
+}
+
+/* Some file systems (NFS) learn only now that the disk is full: whoever closes a
+ * file is told, and nobody else. */
+static int settle_bytes(const struct mf_output *output)
+{
+	int fd = fcntl(mf_output_fd(output), F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? -1 : close(fd);
 }
 
 struct mf_error *mf_output_commit(struct mf_output *output)
 {
-	if (fflush(output->stream) != 0 || ferror(output->stream))
+	if (fflush(output->stream) != 0 || ferror(output->stream) ||
+	    (output->stream != stdout && settle_bytes(output) != 0))
 		return mf_error_from_errno(errno ? errno : EIO,
 					   "cannot write %s", output->path);
 	if ((output->temporary || output->is_nameless) &&
