@@ -26,6 +26,8 @@ enum {
 	BLOCK = 4096,	     /* zeros of this size become a hole */
 };
 
+static const char unpack_damage[] = "its compressed bytes are damaged";
+
 struct mf_core_file {
 	int fd; /* of the file, or of what it was unpacked into */
 	uint64_t size;
@@ -73,7 +75,8 @@ static uint64_t room_left(const struct stream *stream)
 {
 	struct statvfs status;
 
-	if (fstatvfs(stream->to, &status) != 0)
+	/* some file systems do not say what they have */
+	if (fstatvfs(stream->to, &status) != 0 || !status.f_blocks)
 		return UINT64_MAX;
 	return (uint64_t)status.f_bavail * status.f_frsize;
 }
@@ -172,7 +175,7 @@ static struct mf_error *unpack_input(struct stream *stream,
 		int number;
 
 		if (ZSTD_isError(left)) {
-			*damage = "its compressed bytes are damaged";
+			*damage = unpack_damage;
 			return NULL;
 		}
 		number = put_bytes(stream, stream->output, output.pos);
@@ -319,6 +322,8 @@ bool mf_core_file_is_compressed(const struct mf_core_file *file)
 
 const char *mf_core_file_damage(const struct mf_core_file *file)
 {
+	if (file->frames && mf_frames_are_damaged(file->frames))
+		return unpack_damage;
 	return file->damage;
 }
 

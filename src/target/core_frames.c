@@ -81,6 +81,7 @@ struct mf_frames {
 	uint64_t clock;
 	unsigned char *packed;
 	ZSTD_DCtx *context;
+	bool damaged; /* some frame could not be unpacked */
 };
 
 /* Fills in where each frame starts; false when the sizes cannot be. */
@@ -199,8 +200,10 @@ static bool unpack(struct mf_frames *frames, size_t index, struct slot *slot)
 	    read_at(frames->fd, frame->packed, frames->packed, packed_size) !=
 		    packed_size ||
 	    ZSTD_decompressDCtx(frames->context, slot->bytes, capacity,
-				frames->packed, packed_size) != capacity)
+				frames->packed, packed_size) != capacity) {
+		frames->damaged = true;
 		return false;
+	}
 	slot->frame = index;
 	return true;
 }
@@ -247,6 +250,11 @@ size_t mf_frames_read(struct mf_frames *frames, uint64_t offset, void *bytes,
 	return done;
 }
 
+bool mf_frames_are_damaged(const struct mf_frames *frames)
+{
+	return frames->damaged;
+}
+
 /* ---- writing ----------------------------------------------------------------- */
 
 struct entry {
@@ -266,12 +274,27 @@ struct mf_frame_writer {
 	MF_VEC(struct entry) entries;
 };
 
+/* With checksums: bytes that a disk has changed are not taken for others. */
+static ZSTD_CCtx *create_context(void)
+{
+	ZSTD_CCtx *context = ZSTD_createCCtx();
+
+	if (context && (ZSTD_isError(ZSTD_CCtx_setParameter(
+				context, ZSTD_c_compressionLevel, LEVEL)) ||
+			ZSTD_isError(ZSTD_CCtx_setParameter(
+				context, ZSTD_c_checksumFlag, 1)))) {
+		ZSTD_freeCCtx(context);
+		return NULL;
+	}
+	return context;
+}
+
 struct mf_frame_writer *mf_frame_writer_create(int fd)
 {
 	struct mf_frame_writer *writer = mf_new(struct mf_frame_writer);
 
 	writer->fd = fd;
-	writer->context = ZSTD_createCCtx();
+	writer->context = create_context();
 	writer->bytes = mf_calloc(MF_FRAME_BYTES, 1);
 	writer->packed_size = ZSTD_compressBound(MF_FRAME_BYTES);
 	writer->packed = mf_calloc(writer->packed_size, 1);
@@ -335,9 +358,8 @@ static int put_full(struct mf_frame_writer *writer)
 		return put_zeros(writer);
 	if (!writer->context)
 		return ENOMEM;
-	size = ZSTD_compressCCtx(writer->context, writer->packed,
-				 writer->packed_size, writer->bytes,
-				 writer->used, LEVEL);
+	size = ZSTD_compress2(writer->context, writer->packed,
+			      writer->packed_size, writer->bytes, writer->used);
 	if (ZSTD_isError(size))
 		return EIO;
 	if (zeros) {

@@ -27,6 +27,8 @@ uint64_t mf_frames_size(const struct mf_frames *frames);
 /** How many bytes there are; fewer than SIZE at the end or a damaged frame. */
 size_t mf_frames_read(struct mf_frames *frames, uint64_t offset, void *bytes,
 		      size_t size);
+/** Whether a frame that was asked for could not be unpacked. */
+bool mf_frames_are_damaged(const struct mf_frames *frames);
 
 /* ---- writing ---------------------------------------------------------------- */
 

@@ -47,6 +47,17 @@ static void read_from_file(const struct pages *pages,
 		mark_unreadable(pages, start + whole, end);
 }
 
+/* The file was whole when it was opened. */
+static void tell_unread(const struct pages *pages)
+{
+	const char *damage = mf_core_file_damage(pages->core->file);
+
+	mf_target_note_partial(pages->target, "core file", "%s",
+			       damage ? damage
+				      : "not all of it could be read: it was "
+					"changed meanwhile, or its disk fails");
+}
+
 /* What SEGMENT has from START on; pages of which it has nothing are zeros. */
 static void read_from_core(const struct pages *pages,
 			   const struct mf_core_segment *segment,
@@ -61,8 +72,10 @@ static void read_from_core(const struct pages *pages,
 
 	pages->target->impact.bytes_read += got;
 	memset(to + got, 0, end - start - got);
-	if (got < wanted)
-		mark_unreadable(pages, start + (got & -pages->page_size), end);
+	if (got == wanted)
+		return;
+	mark_unreadable(pages, start + (got & -pages->page_size), end);
+	tell_unread(pages);
 }
 
 static bool is_of_file(const struct mf_mapping *mapping)

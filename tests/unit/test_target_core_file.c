@@ -228,6 +228,35 @@ static void a_damaged_frame_ends_the_read(void **state)
 	mf_core_file_close(file);
 }
 
+/* A disk that changes a bit: never are other bytes read than those written. */
+static void a_bit_that_changed_is_noticed(void **state)
+{
+	struct place *place = *state;
+	mf_auto_free unsigned char *got = mf_calloc(SIZE, 1);
+	mf_auto_free unsigned char *packed = NULL;
+	size_t size, noticed = 0;
+
+	write_frames(place);
+	packed = read_file(place, &size);
+	for (size_t at = 4; at < size; at += 1 + size / 97) {
+		struct mf_core_file *file;
+		size_t count;
+
+		packed[at] ^= 0x10;
+		write_file(place, packed, size);
+		packed[at] ^= 0x10;
+		file = open_core(place);
+		count = mf_core_file_read(file, 0, got, SIZE);
+		assert_memory_equal(got, place->bytes, count);
+		if (count < SIZE) {
+			assert_non_null(mf_core_file_damage(file));
+			noticed++;
+		}
+		mf_core_file_close(file);
+	}
+	assert_true(noticed > 80);
+}
+
 /* Whatever byte of the table lies: no crash, and no bytes that are wrong. */
 static void a_lying_table_is_not_believed(void **state)
 {
@@ -375,6 +404,7 @@ int main(void)
 		TEST(frames_are_read_where_they_are),
 		TEST(zstd_unpacks_frames),
 		TEST(a_damaged_frame_ends_the_read),
+		TEST(a_bit_that_changed_is_noticed),
 		TEST(a_lying_table_is_not_believed),
 		TEST(a_stream_is_unpacked),
 		TEST(a_stream_of_several_frames_is_unpacked),
