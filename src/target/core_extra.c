@@ -32,6 +32,7 @@ struct mf_core_places {
 	MF_VEC(struct thread_places) threads; /* in the file's order */
 	struct place auxv, psinfo;
 	struct mf_map index_of_tid; /* filled when it is first asked for */
+	bool is_indexed;
 	_Alignas(64) unsigned char extended[MF_ARCH_EXTENDED];
 };
 
@@ -111,6 +112,7 @@ static void index_threads(const struct mf_core *core)
 	struct mf_core_places *places = core->places;
 	struct elf_prstatus status;
 
+	places->is_indexed = true;
 	for (size_t i = 0; i < places->threads.count; i++)
 		if (read_status(core, &places->threads.items[i], &status))
 			mf_map_set(&places->index_of_tid,
@@ -127,7 +129,7 @@ bool mf_core_thread_extra(struct mf_target *target, pid_t tid,
 
 	if (!core->places)
 		return false;
-	if (!core->places->index_of_tid.count)
+	if (!core->places->is_indexed)
 		index_threads(core);
 	index = mf_map_get(&core->places->index_of_tid, (uint64_t)tid);
 	if (!index)

@@ -135,6 +135,16 @@ static void add_load(struct mf_core *core, const Elf64_Phdr *program)
 	mf_vec_push(&core->segments, segment);
 }
 
+/* Segments that lie may lack more in all than there are numbers for. */
+static void add_missing(struct mf_core *core,
+			const struct mf_core_segment *segment)
+{
+	if (__builtin_add_overflow(core->missing,
+				   segment->promised - segment->held,
+				   &core->missing))
+		core->missing = UINT64_MAX;
+}
+
 static void add_notes(struct mf_core *core, const Elf64_Phdr *program)
 {
 	struct mf_core_segment notes = {
@@ -148,7 +158,7 @@ static void add_notes(struct mf_core *core, const Elf64_Phdr *program)
 		return;
 	}
 	notes.held = held_of(core, notes.offset, notes.promised);
-	core->missing += notes.promised - notes.held;
+	add_missing(core, &notes);
 	mf_vec_push(&core->notes, notes);
 }
 
@@ -246,7 +256,7 @@ static void settle(struct mf_core *core, struct mf_core_segment *segment,
 			return;
 		cut_front(segment, *end - segment->start);
 	}
-	core->missing += segment->promised - segment->held;
+	add_missing(core, segment);
 	*end = segment->end;
 	core->segments.items[(*kept)++] = *segment;
 }

@@ -66,12 +66,23 @@ static void take_process(struct mf_target *target, const void *bytes,
 
 /* ---- mappings ------------------------------------------------------------ */
 
-static bool are_whole_pages(const struct mf_mappings *mappings,
-			    uint64_t page_size)
+/* No mapping has more in memory, or in swap, than there is of it. */
+static bool is_possible(const struct mf_mapping *mapping)
+{
+	const struct mf_usage *usage = &mapping->usage;
+	uint64_t size = mapping->end - mapping->start;
+
+	return usage->rss <= size && usage->pss <= size &&
+	       usage->anon <= size && usage->dirty <= size &&
+	       usage->swap <= size;
+}
+
+static bool make_sense(const struct mf_mappings *mappings, uint64_t page_size)
 {
 	for (size_t i = 0; i < mappings->count; i++)
 		if (mappings->items[i].start % page_size ||
-		    mappings->items[i].end % page_size)
+		    mappings->items[i].end % page_size ||
+		    !is_possible(&mappings->items[i]))
 			return false;
 	return mappings->count > 0;
 }
@@ -85,7 +96,7 @@ static void take_mappings(struct mf_target *target, const void *bytes,
 		return;
 	core->noted_mappings =
 		mf_core_get_mappings(bytes, size, &target->mappings) &&
-		are_whole_pages(&target->mappings, target->info.page_size);
+		make_sense(&target->mappings, target->info.page_size);
 	if (core->noted_mappings)
 		return;
 	mf_mappings_clear(&target->mappings);

@@ -18,7 +18,8 @@ enum {
 	RECORDS_MAX = 1 << 22,
 	THREADS_MAX = 1 << 20,
 	OWNER_MAX = 16, /* bytes of an owner's name that tell it */
-	OWN_MAX = 4,	/* notes of our own */
+	OWN_MAX = 4,	/* notes of our own, one of each type */
+	FILES_MAX = 4,	/* lists of files that are read until one is good */
 	OWN_BYTES_MAX = 256 << 20,
 	NAMES_MAX = 1 << 20,
 	FILES_BYTES_MAX = 64 << 20, /* the kernel's own limit is 16 MiB */
@@ -40,6 +41,7 @@ struct reader {
 	uint64_t held;	    /* bytes left of the notes at hand */
 	unsigned count;	    /* of records */
 	size_t bad_names;   /* of NT_FILE */
+	unsigned lists;	    /* of those, that were read */
 	bool any_registers; /* a thread was seen */
 	struct record own[OWN_MAX];
 	size_t own_count;
@@ -209,35 +211,45 @@ static void add_name(struct reader *reader, const struct files_entry *entry,
 	mf_vec_push(&core->names, name);
 }
 
-static void take_files(struct reader *reader, const struct record *record)
+/* False: it makes no sense. */
+static bool add_names(struct reader *reader, const uint8_t *bytes, size_t size)
 {
-	mf_auto_free uint8_t *bytes =
-		take_bytes(reader, record, FILES_BYTES_MAX);
 	struct files_head head;
 	const char *path, *end;
 
-	if (reader->core->names.count)
-		return;
-	head = bytes && record->size >= sizeof(head)
-		       ? mf_load(struct files_head, bytes)
-		       : (struct files_head){ .count = UINT64_MAX };
+	if (size < sizeof(head))
+		return false;
+	head = mf_load(struct files_head, bytes);
 	if (head.count > NAMES_MAX ||
-	    head.count > (record->size - sizeof(head)) /
-				 sizeof(struct files_entry)) {
-		reader->bad_names++;
-		return;
-	}
+	    head.count > (size - sizeof(head)) / sizeof(struct files_entry))
+		return false;
 	path = (const char *)bytes + sizeof(head) +
 	       head.count * sizeof(struct files_entry);
-	end = (const char *)bytes + record->size;
-	for (uint64_t i = 0; i < head.count && path < end; i++) {
+	end = (const char *)bytes + size;
+	for (uint64_t i = 0; i < head.count; i++) {
 		const struct files_entry entry =
 			mf_load(struct files_entry,
 				bytes + sizeof(head) + i * sizeof(entry));
 
+		if (path >= end) {
+			reader->bad_names += head.count - i;
+			break;
+		}
 		add_name(reader, &entry, head.page_size, path);
 		path += strlen(path) + 1;
 	}
+	return true;
+}
+
+static void take_files(struct reader *reader, const struct record *record)
+{
+	mf_auto_free uint8_t *bytes = NULL;
+
+	if (reader->core->names.count || reader->lists++ >= FILES_MAX)
+		return;
+	bytes = take_bytes(reader, record, FILES_BYTES_MAX);
+	if (!bytes || !add_names(reader, bytes, record->size))
+		reader->bad_names++;
 }
 
 static int compare_names(const void *left, const void *right)
@@ -300,9 +312,13 @@ static const struct kind kinds[] = {
 /* Taken last: they say more of what the others say. */
 static void keep_own(struct reader *reader, const struct record *record)
 {
-	if (strcmp(record->owner, MF_NOTE_OWNER) == 0 &&
-	    reader->own_count < OWN_MAX)
-		reader->own[reader->own_count++] = *record;
+	if (strcmp(record->owner, MF_NOTE_OWNER) != 0 ||
+	    reader->own_count == OWN_MAX)
+		return;
+	for (size_t i = 0; i < reader->own_count; i++)
+		if (reader->own[i].type == record->type)
+			return;
+	reader->own[reader->own_count++] = *record;
 }
 
 static void take_own(struct reader *reader)

@@ -126,6 +126,7 @@ static void test_truncated_later(void **state)
 	assert_true(flags[2] & MF_PAGE_UNREADABLE);
 	assert_true(flags[3] & MF_PAGE_UNREADABLE);
 	assert_int_equal(bytes[3 * CORE_PAGE], 0);
+	assert_true(core_lacks(target, "core file", "changed meanwhile"));
 	mf_target_close(target);
 	core_end(&core);
 }
@@ -391,6 +392,84 @@ static void test_files(void **state)
 	core_end(&core);
 }
 
+/* A file of holes has room for any number of them. */
+static void test_many_lists(void **state)
+{
+	const struct core_file file = { place, place + CORE_PAGE, 0, "/a" };
+	const uint64_t lie[2] = { UINT64_MAX / 8, CORE_PAGE };
+
+	(void)state;
+	for (size_t lies = 3; lies < 5; lies++) {
+		struct mf_target *target;
+		struct core core;
+		size_t count;
+
+		core_begin(&core);
+		for (size_t i = 0; i < lies; i++)
+			core_note(&core, "CORE", NT_FILE, lie, sizeof(lie));
+		core_add_files(&core, &file, 1);
+		core_finish(&core);
+		target = core_open(&core, NULL);
+		mf_target_mappings(target, &count);
+		assert_int_equal(count, lies == 3);
+		mf_target_close(target);
+		core_end(&core);
+	}
+}
+
+static void test_few_names(void **state)
+{
+	const uint64_t words[] = { 3,
+				   CORE_PAGE,
+				   place,
+				   place + CORE_PAGE,
+				   0,
+				   place + 2 * CORE_PAGE,
+				   place + 3 * CORE_PAGE,
+				   0,
+				   place + 4 * CORE_PAGE,
+				   place + 5 * CORE_PAGE,
+				   0 };
+	struct mf_target *target;
+	struct core core;
+	MF_AUTO_BUFFER(text);
+	size_t count;
+
+	(void)state;
+	mf_buffer_add(&text, words, sizeof(words));
+	mf_buffer_add(&text, "/a", 3);
+	core_begin(&core);
+	core_note(&core, "CORE", NT_FILE, text.text, text.size);
+	core_finish(&core);
+	target = core_open(&core, NULL);
+	mf_target_mappings(target, &count);
+	assert_int_equal(count, 1);
+	assert_true(core_lacks(target, "core file", "2 names of mapped files"));
+	mf_target_close(target);
+	core_end(&core);
+}
+
+/* What is missing is more than a number can say, and is not nothing. */
+static void test_all_missing(void **state)
+{
+	struct mf_target *target;
+	struct core core;
+
+	(void)state;
+	core_begin(&core);
+	for (size_t i = 0; i < 4; i++) {
+		Elf64_Phdr *notes = core_program(&core, PT_NOTE);
+
+		notes->p_offset = UINT64_C(1) << 61;
+		notes->p_filesz = UINT64_C(1) << 62;
+	}
+	core_finish(&core);
+	target = core_open(&core, NULL);
+	assert_true(core_lacks(target, "core file", "cut off"));
+	mf_target_close(target);
+	core_end(&core);
+}
+
 static void test_page_size(void **state)
 {
 	const uint64_t sizes[] = { 0, 1, 12345, UINT64_C(1) << 40 };
@@ -452,6 +531,9 @@ int main(void)
 		cmocka_unit_test(test_really_many),
 		cmocka_unit_test(test_note_sizes),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_many_lists),
+		cmocka_unit_test(test_few_names),
+		cmocka_unit_test(test_all_missing),
 		cmocka_unit_test(test_page_size),
 		cmocka_unit_test(test_device),
 	};

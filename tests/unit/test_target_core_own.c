@@ -322,6 +322,9 @@ static void test_damaged(void **state)
 {
 	static const char unaligned[] =
 		"7f0000000123-7f0000002000 rw-p 00000000 00:00 0 \n";
+	static const char overfull[] =
+		"7f0000000000-7f0000002000 rw-p 00000000 00:00 0 \n"
+		"Rss: 12 kB\n";
 	static const unsigned char other_pages[] = {
 		0x80, 0x80, 0x01, 1, 1, 1
 	};
@@ -332,11 +335,39 @@ static void test_damaged(void **state)
 	check_damaged(MF_NOTE_MAPPINGS, "nonsense\n", 9, "mappings");
 	check_damaged(MF_NOTE_MAPPINGS, unaligned, sizeof(unaligned) - 1,
 		      "mappings");
+	check_damaged(MF_NOTE_MAPPINGS, overfull, sizeof(overfull) - 1,
+		      "mappings");
 	check_damaged(MF_NOTE_MAPPINGS, "", 0, "mappings");
 	check_damaged(MF_NOTE_THREADS, "x y z", 6, "threads");
 	check_damaged(MF_NOTE_RESIDENCY, other_pages, sizeof(other_pages),
 		      "residency");
 	check_damaged(MF_NOTE_RESIDENCY, endless, sizeof(endless), "residency");
+}
+
+/* Of each note there is one: a second is not read. */
+static void test_twice(void **state)
+{
+	const struct mf_partial *partials;
+	struct mf_target *target;
+	struct core core;
+	size_t count, found = 0;
+
+	(void)state;
+	forge(&core);
+	add_mappings(&core);
+	for (size_t i = 0; i < 100; i++)
+		core_note(&core, MF_NOTE_OWNER, MF_NOTE_PROCESS,
+			  "format 1\0missing-what a\0missing-why b", 38);
+	core_finish(&core);
+	target = core_open(&core, NULL);
+	mf_target_mappings(target, &count);
+	assert_int_equal(count, 3);
+	partials = mf_target_partials(target, &count);
+	for (size_t i = 0; i < count; i++)
+		found += strcmp(partials[i].what, "a") == 0;
+	assert_int_equal(found, 1);
+	mf_target_close(target);
+	core_end(&core);
 }
 
 int main(void)
@@ -348,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_residency),
 		cmocka_unit_test(test_data_file),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
