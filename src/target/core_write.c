@@ -211,7 +211,8 @@ static struct mf_error *check_room(const struct writer *writer, int fd)
 	if (writer->options->compress)
 		needed /= PACKED_LEAST;
 	needed += writer->data_at;
-	if (fstatvfs(fd, &status) != 0)
+	/* some file systems do not say what they have: ramfs, unlimited tmpfs */
+	if (fstatvfs(fd, &status) != 0 || !status.f_blocks)
 		return NULL;
 	there = (uint64_t)status.f_bavail * status.f_frsize;
 	if (needed <= there)

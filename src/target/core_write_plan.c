@@ -23,8 +23,9 @@ enum {
 	GAP_GROWTH = 4,
 };
 
-/* No gap between pages is wider. */
-static const uint64_t gap_most = UINT64_C(1) << 52;
+/* No gap between pages is wider: what lies in one is in the file, too, be it
+ * as a hole, and is read over. More segments do less harm. */
+static const uint64_t gap_most = UINT64_C(1) << 20;
 
 /** What of a mapping is in the core. */
 enum policy {
@@ -313,7 +314,7 @@ struct mf_error *mf_core_plan_make(struct mf_target *target, bool full,
 	do {
 		plan_segments(target, policies, gap, ret);
 		gap *= GAP_GROWTH;
-	} while (ret->segments.count > SEGMENTS_MAX && gap < gap_most);
+	} while (ret->segments.count > SEGMENTS_MAX && gap <= gap_most);
 	return NULL;
 }
 

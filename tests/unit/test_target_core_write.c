@@ -256,6 +256,46 @@ static void more_segments_than_a_header_can_say(void **state)
 	close(fd);
 }
 
+/* One page in 1024 of what is larger than one. */
+static struct mf_error *far_runs(struct mf_target *target, uint64_t start,
+				 uint64_t end, mf_run_visit *visit,
+				 void *context)
+{
+	(void)target;
+	for (; start < end; start += UINT64_C(1024) * PAGE)
+		visit(context, start, start + PAGE, MF_PAGE_PRESENT);
+	return NULL;
+}
+
+static const struct mf_target_ops far_ops = {
+	.runs = far_runs,
+	.read = no_bytes,
+};
+
+/* However many segments there are, they are not made fewer by terabytes of
+ * holes. */
+static void what_lies_far_apart_shares_none(void **state)
+{
+	struct place *place = *state;
+	struct mf_mapping mapping = { .perms = RW, .path = "" };
+	size_t count = 0;
+
+	mf_target_close(place->target);
+	place->target = mf_target_create(&far_ops, NULL);
+	for (uint64_t i = 0; i < 60000; i++) {
+		mapping.start = (2 * i + 16) * PAGE;
+		mapping.end = mapping.start + PAGE;
+		mf_mappings_add(&place->target->mappings, &mapping);
+	}
+	mapping.start = UINT64_C(1) << 40;
+	mapping.end = mapping.start + UINT64_C(100) * 1024 * PAGE;
+	mf_mappings_add(&place->target->mappings, &mapping);
+	write_core(place, false);
+	for (size_t i = 0; i < place->load_count; i++)
+		count += place->loads[i].p_vaddr >= mapping.start;
+	assert_int_equal(count, 100);
+}
+
 /* ---- what cannot be written ----------------------------------------------------- */
 
 static bool always(void *context)
@@ -314,6 +354,7 @@ int main(void)
 		TEST(a_module_has_its_first_page),
 		TEST(many_runs_share_segments),
 		TEST(more_segments_than_a_header_can_say),
+		TEST(what_lies_far_apart_shares_none),
 		TEST(it_can_be_cancelled),
 		TEST(a_file_that_cannot_grow_is_an_error),
 	};
