@@ -245,6 +245,8 @@ int mf_command_main(int argc, char **argv)
 	keep_streams();
 	/* A reader that went away ends us quietly, whoever started us. */
 	signal(SIGPIPE, SIG_DFL);
+	/* A file that may not grow is an error, told, with nothing left of it. */
+	signal(SIGXFSZ, SIG_IGN);
 	error = mf_command_parse(argc, argv, &parsed);
 	if (error)
 		return complain(error);

@@ -340,6 +340,23 @@ ended_by() { # SIGNAL STATUS
 	mf snapshot "$PID" -o core --force
 	run -1 mf snapshot "$PID" -o core
 	[ "$(ls -A)" = core ]
+	export ONE_NAME=1
+	run -1 mf snapshot "$PID" -o core
+	mf snapshot "$PID" -o core --force
+	rm core
+	mf snapshot "$PID" -o core
+	[ "$(stat -c %a core)" = 600 ]
+	[ "$(ls -A)" = core ]
+	mf attach core >/dev/null
+}
+
+@test "what may not grow so far is told, and nothing is left of it" {
+	start_fixture arenas
+	cd "$(mktemp -d "$BATS_TEST_TMPDIR/XXXXXX")"
+	run -1 bash -c "ulimit -f 64; exec $MEMFORENSICS snapshot $PID -o core"
+	[[ $output == *"cannot write core"*"too large"* ]]
+	[ -z "$(ls -A)" ]
+	has_no_children
 }
 
 @test "killed, it leaves no file, and a copy that is dead" {
