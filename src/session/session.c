@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -351,6 +352,8 @@ static void look_again(struct mf_session *session,
 		struct moment next = { 0 };
 		struct mf_error *error;
 
+		/* on a busy machine it may not have run since */
+		poll(NULL, 0, (int)retries + 1);
 		mf_target_rewind(session->target, begin);
 		error = look(session, &next);
 		conclude(session, begin, &next);

@@ -117,7 +117,7 @@ is_free() {
 	echo "$output"
 	[ "$status" -eq 0 ]
 	[ "$(awk '$1 == "traced" { print $2 }' <<<"$output")" -gt 20 ]
-	[ "$(awk '$1 == "copied" { print $2 }' <<<"$output")" -gt 20 ]
+	[ "$(awk '$1 == "copied" { print $2 }' <<<"$output")" -gt 3 ]
 	is_unharmed
 	is_free
 }
