@@ -347,6 +347,10 @@ static void reap(struct mf_target *target, pid_t child)
 		   1000000.0;
 	mf_debug("target", "reaped copy %d in %.2f ms: %s", (int)child,
 		 pause_ms, strerror(number));
+	if (number)
+		mf_note("what is left of the copy (process %d, which has ended) "
+			"is reaped by the next run: %s",
+			(int)child, strerror(number));
 	note_touched(target);
 	target->impact.stops++;
 	target->impact.pause_ms += pause_ms;

@@ -325,8 +325,9 @@ static void await_copy(struct mf_tracer *tracer)
 	close(poll_fds[1].fd);
 	if (got <= 0 || !poll_fds[1].revents || poll_fds[0].revents)
 		return;
-	mf_tracer_reap(tracer, copy->nspid);
-	copy->nspid = 0;
+	/* else main asks for it once more */
+	if (mf_tracer_reap(tracer, copy->nspid) == 0)
+		copy->nspid = 0;
 }
 
 /* True when a request came; false when the other side is gone. */

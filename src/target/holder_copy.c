@@ -515,12 +515,11 @@ static int reap_once(struct mf_tracer *tracer, pid_t child)
 
 		if (!mf_remote_knows(tid, &plan->code))
 			continue;
-		if (!will_stop(tracer->task, tid)) {
+		/* it may a moment later; or another tracer has gone then */
+		if (!will_stop(tracer->task, tid) || !stop_one(tid, &thread)) {
 			number = EBUSY;
 			continue;
 		}
-		if (!stop_one(tid, &thread))
-			continue;
 		number = take_status(tracer, &thread, child);
 		mf_tracer_detach(tracer, &thread);
 		if (!number)
