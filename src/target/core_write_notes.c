@@ -288,6 +288,22 @@ static void fill_process(struct mf_core_note_source *source, bool full)
 	mf_core_put_process(&source->process, &process);
 }
 
+/* Who is not stopped does not show them. */
+static void note_registers(struct mf_target *target,
+			   const struct mf_thread *threads, size_t count)
+{
+	size_t lacking = 0;
+
+	for (size_t i = 0; i < count; i++)
+		lacking += is_alive(&threads[i]) && !threads[i].registers_known;
+	if (lacking)
+		mf_target_note_partial(
+			target, "registers",
+			"those of %zu of %zu threads are not known, as they "
+			"were not stopped: zeros in the core",
+			lacking, count);
+}
+
 struct mf_core_note_source *
 mf_core_note_source_create(struct mf_target *target,
 			   const struct mf_core_plan *plan, bool full)
@@ -301,10 +317,11 @@ mf_core_note_source_create(struct mf_target *target,
 	source->runs = &plan->runs;
 	mf_target_process_extra(target, &source->extra);
 	fill_files(source);
-	fill_process(source, full);
 	for (size_t i = 0; i < count; i++)
 		mf_core_put_mapping(&source->mappings, &mappings[i]);
 	threads = mf_target_threads(target, &count);
+	note_registers(target, threads, count);
+	fill_process(source, full);
 	for (size_t i = 0; i < count; i++)
 		mf_core_put_thread(&source->threads, &threads[i]);
 	return source;
