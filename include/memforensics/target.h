@@ -228,11 +228,11 @@ struct mf_thread {
 	pid_t tid;
 	char comm[16];
 	char state; /* of /proc: R S D T t Z X */
-	uint64_t cpu_ms;
 	bool registers_known;
+	bool in_syscall; /* pc, sp and this also without a stop, if blocked */
+	uint64_t cpu_ms;
 	uint64_t pc, sp;
 	uint64_t tp;	 /* thread pointer: fs_base, TPIDR_EL0; 0 unknown */
-	bool in_syscall; /* pc, sp and this also without a stop, if blocked */
 	int64_t syscall; /* the number of the call that it is in, if in_syscall */
 	uint64_t general[32]; /* architecture's order (arch_*.c) */
 };

@@ -104,7 +104,7 @@ is_free() {
 		--stop brief --max-pause 10s "$victim"
 	echo "$output"
 	[ "$status" -eq 0 ]
-	[ "$(awk '$1 == "traced" { print $2 }' <<<"$output")" -gt 20 ]
+	[ "$(awk '$1 == "traced" { print $2 }' <<<"$output")" -gt 3 ]
 	is_unharmed
 	is_free
 }
@@ -116,7 +116,7 @@ is_free() {
 		arenas --stop snapshot --max-pause 10s "$victim"
 	echo "$output"
 	[ "$status" -eq 0 ]
-	[ "$(awk '$1 == "traced" { print $2 }' <<<"$output")" -gt 20 ]
+	[ "$(awk '$1 == "traced" { print $2 }' <<<"$output")" -gt 3 ]
 	[ "$(awk '$1 == "copied" { print $2 }' <<<"$output")" -gt 3 ]
 	is_unharmed
 	is_free

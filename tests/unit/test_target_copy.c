@@ -69,18 +69,23 @@ static void await_turn(void)
 /* Fills LIST with the children of all threads of PID; how many. */
 static unsigned children_of(pid_t pid, pid_t *list, unsigned room)
 {
-	char command[128];
+	char command[128], text[1024] = "", *at = text, *end;
 	unsigned count = 0;
 	FILE *stream;
-	int one;
 
 	snprintf(command, sizeof(command),
 		 "cat /proc/%d/task/*/children 2>/dev/null", (int)pid);
 	stream = popen(command, "r"); /* NOLINT(cert-env33-c): a test */
 	assert_non_null(stream);
-	while (count < room && fscanf(stream, "%d", &one) == 1)
-		list[count++] = one;
+	assert_true(fread(text, 1, sizeof(text) - 1, stream) < sizeof(text));
 	pclose(stream);
+	for (; count < room; at = end) {
+		long one = strtol(at, &end, 10);
+
+		if (end == at)
+			break;
+		list[count++] = (pid_t)one;
+	}
 	return count;
 }
 

@@ -218,7 +218,7 @@ static void a_damaged_frame_ends_the_read(void **state)
 	write_frames(place);
 	packed = read_file(place, &size);
 	memset(packed, 0xee, 50); /* in the first frame */
-	memcpy(packed, "\x28\xb5\x2f\xfd", 4);
+	memcpy(packed, (const uint8_t[]){ 0x28, 0xb5, 0x2f, 0xfd }, 4);
 	write_file(place, packed, size);
 	file = open_core(place);
 	assert_int_equal(mf_core_file_read(file, 0, got, 100), 0);

@@ -350,7 +350,7 @@ static void *exec_when_told(void)
 static uint64_t await_exec(pid_t pid)
 {
 	char path[64], line[512] = "";
-	unsigned long start = 0, end = 0;
+	const char *at;
 	FILE *stream;
 
 	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
@@ -366,8 +366,9 @@ static uint64_t await_exec(pid_t pid)
 	while (fgets(line, sizeof(line), stream) && !strstr(line, "[stack]"))
 		;
 	fclose(stream);
-	assert_int_equal(sscanf(line, "%lx-%lx", &start, &end), 2);
-	return end;
+	at = strchr(line, '-');
+	assert_non_null(at);
+	return strtoul(at + 1, NULL, 16);
 }
 
 static void read_there(pid_t pid, uint64_t address, void *bytes, size_t size)
