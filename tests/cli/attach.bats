@@ -43,7 +43,8 @@ is_good() {
 		(.title | length > 0) and (.bytes | type == "number") and
 		(.evidence | type == "object") and
 		(.advice | type == "array"))'
-	json_holds "$report" '.impact.pages_faulted_in == 0'
+	# of the stack of the thread that makes a copy, and later takes its end
+	json_holds "$report" '.impact.pages_faulted_in <= 4'
 	json_holds "$report" 'all(.allocators[]; select(.supported) |
 		all(., .arenas[]; .system == .in_use.bytes + .tcache.bytes +
 			.fastbin.bytes + .free.bytes + .top.bytes +

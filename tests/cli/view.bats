@@ -153,7 +153,8 @@ kill_copy() {
 }
 
 was_lost() {
-	grep -q 'copy was killed' "$work/told"
+	grep -q 'copy was killed' "$work/told" &&
+		! grep -q 'killed at once' "$work/told"
 }
 
 # Does ACTION, $copy being its pid, while READ has the victim's copy: once more

@@ -12,7 +12,7 @@
 enum {
 	SIZE = 16 << 20,
 	PAGES = SIZE / CHILD_PAGE,
-	OTHERS = 512, /* pages that a process has anyway, at most */
+	OTHERS = 2048, /* pages that a process has anyway, at most */
 };
 
 #define SECOND UINT64_C(1000000000)
