@@ -56,7 +56,7 @@ nothing_is_left() {
 # and more.
 until_it_writes() { # PID
 	local fd
-	while kill -0 "$1"; do
+	while kill -0 "$1" 2>/dev/null; do
 		for fd in "/proc/$1/fd"/*; do
 			case $(readlink "$fd") in
 			"$work"/*) [ ! -s "$fd" ] || return 0 ;;
@@ -291,14 +291,19 @@ start_loaded() { # ARGUMENT...
 
 # ---- ended in the middle ---------------------------------------------------------------
 
-# $writer writes the core of PID.
+# $writer writes the core of PID: once more, if it was done before that was seen.
 start_writer() {
 	start_loaded 400 memory
-	"$MEMFORENSICS" snapshot "$PID" -o core \
-		>"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
-	writer=$!
-	started+=("$writer")
-	until_it_writes "$writer"
+	for _ in {1..20}; do
+		"$MEMFORENSICS" snapshot "$PID" -o core \
+			>"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+		writer=$!
+		started+=("$writer")
+		! until_it_writes "$writer" || return 0
+		wait "$writer"
+		rm core
+	done
+	return 1
 }
 
 ended_by() { # SIGNAL STATUS
