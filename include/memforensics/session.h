@@ -13,6 +13,28 @@
 
 struct mf_session;
 
+/** The models of one moment. */
+struct mf_view {
+	struct mf_target *target;
+	struct mf_image *image;
+	struct mf_space *space; /* settled */
+	struct mf_heap *heap;	/* finished; NULL: memory cannot be read */
+};
+
+/**
+ * More to be read of the target than its models. Where a look has to be taken
+ * again (its copy was killed, it began another program, heaps were caught in a
+ * change), both are called again, and begin from nothing.
+ */
+struct mf_session_pass {
+	/** Before the target is held: symbols. NULL: nothing to do. */
+	struct mf_error *(*prepare)(struct mf_target *target,
+				    struct mf_image *image, void *context);
+	/** While it stands still; the models are built, and of that moment. */
+	struct mf_error *(*read)(const struct mf_view *view, void *context);
+	void *context;
+};
+
 struct mf_session_options {
 	struct mf_target_options target;
 	struct mf_image_options image;
@@ -48,5 +70,13 @@ struct mf_error *mf_session_heap(struct mf_session *session,
 				 struct mf_heap **ret) MF_MUST_CHECK;
 struct mf_error *mf_session_analysis(struct mf_session *session,
 				     struct mf_analysis **ret) MF_MUST_CHECK;
+
+/**
+ * Builds the models (anew, if they are there) and runs PASS over them, under
+ * one hold. When it returns, the target runs and no copy is left.
+ */
+struct mf_error *mf_session_run_pass(struct mf_session *session,
+				     const struct mf_session_pass *pass)
+	MF_MUST_CHECK;
 
 #endif

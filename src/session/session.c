@@ -30,6 +30,7 @@ struct mf_session {
 	struct mf_space *space; /* settled */
 	struct mf_heap *heap;	/* NULL: memory cannot be read */
 	struct mf_analysis *analysis;
+	const struct mf_session_pass *pass; /* of the build that is under way */
 };
 
 /* ---- opening ------------------------------------------------------------ */
@@ -135,6 +136,7 @@ enum step {
 	STEP_HEAPS,
 	STEP_MEMORY,
 	STEP_FIGURES,
+	STEP_PASS,
 	STEP_DONE,
 };
 
@@ -145,6 +147,7 @@ static void tell(enum step step)
 		[STEP_HEAPS] = "looking for heaps",
 		[STEP_MEMORY] = "reading memory",
 		[STEP_FIGURES] = "making figures",
+		[STEP_PASS] = "reading contents",
 		[STEP_DONE] = "",
 	};
 
@@ -168,7 +171,8 @@ struct moment {
 	struct mf_space *space;
 	struct mf_heap *heap;
 	struct mf_heap_doubt doubt;
-	bool exact; /* the target stood still all the time */
+	bool exact;  /* the target stood still all the time */
+	bool passed; /* the session's pass was run over it, if it has one */
 	struct mf_target_mark end;
 	MF_VEC(struct mf_partial) notes;
 };
@@ -220,17 +224,6 @@ static struct mf_error *read_models(struct mf_session *session,
 	return mf_space_settle(moment->space);
 }
 
-static struct mf_error *hold_and_read(struct mf_session *session,
-				      struct moment *moment)
-{
-	struct mf_error *error;
-
-	MF_TRY(mf_target_hold(session->target));
-	error = read_models(session, moment);
-	mf_target_release(session->target);
-	return error;
-}
-
 static struct mf_error *prepare_heap(struct mf_session *session,
 				     struct moment *moment)
 {
@@ -255,26 +248,69 @@ static struct mf_error *finish_heap(struct mf_session *session,
 	return NULL;
 }
 
+/* What a pass found while heaps were being changed is not worth having, as long
+ * as there may be a better moment. */
+static struct mf_error *run_pass(struct mf_session *session,
+				 struct moment *moment, bool last)
+{
+	const struct mf_view view = {
+		.target = session->target,
+		.image = session->image,
+		.space = moment->space,
+		.heap = moment->heap,
+	};
+
+	if (moment->doubt.torn && !last)
+		return NULL;
+	tell(STEP_PASS);
+	moment->passed = true;
+	return session->pass->read(&view, session->pass->context);
+}
+
+/* Figures need no stop; but a pass needs both. */
+static struct mf_error *read_all(struct mf_session *session,
+				 struct moment *moment, bool last)
+{
+	MF_TRY(read_models(session, moment));
+	if (!session->pass)
+		return NULL;
+	MF_TRY(finish_heap(session, moment));
+	return run_pass(session, moment, last);
+}
+
+static struct mf_error *hold_and_read(struct mf_session *session,
+				      struct moment *moment, bool last)
+{
+	struct mf_error *error;
+
+	MF_TRY(mf_target_hold(session->target));
+	error = read_all(session, moment, last);
+	mf_target_release(session->target);
+	return error;
+}
+
 static struct mf_error *make_models(struct mf_session *session,
-				    struct moment *moment)
+				    struct moment *moment, bool last)
 {
 	MF_TRY(mf_space_prepare(session->target, session->image,
 				&moment->space));
 	tell(STEP_HEAPS);
 	MF_TRY(prepare_heap(session, moment));
 	tell(STEP_MEMORY);
-	MF_TRY(hold_and_read(session, moment));
+	MF_TRY(hold_and_read(session, moment, last));
 	tell(STEP_FIGURES);
-	return finish_heap(session, moment);
+	return session->pass ? NULL : finish_heap(session, moment);
 }
 
 /*
- * All models, of one moment of the target. No command reads more of it, so that
- * a copy ends here: before the next one, and before a pager waits.
+ * All models, of one moment of the target; LAST: there will be no other. Nobody
+ * reads more of it afterwards, so that a copy ends here: before the next one,
+ * and before a pager waits.
  */
-static struct mf_error *look(struct mf_session *session, struct moment *moment)
+static struct mf_error *look(struct mf_session *session, struct moment *moment,
+			     bool last)
 {
-	struct mf_error *error = make_models(session, moment);
+	struct mf_error *error = make_models(session, moment, last);
 
 	/* also where nobody saw that what was read had gone */
 	if (!error && mf_target_lost_copy(session->target))
@@ -355,7 +391,7 @@ static void look_again(struct mf_session *session,
 		/* on a busy machine it may not have run since */
 		poll(NULL, 0, (int)retries + 1);
 		mf_target_rewind(session->target, begin);
-		error = look(session, &next);
+		error = look(session, &next, false);
 		conclude(session, begin, &next);
 		if (!error && is_better(&next, best)) {
 			struct moment worse = *best;
@@ -373,6 +409,29 @@ static void look_again(struct mf_session *session,
 	}
 }
 
+/* A pass over a moment that is not the best would not fit the models. */
+static struct mf_error *pass_at_last(struct mf_session *session,
+				     const struct mf_target_mark *begin,
+				     struct moment *moment)
+{
+	if (!session->pass || moment->passed)
+		return NULL;
+	mf_target_rewind(session->target, begin);
+	moment_deinit(moment);
+	MF_TRY(look(session, moment, true));
+	conclude(session, begin, moment);
+	return NULL;
+}
+
+static struct mf_error *prepare_pass(struct mf_session *session)
+{
+	const struct mf_session_pass *pass = session->pass;
+
+	if (!pass || !pass->prepare)
+		return NULL;
+	return pass->prepare(session->target, session->image, pass->context);
+}
+
 static struct mf_error *build_once(struct mf_session *session)
 {
 	struct mf_target_mark begin;
@@ -382,14 +441,18 @@ static struct mf_error *build_once(struct mf_session *session)
 
 	tell(STEP_SYMBOLS);
 	MF_TRY(mf_session_image(session, &image));
+	MF_TRY(prepare_pass(session));
 	mf_target_mark(session->target, &begin);
-	error = look(session, &moment);
+	error = look(session, &moment, false);
+	if (!error) {
+		conclude(session, &begin, &moment);
+		look_again(session, &begin, &moment);
+		error = pass_at_last(session, &begin, &moment);
+	}
 	if (error) {
 		moment_deinit(&moment);
 		return error;
 	}
-	conclude(session, &begin, &moment);
-	look_again(session, &begin, &moment);
 	session->space = moment.space;
 	session->heap = moment.heap;
 	moment.space = NULL;
@@ -493,4 +556,21 @@ struct mf_error *mf_session_analysis(struct mf_session *session,
 			});
 	*ret = session->analysis;
 	return NULL;
+}
+
+struct mf_error *mf_session_run_pass(struct mf_session *session,
+				     const struct mf_session_pass *pass)
+{
+	struct mf_error *error;
+
+	mf_analysis_destroy(session->analysis);
+	mf_heap_destroy(session->heap);
+	mf_space_destroy(session->space);
+	session->analysis = NULL;
+	session->heap = NULL;
+	session->space = NULL;
+	session->pass = pass;
+	error = build(session);
+	session->pass = NULL;
+	return error;
 }

@@ -1,0 +1,82 @@
+/*
+ * The door of the scan room: what the bytes of a process are. One pass streams
+ * the chosen ranges through every scanner that was asked for: content classes,
+ * strings, typed objects, tasks, signatures, patterns.
+ */
+#ifndef MEMFORENSICS_SCAN_H
+#define MEMFORENSICS_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memforensics/heap.h"
+#include "memforensics/image.h"
+#include "memforensics/space.h"
+#include "memforensics/target.h"
+
+struct mf_scan;
+struct mf_report;
+
+/** What is looked for; a bit set. */
+enum mf_scan_for {
+	MF_SCAN_CONTENT = 1 << 0,
+	MF_SCAN_STRINGS = 1 << 1,
+	MF_SCAN_OBJECTS = 1 << 2,    /* C++ objects, Rust trait objects */
+	MF_SCAN_TASKS = 1 << 3,	     /* Tokio's */
+	MF_SCAN_SIGNATURES = 1 << 4, /* file formats, protocols, keys */
+	MF_SCAN_MATCHES = 1 << 5,    /* of patterns that were given */
+};
+
+/** [start, end), whole pages or not; ranges of one group are told of as one. */
+struct mf_scan_range {
+	uint64_t start, end;
+	uint32_t group; /* index into the groups */
+};
+
+/** What the ranges of one group are: an arena, a region. */
+struct mf_scan_group {
+	const char *label; /* kept by the caller as long as the scan */
+	enum mf_class class;
+	uint64_t start; /* of its first range */
+};
+
+struct mf_scan_options {
+	unsigned wanted;  /* MF_SCAN_* */
+	bool free_too;	  /* bytes of chunks that are not in use, too */
+	bool redact;	  /* mask all that looks like a secret */
+	unsigned threads; /* 0: as many as there are CPUs, at most 2 */
+};
+
+/** What is scanned; heap NULL: every byte of a range counts. */
+struct mf_scan_input {
+	struct mf_target *target;
+	struct mf_image *image;		    /* NULL: no symbols */
+	struct mf_space *space;		    /* settled */
+	struct mf_heap *heap;		    /* finished */
+	const struct mf_scan_range *ranges; /* ascending, never overlapping */
+	size_t range_count;
+	const struct mf_scan_group *groups;
+	size_t group_count;
+};
+
+/**
+ * Two halves, so that a target is held no longer than it is read:
+ *   mf_scan_create  all that needs no stop: symbols, patterns compiled
+ *   mf_scan_read    while the target stands still and its models are built
+ */
+struct mf_error *mf_scan_create(struct mf_target *target,
+				struct mf_image *image,
+				const struct mf_scan_options *options,
+				struct mf_scan **ret) MF_MUST_CHECK;
+struct mf_error *mf_scan_read(struct mf_scan *scan,
+			      const struct mf_scan_input *input) MF_MUST_CHECK;
+void mf_scan_destroy(struct mf_scan *scan);
+
+/** Bytes that were scanned: present, and (unless free_too) in use. */
+uint64_t mf_scan_bytes(const struct mf_scan *scan);
+
+/** CONTRACT.md, scan: all of it, as data and as text. */
+void mf_scan_write(const struct mf_scan *scan, struct mf_report *report);
+
+#endif
