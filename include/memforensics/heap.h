@@ -295,10 +295,19 @@ typedef bool (*mf_chunk_visitor)(const struct mf_chunk *chunk, void *data);
  * Shows the chunks of every supported allocator that touch [START, END), each
  * allocator's in address order. The chunks of an arena are all of its memory:
  * their sizes add up to its system, unread bytes included, but for headers
- * before the first chunk of a heap. Nothing is read and no memory is held.
+ * before the first chunk of a heap. Nothing is read and no memory is held; what
+ * lies outside of the range costs nothing.
  */
 void mf_heap_each_chunk(const struct mf_heap *heap, uint64_t start,
 			uint64_t end, mf_chunk_visitor visit, void *data);
+
+/**
+ * The chunk that holds ADDRESS, header included; false: none does. Like
+ * mf_heap_each_chunk of a short range it costs about as much as a look into a
+ * map, and both may be called by several threads at once.
+ */
+bool mf_heap_chunk_at(const struct mf_heap *heap, uint64_t address,
+		      struct mf_chunk *ret);
 
 /** "in_use", "tcache", ...: a word, for data and for people. */
 const char *mf_heap_chunk_kind_name(enum mf_chunk_kind kind);

@@ -19,6 +19,7 @@ static void forget_walk(struct mf_glibc *glibc)
 		free(segment->pages);
 		mf_chunk_log_deinit(&segment->log);
 		mf_link_table_deinit(&segment->links);
+		mf_vec_deinit(&segment->marks);
 	}
 	glibc->segments.count = 0;
 	glibc->segment_pages = 0;

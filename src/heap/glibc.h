@@ -76,6 +76,13 @@ struct mf_glibc_parameters {
 		tcache_bins, tcache_max_bytes, tcache_count;
 };
 
+/** The place of one chunk of many in a segment's log and links. */
+struct mf_glibc_mark {
+	uint64_t address;
+	size_t offset;
+	size_t link;
+};
+
 /** A piece of an arena that is walked on its own. */
 struct mf_glibc_segment {
 	uint64_t memory_start; /* a page's address */
@@ -89,6 +96,7 @@ struct mf_glibc_segment {
 	size_t page_count;
 	struct mf_chunk_log log;
 	struct mf_link_table links;
+	MF_VEC(struct mf_glibc_mark) marks;
 	struct mf_arena_heap figures;
 	size_t next; /* of the same arena, once sorted; SIZE_MAX: none */
 };
@@ -440,7 +448,7 @@ void mf_glibc_find_mmapped(struct mf_glibc *glibc, bool every_page);
 struct mf_glibc_cursor {
 	const struct mf_glibc_segment *segment;
 	uint64_t address; /* of the next chunk */
-	size_t offset, page, link;
+	size_t offset, link;
 };
 
 /** Before the first chunk of SEGMENT. */
@@ -450,7 +458,14 @@ struct mf_glibc_cursor mf_glibc_cursor(const struct mf_glibc_segment *segment);
 bool mf_glibc_next_chunk(struct mf_glibc_cursor *cursor,
 			 struct mf_glibc_chunk *ret);
 
-/** The each_chunk of the ops. */
+/**
+ * Where every so many chunks of SEGMENT are: CURSOR stands before its chunk
+ * numbered INDEX, for each of them in turn.
+ */
+void mf_glibc_note_mark(struct mf_glibc_segment *segment,
+			const struct mf_glibc_cursor *cursor, size_t index);
+
+/** The each_chunk of the ops: from the marks on, so a range costs its own. */
 bool mf_glibc_each_chunk(const struct mf_allocator_instance *instance,
 			 struct mf_chunk_range range, mf_chunk_visitor visit,
 			 void *data);

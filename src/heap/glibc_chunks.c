@@ -6,6 +6,7 @@
 
 enum {
 	LINK_PAGE_SHIFT = 12, /* of mf_link_table.pages */
+	MARK_STEP = 64,	      /* chunks from one mark to the next */
 };
 
 struct mf_glibc_cursor mf_glibc_cursor(const struct mf_glibc_segment *segment)
@@ -73,6 +74,79 @@ bool mf_glibc_next_chunk(struct mf_glibc_cursor *cursor,
 	return true;
 }
 
+/* ---- from anywhere ------------------------------------------------------- */
+
+void mf_glibc_note_mark(struct mf_glibc_segment *segment,
+			const struct mf_glibc_cursor *cursor, size_t index)
+{
+	if (index % MARK_STEP == 0)
+		mf_vec_push(&segment->marks, (struct mf_glibc_mark){
+						     cursor->address,
+						     cursor->offset,
+						     cursor->link,
+					     });
+}
+
+/* Before the last marked chunk that begins at ADDRESS or before it. */
+static struct mf_glibc_cursor
+cursor_near(const struct mf_glibc_segment *segment, uint64_t address)
+{
+	size_t low = 0, high = segment->marks.count;
+	const struct mf_glibc_mark *mark;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (segment->marks.items[middle].address <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low)
+		return mf_glibc_cursor(segment);
+	mark = &segment->marks.items[low - 1];
+	return (struct mf_glibc_cursor){
+		.segment = segment,
+		.address = mark->address,
+		.offset = mark->offset,
+		.link = mark->link,
+	};
+}
+
+/* The first segment that ends behind ADDRESS. */
+static size_t segment_near(const struct mf_glibc *glibc, uint64_t address)
+{
+	size_t low = 0, high = glibc->segments.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (glibc->segments.items[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The first mmapped chunk that ends behind ADDRESS. */
+static size_t mmapped_near(const struct mf_glibc *glibc, uint64_t address)
+{
+	size_t low = 0, high = glibc->mmapped_chunks.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct mf_glibc_chunk *chunk =
+			&glibc->mmapped_chunks.items[middle];
+
+		if (chunk->address + chunk->size <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* ---- all of them, for the door -------------------------------------------- */
 
 static int by_address(const void *a, const void *b)
@@ -135,7 +209,7 @@ static bool show_mmapped(struct visit *visit, uint64_t before)
 		const struct mf_glibc_chunk *chunk =
 			&glibc->mmapped_chunks.items[visit->mmapped];
 
-		if (chunk->address >= before)
+		if (chunk->address >= MF_MIN(before, visit->range.end))
 			break;
 		if (!show(visit, chunk, MF_NO_ARENA))
 			return false;
@@ -146,12 +220,10 @@ static bool show_mmapped(struct visit *visit, uint64_t before)
 static bool show_segment(const struct visit *visit,
 			 const struct mf_glibc_segment *segment)
 {
-	struct mf_glibc_cursor cursor = mf_glibc_cursor(segment);
+	struct mf_glibc_cursor cursor =
+		cursor_near(segment, visit->range.start);
 	struct mf_glibc_chunk chunk;
 
-	if (segment->start >= visit->range.end ||
-	    segment->end <= visit->range.start)
-		return true;
 	while (mf_glibc_next_chunk(&cursor, &chunk)) {
 		if (chunk.address >= visit->range.end)
 			break;
@@ -172,12 +244,16 @@ bool mf_glibc_each_chunk(const struct mf_allocator_instance *instance,
 		.range = range,
 		.visitor = visitor,
 		.data = data,
+		.mmapped = mmapped_near(glibc, range.start),
 	};
 
-	for (size_t i = 0; i < glibc->segments.count; i++) {
+	for (size_t i = segment_near(glibc, range.start);
+	     i < glibc->segments.count; i++) {
 		const struct mf_glibc_segment *segment =
 			&glibc->segments.items[i];
 
+		if (segment->start >= range.end)
+			break;
 		if (!show_mmapped(&visit, segment->start) ||
 		    !show_segment(&visit, segment))
 			return false;

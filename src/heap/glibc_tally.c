@@ -278,8 +278,12 @@ void mf_glibc_tally_segment(struct mf_glibc_tally *tally,
 	tally->segment = segment;
 	tally->figures->overhead += segment->start - segment->base;
 	mf_glibc_pinners_begin(&tally->search, segment);
-	while (mf_glibc_next_chunk(&cursor, &chunk))
+	for (size_t index = 0;; index++) {
+		mf_glibc_note_mark(segment, &cursor, index);
+		if (!mf_glibc_next_chunk(&cursor, &chunk))
+			break;
 		add_chunk(tally, chunk.kind, chunk.address, chunk.size);
+	}
 	break_runs(tally);
 	figures->start = segment->memory_start;
 	figures->committed = segment->committed_end - segment->memory_start;

@@ -189,6 +189,26 @@ void mf_heap_each_chunk(const struct mf_heap *heap, uint64_t start,
 	}
 }
 
+static bool take(const struct mf_chunk *chunk, void *data)
+{
+	*(struct mf_chunk *)data = *chunk;
+	return false;
+}
+
+bool mf_heap_chunk_at(const struct mf_heap *heap, uint64_t address,
+		      struct mf_chunk *ret)
+{
+	struct mf_chunk chunk = { .size = 0 };
+
+	if (address == UINT64_MAX)
+		return false;
+	mf_heap_each_chunk(heap, address, address + 1, take, &chunk);
+	if (!chunk.size)
+		return false;
+	*ret = chunk;
+	return true;
+}
+
 const char *mf_heap_chunk_kind_name(enum mf_chunk_kind kind)
 {
 	static const char *const names[MF_KINDS] = {

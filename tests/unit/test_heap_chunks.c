@@ -7,6 +7,7 @@
 enum {
 	SHOWN_MAX = 4096,
 	MMAPPED = 0x40000,
+	MANY = 1500,
 };
 
 struct shown {
@@ -187,6 +188,120 @@ static void test_finds_what_was_aligned_and_resized(void **state)
 	forge_deinit(&forge);
 }
 
+/* More chunks than one mark is for, of all kinds, in several places. */
+static void start_many(struct forge *forge)
+{
+	static const enum forge_state states[] = {
+		FORGE_IN_USE, FORGE_TCACHE, FORGE_IN_USE,   FORGE_IN_USE,
+		FORGE_FAST,   FORGE_IN_USE, FORGE_UNSORTED,
+	};
+	uint32_t random = 1;
+
+	forge_init(forge);
+	forge_tcache(forge);
+	for (size_t i = 0; i < MANY; i++) {
+		enum forge_state chunk_state =
+			states[i % MF_ARRAY_SIZE(states)];
+		uint64_t size = 0x20;
+
+		random = random * 1103515245 + 12345;
+		if (chunk_state == FORGE_UNSORTED)
+			size = 0x90;
+		else if (chunk_state == FORGE_IN_USE)
+			size = 0x20 + (random >> 16) % 8 * 0x10;
+		/* a tcache holds seven of a size */
+		if (chunk_state == FORGE_TCACHE && i > 40)
+			chunk_state = FORGE_IN_USE;
+		forge_chunk(forge, size, chunk_state);
+	}
+	forge_finish(forge);
+	forge_arena(forge);
+	forge_map(forge, FORGE_MMAP, MMAPPED, "");
+	forge_mmapped(forge, FORGE_MMAP, MMAPPED, 0x30);
+	assert_non_null(forge_read(forge, NULL));
+}
+
+static struct shown all, some;
+
+static void assert_range(const struct forge *forge, uint64_t from, uint64_t to)
+{
+	size_t at = 0;
+
+	some = (struct shown){ .count = 0 };
+	mf_heap_each_chunk(forge->model, from, to, note, &some);
+	for (size_t i = 0; i < all.count; i++) {
+		const struct mf_chunk *chunk = &all.chunks[i];
+
+		if (chunk->address >= to ||
+		    chunk->address + chunk->size <= from)
+			continue;
+		assert_true(at < some.count);
+		assert_memory_equal(&some.chunks[at], chunk, sizeof(*chunk));
+		at++;
+	}
+	assert_int_equal(at, some.count);
+}
+
+static void test_ranges_are_parts_of_the_whole(void **state)
+{
+	struct forge forge;
+
+	(void)state;
+	start_many(&forge);
+	all = (struct shown){ .count = 0 };
+	mf_heap_each_chunk(forge.model, 0, UINT64_MAX, note, &all);
+	assert_true(all.count > MANY);
+	for (size_t i = 0; i < all.count; i += 37)
+		for (size_t k = i; k < all.count; k += 211) {
+			uint64_t from = all.chunks[i].address,
+				 to = all.chunks[k].address +
+				      all.chunks[k].size;
+
+			assert_range(&forge, from, to);
+			assert_range(&forge, from - 1, to + 1);
+			assert_range(&forge, from + 1, to - 1);
+		}
+	forge_deinit(&forge);
+}
+
+static void assert_chunk_at(const struct forge *forge, uint64_t address,
+			    const struct mf_chunk *wanted_chunk)
+{
+	struct mf_chunk chunk;
+
+	assert_true(mf_heap_chunk_at(forge->model, address, &chunk));
+	assert_memory_equal(&chunk, wanted_chunk, sizeof(chunk));
+}
+
+static void test_finds_the_chunk_of_an_address(void **state)
+{
+	struct mf_chunk chunk;
+	struct forge forge;
+	uint64_t end = 0;
+
+	(void)state;
+	start_many(&forge);
+	all = (struct shown){ .count = 0 };
+	mf_heap_each_chunk(forge.model, 0, UINT64_MAX, note, &all);
+	for (size_t i = 0; i < all.count; i++) {
+		uint64_t start_of = all.chunks[i].address;
+
+		if (start_of != end) {
+			assert_false(mf_heap_chunk_at(forge.model, start_of - 1,
+						      &chunk));
+			assert_false(
+				mf_heap_chunk_at(forge.model, end, &chunk));
+		}
+		end = start_of + all.chunks[i].size;
+		assert_chunk_at(&forge, start_of, &all.chunks[i]);
+		assert_chunk_at(&forge, start_of + 0x11, &all.chunks[i]);
+		assert_chunk_at(&forge, end - 1, &all.chunks[i]);
+	}
+	assert_false(mf_heap_chunk_at(forge.model, end, &chunk));
+	assert_false(mf_heap_chunk_at(forge.model, UINT64_MAX, &chunk));
+	forge_deinit(&forge);
+}
+
 /* 16 bytes for each time that one was resized, and then all were freed. */
 static void test_says_what_is_counted_of_none(void **state)
 {
@@ -219,6 +334,8 @@ int main(void)
 		cmocka_unit_test(test_shows_all_of_an_arena),
 		cmocka_unit_test(test_shows_mmapped_chunks),
 		cmocka_unit_test(test_finds_what_was_aligned_and_resized),
+		cmocka_unit_test(test_ranges_are_parts_of_the_whole),
+		cmocka_unit_test(test_finds_the_chunk_of_an_address),
 		cmocka_unit_test(test_says_what_is_counted_of_none),
 	};
 
