@@ -95,6 +95,19 @@ size_t mf_image_find_symbols(struct mf_image *image,
 			     const char *const *names, size_t count,
 			     enum mf_symbol_depth depth, uint64_t *found);
 
+/** NAME: raw, as in the table, valid as long as the image. */
+typedef void (*mf_symbol_visitor)(const char *name, uint64_t address,
+				  uint64_t size, void *data);
+
+/**
+ * Shows each symbol defined in MODULE whose raw name begins with PREFIX, table
+ * by table: one that stands in several is shown several times.
+ */
+void mf_image_each_symbol(struct mf_image *image,
+			  const struct mf_module *module, const char *prefix,
+			  enum mf_symbol_depth depth, mf_symbol_visitor visit,
+			  void *data);
+
 struct mf_symbol {
 	const char *name;     /* demangled (C++, Rust); the image's */
 	const char *raw_name; /* as in the table */

@@ -205,6 +205,35 @@ size_t mf_image_find_symbols(struct mf_image *image,
 	return total;
 }
 
+struct prefix_search {
+	const struct mf_module *module;
+	mf_symbol_visitor visit;
+	void *data;
+};
+
+static void visit_loaded(const char *name, uint64_t vaddr, uint64_t size,
+			 void *data)
+{
+	const struct prefix_search *search = data;
+	uint64_t address = vaddr + search->module->bias;
+
+	if (address >= search->module->start && address < search->module->end)
+		search->visit(name, address, size, search->data);
+}
+
+void mf_image_each_symbol(struct mf_image *image,
+			  const struct mf_module *module, const char *prefix,
+			  enum mf_symbol_depth depth, mf_symbol_visitor visit,
+			  void *data)
+{
+	struct prefix_search search = { module, visit, data };
+	struct mf_object *object = mf_image_object(image, module);
+
+	if (object)
+		mf_tables_visit(image, object, prefix, depth, visit_loaded,
+				&search);
+}
+
 /* ---- symbols by address ------------------------------------------------- */
 
 /* Each raw name is demangled once; it has one place in its table. */

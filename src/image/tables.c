@@ -251,6 +251,28 @@ size_t mf_tables_find(struct mf_image *image, struct mf_object *object,
 	return count - missing;
 }
 
+void mf_tables_visit(struct mf_image *image, struct mf_object *object,
+		     const char *prefix, enum mf_symbol_depth depth,
+		     mf_symbol_visitor visit, void *data)
+{
+	size_t length = strlen(prefix);
+
+	for (enum table i = TABLE_EXPORTS; i <= last_table(depth); i++) {
+		const struct mf_symbol_table *table =
+			load_table(image, object, i);
+
+		for (size_t k = 0; k < table->count; k++) {
+			const Elf64_Sym *symbol = &table->symbols[k];
+			const char *name = mf_symbol_name(table, symbol);
+
+			if (name && strncmp(name, prefix, length) == 0 &&
+			    mf_symbol_has_address(symbol))
+				visit(name, symbol->st_value, symbol->st_size,
+				      data);
+		}
+	}
+}
+
 bool mf_tables_visit_siblings(struct mf_image *image, struct mf_object *object,
 			      const char *name,
 			      bool (*visit)(void *context, uint64_t vaddr),

@@ -16,6 +16,11 @@ size_t mf_tables_find(struct mf_image *image, struct mf_object *object,
 		      const char *const *names, size_t count,
 		      enum mf_symbol_depth depth, const Elf64_Sym **found);
 
+/** Shows the symbols of all tables that DEPTH allows, at link-time addresses. */
+void mf_tables_visit(struct mf_image *image, struct mf_object *object,
+		     const char *prefix, enum mf_symbol_depth depth,
+		     mf_symbol_visitor visit, void *data);
+
 /** The symbol that holds link-time address VADDR. */
 struct mf_symbol_place {
 	const char *name;

@@ -365,6 +365,46 @@ static void test_tls_slots(void **state)
 	end_victim(&victim);
 }
 
+struct seen {
+	uint64_t hidden_variable, hidden;
+	size_t count;
+};
+
+static void see(const char *name, uint64_t address, uint64_t size, void *data)
+{
+	struct seen *seen = data;
+
+	assert_int_equal(strncmp(name, "hidden", 6), 0);
+	if (strcmp(name, "hidden_variable") == 0) {
+		seen->hidden_variable = address;
+		assert_true(size >= 64);
+	}
+	if (strcmp(name, "hidden") == 0)
+		seen->hidden = address;
+	seen->count++;
+}
+
+static void test_by_prefix(void **state)
+{
+	mf_auto_free char *path = build_victim("prefix", NULL, NULL);
+	struct victim victim = start_victim(path, NULL);
+	struct seen seen = { 0 };
+
+	(void)state;
+	look_at(&victim, &(struct mf_image_options){ .no_debuginfo = true });
+	mf_image_each_symbol(victim.image, main_module(victim.image), "hidden",
+			     MF_SYMBOLS_FILE, see, &seen);
+	assert_int_equal(seen.count, 2);
+	assert_int_equal(seen.hidden, said_symbol(&victim, "hidden"));
+	assert_int_equal(seen.hidden_variable,
+			 said_symbol(&victim, "hidden_variable"));
+	/* local ones are not exported */
+	mf_image_each_symbol(victim.image, main_module(victim.image), "hidden",
+			     MF_SYMBOLS_EXPORTED, see, &seen);
+	assert_int_equal(seen.count, 2);
+	end_victim(&victim);
+}
+
 static void test_bytes(void **state)
 {
 	mf_auto_free char *path = build_victim("bytes", NULL, NULL);
@@ -399,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_debuginfod),
 		cmocka_unit_test(test_without_size),
 		cmocka_unit_test(test_tls_slots),
+		cmocka_unit_test(test_by_prefix),
 		cmocka_unit_test(test_bytes),
 	};
 
