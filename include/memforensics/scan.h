@@ -18,6 +18,38 @@
 struct mf_scan;
 struct mf_report;
 
+/* ---- types, by the first word of an object ------------------------------ */
+
+struct mf_types;
+
+/** What a word says that points at a vtable. */
+struct mf_type {
+	const char *name; /* "ns::Class<int>", or "vtable at libx.so+0x1230" */
+	const char *language;		/* "c++" */
+	const char *evidence;		/* "rtti", "symbol", "address" */
+	const struct mf_module *module; /* that the vtable lies in */
+	/* where such a word stands in an object of that type: 0, or further in
+	 * for those of its bases */
+	int64_t offset;
+};
+
+/**
+ * The vtables of all modules, by their type information, with symbols or
+ * without any; best before the target is held: nothing that is read changes.
+ */
+struct mf_error *mf_types_create(struct mf_target *target,
+				 struct mf_image *image, struct mf_types **ret)
+	MF_MUST_CHECK;
+void mf_types_destroy(struct mf_types *types);
+
+/** WORD is that of a vtable; *ret is valid as long as TYPES. One thread. */
+bool mf_types_at(struct mf_types *types, uint64_t word, struct mf_type *ret);
+
+/** TYPE is meant by NAME, as in type:NAME: its name, or a glob of it. */
+bool mf_type_matches(const struct mf_type *type, const char *name);
+
+/* ---- the pass ------------------------------------------------------------- */
+
 /** What is looked for; a bit set. */
 enum mf_scan_for {
 	MF_SCAN_CONTENT = 1 << 0,
