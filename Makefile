@@ -1,6 +1,7 @@
 # memforensics: GNU make, no configure step. `make help` lists the targets.
 #
 # Yours to set: CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR O V WERROR SANITIZE
+# WITH_YARA (no: scan --yara says that it cannot; default: where libyara is)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -22,16 +23,20 @@ endif
 comma	:= ,
 O	?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 
-PKGS	:= libdw libelf jansson libzstd
 PKG_CONFIG ?= pkg-config
+WITH_YARA ?= $(shell $(PKG_CONFIG) --exists yara 2>/dev/null && echo yes)
+PKGS	:= libdw libelf jansson libzstd zlib libpcre2-8 \
+	$(if $(filter yes,$(WITH_YARA)),yara)
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 ifeq ($(PKG_LIBS),)
-PKG_LIBS := -ldw -lelf -ljansson -lzstd
+PKG_LIBS := -ldw -lelf -ljansson -lzstd -lz -lpcre2-8 \
+	$(if $(filter yes,$(WITH_YARA)),-lyara)
 HINT	:= pkg-config does not find $(PKGS): contrib/deps build installs them
 endif
 
-MF_CPPFLAGS := -D_GNU_SOURCE -DMF_VERSION='"$(VERSION)"' -Iinclude -Isrc
+MF_CPPFLAGS := -D_GNU_SOURCE -DMF_VERSION='"$(VERSION)"' -Iinclude -Isrc \
+	$(if $(filter yes,$(WITH_YARA)),-DMF_WITH_YARA)
 MF_CFLAGS := -std=gnu17 -fno-common -pthread \
 	-Wall -Wextra -Wshadow -Wvla -Wundef -Wformat=2 -Wcast-qual \
 	-Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes \
@@ -265,7 +270,7 @@ help:
 	'clean      remove the build folders' \
 	'' \
 	'Yours to set: CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR O=FOLDER V=1' \
-	'WERROR=1 SANITIZE=address,undefined'
+	'WERROR=1 SANITIZE=address,undefined WITH_YARA=no'
 
 -include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(UNITS:=.d) \
 	$(filter-out $(O)/fixtures/stripped-%,$(FIXTURES:=.d)) \
