@@ -12,7 +12,9 @@
  *     the output and writes what every report has), then rows, then
  *     mf_run_end. Return errors; never print one.
  *  4. Declare it below and add it to the array in src/cmd/commands.c.
- *  5. Write tests/cli/<name>.bats, and prose for contrib/man.
+ *  5. What follows TARGET: arguments. Regions are read before the target is
+ *     opened (takes_regions, run->select); for anything else, check.
+ *  6. Write tests/cli/<name>.bats, and prose for contrib/man.
  */
 #ifndef MF_CMD_COMMAND_H
 #define MF_CMD_COMMAND_H
@@ -24,6 +26,7 @@
 #include "memforensics/session.h"
 
 #include "base/file.h"
+#include "base/words.h"
 
 enum mf_color {
 	MF_COLOR_AUTO,
@@ -33,7 +36,9 @@ enum mf_color {
 
 /** What the command line asked for. */
 struct mf_settings {
-	const char *target; /* NULL: none given */
+	const char *target;	      /* NULL: none given */
+	const char *const *arguments; /* what follows it, as it was given */
+	size_t argument_count;
 	struct mf_session_options session;
 	struct mf_report_options report;
 	enum mf_color color;
@@ -78,6 +83,14 @@ struct mf_command {
 	const char *description;	 /* for its --help; a line a sentence */
 	const struct mf_option *options; /* besides the common ones */
 	size_t option_count;
+	const char *arguments; /* after TARGET, for help: "REGION..."; NULL:
+				   nothing may follow it */
+	const char *arguments_help; /* a paragraph; NULL: of regions, or none */
+	size_t arguments_least;
+	size_t arguments_most; /* 0: as many as there are */
+	bool takes_regions;    /* the arguments are region expressions */
+	/** Judges the settings before the target is opened. NULL: no need. */
+	struct mf_error *(*check)(const struct mf_settings *settings);
 	unsigned needs; /* MF_CAN_* */
 	bool unstopped; /* --stop auto is none */
 	bool copied;	/* --stop auto is snapshot; with all registers */
@@ -91,6 +104,7 @@ struct mf_run {
 	const struct mf_command *command;
 	const struct mf_settings *settings;
 	struct mf_session *session;
+	struct mf_select *select; /* of takes_regions; NULL: none were given */
 	struct mf_output *output;
 	struct mf_report *report; /* NULL before mf_run_begin */
 };
@@ -112,10 +126,6 @@ struct mf_error *mf_option_word(const char *option, const char *value,
 				const char *const *words, unsigned *ret)
 	MF_MUST_CHECK;
 
-/** A word of COUNT that was probably meant by WORD, or NULL. */
-const char *mf_did_you_mean(const char *word, const char *const *words,
-			    size_t count);
-
 /* ---- the steps of a run ------------------------------------------------------ */
 
 /** The command line as it was understood. */
@@ -133,6 +143,9 @@ struct mf_error *mf_command_parse(int argc, char **argv, struct mf_parsed *ret)
  * too when SENTENCES.
  */
 void mf_help_wrap(FILE *stream, const char *text, bool sentences);
+
+/** What may follow its target, a line a sentence; NULL: nothing to say. */
+const char *mf_help_arguments(const struct mf_command *command);
 
 /** COMMAND NULL: of the program. */
 void mf_help_print(FILE *stream, const struct mf_command *command);

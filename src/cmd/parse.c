@@ -13,55 +13,7 @@
 
 enum {
 	FIRST_LONG = 256, /* getopt's values of long options, above letters */
-	FURTHEST = 2,	  /* edits between a word and what was meant */
-	LONGEST_WORD = 32,
 };
-
-/* ---- what was meant --------------------------------------------------------- */
-
-/* Edits that make LEFT of RIGHT, both cut to LONGEST_WORD letters. */
-static size_t distance(const char *left, const char *right)
-{
-	size_t row[LONGEST_WORD + 1], columns = strnlen(right, LONGEST_WORD);
-	size_t lines = strnlen(left, LONGEST_WORD);
-
-	for (size_t i = 0; i <= columns; i++)
-		row[i] = i;
-	for (size_t line = 0; line < lines; line++) {
-		size_t corner = row[0];
-
-		row[0] = line + 1;
-		for (size_t i = 0; i < columns; i++) {
-			size_t above = row[i + 1];
-			size_t best = MF_MIN(above, row[i]) + 1;
-
-			best = MF_MIN(best, corner + (left[line] != right[i]));
-			corner = above;
-			row[i + 1] = best;
-		}
-	}
-	return row[columns];
-}
-
-const char *mf_did_you_mean(const char *word, const char *const *words,
-			    size_t count)
-{
-	size_t nearest = FURTHEST + 1;
-	const char *ret = NULL;
-
-	for (size_t i = 0; i < count; i++) {
-		size_t edits = distance(word, words[i]);
-
-		if (edits < nearest && edits <= strlen(words[i]) / 2) {
-			nearest = edits;
-			ret = words[i];
-		}
-	}
-	for (size_t i = 0; !ret && i < count; i++)
-		if (strlen(word) > 1 && !strncmp(word, words[i], strlen(word)))
-			ret = words[i];
-	return ret;
-}
 
 /* ---- all options of all commands ---------------------------------------------- */
 
@@ -266,22 +218,56 @@ static struct mf_error *take_command(struct mf_parsed *parsed, int *count,
 	return NULL;
 }
 
-static struct mf_error *take_target(struct mf_settings *settings, int *count,
-				    char **words)
+static struct mf_error *too_many(const struct mf_parsed *parsed,
+				 const char *word)
 {
-	if (*count && !settings->target) {
+	const struct mf_command *command = parsed->command;
+	struct mf_error *error =
+		mf_error_create(MF_ERROR_USAGE, "what is '%s' for?", word);
+
+	if (command && command->arguments)
+		mf_error_why(error, "%s takes %zu after its target",
+			     command->name, command->arguments_most);
+	else
+		mf_error_why(error, "there is a target already, '%s'",
+			     parsed->settings.target);
+	return mf_error_hint(error, "memforensics --help");
+}
+
+static struct mf_error *too_few(const struct mf_parsed *parsed)
+{
+	const struct mf_command *command = parsed->command;
+
+	return mf_error_hint(
+		mf_error_why(
+			mf_error_create(MF_ERROR_USAGE, "%s of %s: what?",
+					command->name, parsed->settings.target),
+			"it takes %s after its target", command->arguments),
+		"memforensics %s --help", command->name);
+}
+
+static struct mf_error *take_words(struct mf_parsed *parsed, size_t count,
+				   char **words)
+{
+	struct mf_settings *settings = &parsed->settings;
+	const struct mf_command *command = parsed->command;
+	size_t most = 0;
+
+	if (count && !settings->target) {
 		settings->target = words[0];
 		++words;
-		--*count;
+		--count;
 	}
-	if (*count)
-		return mf_error_hint(
-			mf_error_why(mf_error_create(MF_ERROR_USAGE,
-						     "what is '%s' for?",
-						     words[0]),
-				     "there is a target already, '%s'",
-				     settings->target),
-			"memforensics --help");
+	if (command && command->arguments)
+		most = command->arguments_most ? command->arguments_most
+					       : SIZE_MAX;
+	if (count > most)
+		return too_many(parsed, words[most]);
+	if (settings->target && command && count < command->arguments_least &&
+	    !settings->help)
+		return too_few(parsed);
+	settings->arguments = (const char *const *)words;
+	settings->argument_count = count;
 	return NULL;
 }
 
@@ -315,7 +301,7 @@ static struct mf_error *understand(const struct parser *parser, int count,
 		parsed->command = &mf_command_attach;
 	for (size_t i = 0; i < parser->given.count; i++)
 		MF_TRY(apply(&parser->given.items[i], parsed));
-	return take_target(&parsed->settings, &count, words);
+	return take_words(parsed, (size_t)count, words);
 }
 
 struct mf_error *mf_command_parse(int argc, char **argv, struct mf_parsed *ret)
