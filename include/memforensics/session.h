@@ -8,6 +8,7 @@
 #include "memforensics/analysis.h"
 #include "memforensics/heap.h"
 #include "memforensics/image.h"
+#include "memforensics/scan.h"
 #include "memforensics/space.h"
 #include "memforensics/target.h"
 
@@ -78,5 +79,51 @@ struct mf_error *mf_session_analysis(struct mf_session *session,
 struct mf_error *mf_session_run_pass(struct mf_session *session,
 				     const struct mf_session_pass *pass)
 	MF_MUST_CHECK;
+
+/* ---- region expressions (CONTRACT.md, 1) --------------------------------- */
+
+/** What expressions say, before anything is known of a target. */
+struct mf_select;
+
+/**
+ * Reads COUNT expressions, all of which are meant together. Errors: usage, with
+ * what was probably meant.
+ */
+struct mf_error *mf_select_parse(const char *const *texts, size_t count,
+				 struct mf_select **ret) MF_MUST_CHECK;
+
+/**
+ * What a program allocated, as far as anybody knows (glibc's arenas and mmapped
+ * chunks, other allocators' memory), and what is suspicious; may select nothing.
+ */
+struct mf_select *mf_select_create_usual(void);
+
+/** Takes NULL. */
+void mf_select_destroy(struct mf_select *select);
+
+/** The words and the beginnings of expressions, NULL-terminated. */
+const char *const *mf_select_words(void);
+
+/**
+ * Ranges that were selected, as mf_scan_input has them: none goes beyond its
+ * region. A group is an arena, or what an allocator calls alike, or one region.
+ */
+struct mf_selection {
+	struct mf_scan_range *ranges; /* ascending, never overlapping */
+	size_t range_count;
+	struct mf_scan_group *groups;
+	size_t group_count;
+	uint64_t bytes; /* of all ranges */
+};
+
+/**
+ * What SELECT means in VIEW. Nothing of it points into the view's models. Of a
+ * range that was given by its bounds, parts that are not mapped are a partial
+ * note. Errors: an expression selects nothing; why says what there is.
+ */
+struct mf_error *mf_select_resolve(const struct mf_select *select,
+				   const struct mf_view *view,
+				   struct mf_selection *ret) MF_MUST_CHECK;
+void mf_selection_deinit(struct mf_selection *selection);
 
 #endif

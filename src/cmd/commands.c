@@ -132,6 +132,19 @@ static struct mf_error *check_output(const struct mf_settings *settings)
 	return NULL;
 }
 
+/* What makes no sense of any target is said before one is opened. */
+static struct mf_error *check_arguments(struct mf_run *run)
+{
+	const struct mf_settings *settings = run->settings;
+
+	if (run->command->check)
+		MF_TRY(run->command->check(settings));
+	if (!run->command->takes_regions || !settings->argument_count)
+		return NULL;
+	return mf_select_parse(settings->arguments, settings->argument_count,
+			       &run->select);
+}
+
 static struct mf_error *open_and_run(struct mf_run *run)
 {
 	const struct mf_settings *settings = run->settings;
@@ -145,6 +158,7 @@ static struct mf_error *open_and_run(struct mf_run *run)
 				     "neither a process id nor a file was "
 				     "given"),
 			"memforensics %s PID", run->command->name);
+	MF_TRY(check_arguments(run));
 	MF_TRY(check_output(settings));
 	if (run->command->unstopped && options.target.stop == MF_STOP_AUTO)
 		options.target.stop = MF_STOP_NONE;
@@ -202,6 +216,7 @@ static int run_command(const struct mf_parsed *parsed)
 	code = error ? complain(error) : exit_code(&run);
 	mf_report_destroy(run.report);
 	mf_output_destroy(run.output);
+	mf_select_destroy(run.select);
 	mf_session_close(run.session);
 	return code;
 }

@@ -96,8 +96,25 @@ static void bash_commands(FILE *stream)
 			command->name);
 		each_option(stream, command->options, command->option_count,
 			    bash_name);
-		fputs("' ;;\n", stream);
+		fputs(commands[i]->takes_regions ? "' regions=1 ;;\n"
+						 : "' ;;\n",
+		      stream);
 	}
+}
+
+/* What begins a region expression; a shell cuts words at colons. */
+static void bash_regions(FILE *stream)
+{
+	const char *const *words = mf_select_words();
+
+	fputs("\tlocal regions=''\n\tlocal region_words='", stream);
+	for (size_t i = 0; words[i]; i++)
+		fprintf(stream, "%s%s", i ? " " : "", words[i]);
+	fputs("'\n\tlocal classes='", stream);
+	for (unsigned i = 0; i < MF_CLASS_COUNT; i++)
+		fprintf(stream, "%s%s", i ? " " : "",
+			mf_class_name((enum mf_class)i));
+	fputs("'\n", stream);
 }
 
 static void bash_values(FILE *stream)
@@ -124,9 +141,10 @@ static struct mf_error *generate_bash(FILE *stream)
 	      "_memforensics() {\n"
 	      "\tlocal current=${COMP_WORDS[COMP_CWORD]}\n"
 	      "\tlocal previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
-	      "\tlocal word words='' kind='' command=''\n"
-	      "\tlocal options='",
+	      "\tlocal word words='' kind='' command=''\n",
 	      stream);
+	bash_regions(stream);
+	fputs("\tlocal options='", stream);
 	each_common(stream, bash_name);
 	fputs("'\n"
 	      "\tfor word in \"${COMP_WORDS[@]:1:COMP_CWORD - 1}\"; do\n"
@@ -135,7 +153,12 @@ static struct mf_error *generate_bash(FILE *stream)
 	bash_commands(stream);
 	fputs("\t\tesac\n"
 	      "\tdone\n"
-	      "\tcase $previous in\n",
+	      "\tif [[ -n $regions && $current == : ]]; then\n"
+	      "\t\tprevious=: current=''\n"
+	      "\tfi\n"
+	      "\tcase $previous in\n"
+	      "\t:)\n"
+	      "\t\twords=$classes ;;\n",
 	      stream);
 	bash_values(stream);
 	fputs("\t*)\n"
@@ -148,6 +171,7 @@ static struct mf_error *generate_bash(FILE *stream)
 	fputs(" $(_memforensics_pids)\"\n"
 	      "\t\telse\n"
 	      "\t\t\tkind=-f words=$(_memforensics_pids)\n"
+	      "\t\t\t[ -z \"$regions\" ] || words+=\" $region_words\"\n"
 	      "\t\tfi ;;\n"
 	      "\tesac\n"
 	      "\tmapfile -t COMPREPLY < <(compgen $kind -W \"$words\" -- "
@@ -227,6 +251,19 @@ static void zsh_option(FILE *stream, const struct mf_option *option)
 		zsh_spec(stream, option, "-", "", option->letter);
 }
 
+/* Ends the options of COMMAND. */
+static void zsh_regions(FILE *stream, const struct mf_command *command)
+{
+	fputs("\t\t)", stream);
+	if (command->takes_regions) {
+		fputs("; regions=(", stream);
+		for (const char *const *word = mf_select_words(); *word; word++)
+			fprintf(stream, " %s", *word);
+		fputs(" )", stream);
+	}
+	fputs(" ;;\n", stream);
+}
+
 static struct mf_error *generate_zsh(FILE *stream)
 {
 	size_t count;
@@ -236,7 +273,7 @@ static struct mf_error *generate_zsh(FILE *stream)
 	      "# Completion of memforensics for zsh; made from its command "
 	      "table.\n\n"
 	      "_memforensics() {\n"
-	      "\tlocal -a commands options\n"
+	      "\tlocal -a commands options regions\n"
 	      "\tcommands=(\n",
 	      stream);
 	for (size_t i = 0; i < count; i++) {
@@ -251,12 +288,13 @@ static struct mf_error *generate_zsh(FILE *stream)
 		fprintf(stream, "\t%s) options+=(\n", commands[i]->name);
 		each_option(stream, commands[i]->options,
 			    commands[i]->option_count, zsh_option);
-		fputs("\t\t) ;;\n", stream);
+		zsh_regions(stream, commands[i]);
 	}
 	fputs("\tesac\n"
 	      "\t_arguments -s $options \\\n"
 	      "\t\t'1: :{ _describe command commands; _pids }' \\\n"
-	      "\t\t'2:target:{ _pids; _files }'\n"
+	      "\t\t'2:target:{ _pids; _files }' \\\n"
+	      "\t\t'*:region:{ compadd -S \"\" -a regions; _files }'\n"
 	      "}\n\n"
 	      "_memforensics \"$@\"\n",
 	      stream);
@@ -301,8 +339,10 @@ static void man_options(FILE *stream)
 
 static void man_command(FILE *stream, const struct mf_command *command)
 {
-	fprintf(stream, ".It Cm %s Oo Ar options Oc Ar target\n",
-		command->name);
+	fprintf(stream, ".It Cm %s Oo Ar options Oc Ar target", command->name);
+	if (command->arguments)
+		fprintf(stream, " Ar %s", command->arguments);
+	fputc('\n', stream);
 	mf_help_wrap(stream, command->description, true);
 	if (!command->option_count)
 		return;

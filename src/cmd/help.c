@@ -13,6 +13,18 @@ enum {
 	LEFT = 26, /* columns of names before their summaries */
 };
 
+static const char regions[] =
+	"A REGION is one of the following; several are meant together.\n"
+	"ADDR: the mapping that holds the address (0x7f0000001000).\n"
+	"START-END: hexadecimal, as in /proc/PID/maps.\n"
+	"START+LENGTH: a length in bytes, or with K, M or G.\n"
+	"heap: the heap that the break ends. arena:N: all of glibc's arena N, "
+	"0 being the main one.\n"
+	"stack: the stacks of all threads. stack:TID: that of one.\n"
+	"class:CLASS: what maps says is of that class. label:TEXT: what has "
+	"TEXT in its label or path.\n"
+	"suspicious: what maps says is suspicious. all: all that holds bytes.";
+
 void mf_help_wrap(FILE *stream, const char *text, bool sentences)
 {
 	size_t at = 0;
@@ -96,6 +108,23 @@ static void print_target(FILE *stream, const struct mf_command *command)
 	      stream);
 }
 
+const char *mf_help_arguments(const struct mf_command *command)
+{
+	return command->takes_regions && !command->arguments_help
+		       ? regions
+		       : command->arguments_help;
+}
+
+static void print_arguments(FILE *stream, const struct mf_command *command)
+{
+	const char *text = mf_help_arguments(command);
+
+	if (!text)
+		return;
+	fputc('\n', stream);
+	mf_help_wrap(stream, text, true);
+}
+
 static void print_program(FILE *stream)
 {
 	size_t count;
@@ -124,10 +153,13 @@ void mf_help_print(FILE *stream, const struct mf_command *command)
 		print_program(stream);
 		return;
 	}
-	fprintf(stream, "%s: %s.\n\n  memforensics %s [OPTIONS] TARGET\n\n",
-		command->name, command->summary, command->name);
+	fprintf(stream, "%s: %s.\n\n  memforensics %s [OPTIONS] TARGET%s%s\n\n",
+		command->name, command->summary, command->name,
+		command->arguments ? " " : "",
+		command->arguments ? command->arguments : "");
 	mf_help_wrap(stream, command->description, false);
 	print_target(stream, command);
+	print_arguments(stream, command);
 	print_options(stream, "Options of this command", command->options,
 		      command->option_count);
 	print_common(stream, "Options of all commands");
