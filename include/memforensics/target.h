@@ -241,6 +241,12 @@ struct mf_thread {
 const struct mf_thread *mf_target_threads(struct mf_target *target,
 					  size_t *count);
 
+/**
+ * The name of mf_thread.general[INDEX] of this machine's processor; NULL when
+ * there is none, or it holds no pointer.
+ */
+const char *mf_target_register_name(size_t index);
+
 /* ---- holding it still ---------------------------------------------- */
 
 /** What was done to the target, and for how long. */

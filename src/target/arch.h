@@ -34,6 +34,10 @@ static inline void *mf_remote_pointer(uint64_t address)
 /** "x86_64", ... */
 extern const char *const mf_arch_name;
 
+/** Of mf_thread.general, in its order, as far as they can hold a pointer;
+ * NULL-terminated. */
+extern const char *const mf_arch_register_names[];
+
 /** Past the last address that the kernel gives out unasked. */
 extern const uint64_t mf_arch_user_end;
 

@@ -28,6 +28,12 @@ enum {
 static const uint32_t supervisor_call = 0xd4000001; /* svc #0 */
 
 const char *const mf_arch_name = "aarch64";
+const char *const mf_arch_register_names[] = {
+	"x0",  "x1",  "x2",  "x3",  "x4",  "x5",  "x6",	 "x7",	"x8",
+	"x9",  "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17",
+	"x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26",
+	"x27", "x28", "x29", "x30", "sp",  NULL,
+};
 const uint64_t mf_arch_user_end = UINT64_C(1) << 48;
 const bool mf_arch_tls_above = true;
 

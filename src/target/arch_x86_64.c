@@ -39,6 +39,10 @@ enum {
 };
 
 const char *const mf_arch_name = "x86_64";
+const char *const mf_arch_register_names[] = {
+	"rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8",
+	"r9",  "r10", "r11", "r12", "r13", "r14", "r15", "rip", NULL,
+};
 const uint64_t mf_arch_user_end = UINT64_C(1) << 47;
 const bool mf_arch_tls_above = false;
 

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "target/arch.h"
 #include "target/extra.h"
 
 enum {
@@ -121,6 +122,14 @@ const struct mf_thread *mf_target_threads(struct mf_target *target,
 	mf_vec_sort(&target->threads, compare_threads);
 	*count = target->threads.count;
 	return target->threads.items;
+}
+
+const char *mf_target_register_name(size_t index)
+{
+	for (size_t i = 0; mf_arch_register_names[i]; i++)
+		if (i == index)
+			return mf_arch_register_names[i];
+	return NULL;
 }
 
 /* ---- holding --------------------------------------------------------- */

@@ -306,8 +306,8 @@ static void test_edges_end_at_their_limit_and_say_so(void **state)
 /* ---- windows --------------------------------------------------------------- */
 
 struct scene {
-	struct mf_graph *graph;
 	_Alignas(64) uint64_t words[WORDS + MF_SCAN_SLACK / 8];
+	struct mf_graph *graph;
 	struct mf_scan_piece pieces[4];
 	uint32_t piece_count;
 };

@@ -77,6 +77,21 @@ static void assert_free(pid_t pid)
 	assert_true(state != 't' && state != 'T');
 }
 
+/* Names and values are in one order: that of the stack pointer is known. */
+static void assert_register_names(const struct mf_thread *thread)
+{
+	const char *name;
+	bool found = false;
+
+	for (size_t i = 0; (name = mf_target_register_name(i)); i++) {
+		if (strcmp(name, "rsp") != 0 && strcmp(name, "sp") != 0)
+			continue;
+		assert_int_equal(thread->general[i], thread->sp);
+		found = true;
+	}
+	assert_true(found);
+}
+
 static void test_all_threads(void **state)
 {
 	struct child child;
@@ -99,6 +114,7 @@ static void test_all_threads(void **state)
 	for (size_t i = 0; i < count; i++) {
 		assert_true(threads[i].registers_known);
 		assert_true(threads[i].sp && threads[i].pc && threads[i].tp);
+		assert_register_names(&threads[i]);
 		assert_true(!i || threads[i - 1].tid < threads[i].tid);
 		assert_non_null(mf_target_mapping_at(target, threads[i].sp));
 	}
