@@ -1,0 +1,60 @@
+/*
+ * The door's view of vtables: what type an object is of, by its first word.
+ */
+#include <fnmatch.h>
+#include <string.h>
+
+#include "memforensics/scan.h"
+
+#include "base/memory.h"
+#include "scan/vtables.h"
+
+struct mf_types {
+	struct mf_vtables *vtables;
+};
+
+struct mf_error *mf_types_create(struct mf_target *target,
+				 struct mf_image *image, struct mf_types **ret)
+{
+	struct mf_vtables *vtables = NULL;
+
+	MF_TRY(mf_vtables_create(target, image, &vtables));
+	*ret = mf_new(struct mf_types);
+	(*ret)->vtables = vtables;
+	return NULL;
+}
+
+void mf_types_destroy(struct mf_types *types)
+{
+	if (!types)
+		return;
+	mf_vtables_destroy(types->vtables);
+	free(types);
+}
+
+bool mf_types_at(struct mf_types *types, uint64_t word, struct mf_type *ret)
+{
+	const struct mf_vtable_point *point;
+	const struct mf_vtable_class *class;
+
+	if (!mf_vtables_may_be(types->vtables, word))
+		return false;
+	point = mf_vtables_find(types->vtables, word);
+	if (!point)
+		return false;
+	class = &types->vtables->classes.items[point->class];
+	*ret = (struct mf_type){
+		.name = mf_vtables_name(types->vtables, point->class),
+		.language = "c++",
+		.evidence = mf_vtable_proof_name(class->proof),
+		.module = class->module,
+		.offset = -(int64_t)point->top,
+	};
+	return true;
+}
+
+bool mf_type_matches(const struct mf_type *type, const char *name)
+{
+	return strcmp(type->name, name) == 0 ||
+	       fnmatch(name, type->name, 0) == 0;
+}
