@@ -283,9 +283,17 @@ enum mf_chunk_kind {
 
 struct mf_chunk {
 	uint64_t address, size; /* with its header */
+	/* What malloc gave out, and how many bytes may be written there; of a
+	 * free one what malloc keeps out of. usable is 0: it is nobody's. */
+	uint64_t user, usable;
 	enum mf_chunk_kind kind;
 	unsigned arena; /* struct mf_arena's index, or MF_NO_ARENA */
 	const struct mf_allocator *allocator; /* a copy: its name, module */
+};
+
+/** Addresses, [start, end). */
+struct mf_chunk_range {
+	uint64_t start, end;
 };
 
 /** Of one chunk, valid during the call; false: no more are wanted. */
@@ -309,6 +317,77 @@ void mf_heap_each_chunk(const struct mf_heap *heap, uint64_t start,
 bool mf_heap_chunk_at(const struct mf_heap *heap, uint64_t address,
 		      struct mf_chunk *ret);
 
+/** Which chunks are meant; zeroed: all of them. */
+struct mf_chunk_choice {
+	const struct mf_chunk_range *ranges; /* ascending, apart; NULL: any */
+	size_t range_count;
+	unsigned kinds;		     /* 1 << MF_KIND_*, together; 0: any */
+	uint64_t min_size, max_size; /* with headers; max_size 0: any */
+	/* NULL, or false of those that are not meant either. */
+	bool (*accepts)(const struct mf_chunk *chunk, void *data);
+	void *data; /* of accepts */
+};
+
+/** Each chosen chunk once, each allocator's in address order. */
+void mf_heap_each_chosen(const struct mf_heap *heap,
+			 const struct mf_chunk_choice *choice,
+			 mf_chunk_visitor visit, void *data);
+
+/**
+ * The same, largest first, those of one size in address order; LIMIT of them
+ * (0: all). Holds 12 MiB at most; it goes over the chosen chunks once for each
+ * quarter of a million that it shows.
+ */
+void mf_heap_each_by_size(const struct mf_heap *heap,
+			  const struct mf_chunk_choice *choice, uint64_t limit,
+			  mf_chunk_visitor visit, void *data);
+
+/** How many chunks there are of one size. */
+struct mf_chunk_size {
+	uint64_t size;
+	struct mf_amount in_use, free; /* as in mf_size_class */
+};
+
+enum {
+	MF_SIZE_PARTS = 4,    /* sizes of one pattern, at most */
+	MF_SIZE_PATTERNS = 8, /* patterns that are known, at most */
+};
+
+/**
+ * What many chunks in use are by their sizes: sizes so peculiar, and as many of
+ * each as of the others, that they are the parts of one thing.
+ */
+struct mf_size_pattern {
+	const char *code;   /* "zlib-inflate": stable, for scripts */
+	const char *name;   /* "zlib inflate streams" */
+	const char *origin; /* whose sizes these are */
+	uint64_t count;	    /* things */
+	uint64_t bytes;	    /* of all their parts */
+	size_t part_count;
+	struct {
+		uint64_t size, count; /* of all chunks of that size */
+		unsigned each;	      /* chunks that one thing has */
+	} parts[MF_SIZE_PARTS];
+};
+
+/** What there is of the chosen chunks. */
+struct mf_chunk_census {
+	struct mf_amount kinds[MF_KINDS];
+	const struct mf_chunk_size *sizes; /* most bytes first */
+	size_t size_count;
+	struct mf_amount unlisted; /* of sizes beyond a quarter of a million */
+	const struct mf_size_class *classes; /* ascending */
+	size_t class_count;
+	struct mf_size_pattern
+		patterns[MF_SIZE_PATTERNS]; /* most bytes first */
+	size_t pattern_count;
+};
+
+struct mf_chunk_census *
+mf_chunk_census_create(const struct mf_heap *heap,
+		       const struct mf_chunk_choice *choice);
+void mf_chunk_census_destroy(struct mf_chunk_census *census);
+
 /** "in_use", "tcache", ...: a word, for data and for people. */
 const char *mf_heap_chunk_kind_name(enum mf_chunk_kind kind);
 
@@ -329,6 +408,35 @@ struct mf_heap_rows {
 
 /** CONTRACT.md, arenas: `allocators`. Nothing in text. */
 void mf_heap_write_data(const struct mf_heap *heap, struct mf_report *report);
+
+/** Room for what mf_size_pattern_describe writes. */
+enum {
+	MF_PATTERN_TEXT = MF_SIZE_PARTS * 64,
+};
+
+/** "4000 of 7168 B, 3999 of 32784 B"; returns TEXT. */
+char *mf_size_pattern_describe(const struct mf_size_pattern *pattern,
+			       char text[MF_PATTERN_TEXT]);
+
+/** What there is of chunks; ALL: each size and class, also in text. */
+void mf_chunk_census_write(const struct mf_chunk_census *census,
+			   struct mf_report *report, bool all);
+
+/** What the list of chunks is to be like. */
+struct mf_chunk_rows {
+	bool by_size;	/* largest first, not by address */
+	uint64_t limit; /* rows, in every format; 0: all */
+	uint64_t total; /* chunks that are chosen */
+	/* NULL, or what is in the chunk: a text, or NULL. */
+	const char *(*type)(const struct mf_chunk *chunk, void *data);
+	void *data; /* of type */
+};
+
+/** CONTRACT.md, chunks: `chunks`. */
+void mf_heap_write_chunks(const struct mf_heap *heap,
+			  const struct mf_chunk_choice *choice,
+			  const struct mf_chunk_rows *rows,
+			  struct mf_report *report);
 
 /** Text only: the same for people, worst arenas first. */
 void mf_heap_write_text(const struct mf_heap *heap, struct mf_report *report,

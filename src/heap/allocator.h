@@ -42,11 +42,6 @@ struct mf_allocator_instance {
 	void *state; /* of the ops alone */
 };
 
-/** Addresses, [start, end). */
-struct mf_chunk_range {
-	uint64_t start, end;
-};
-
 struct mf_allocator_ops {
 	const char *name;
 	struct mf_error *(*probe)(struct mf_heap_context *context);

@@ -184,12 +184,34 @@ struct visit {
 	size_t mmapped; /* of those, the next */
 };
 
+/* A chunk in use has its successor's prev_size too, one in a mapping of its own
+ * has no successor. */
+static uint64_t usable_size(const struct mf_glibc_chunk *chunk, bool mapped)
+{
+	switch (chunk->kind) {
+	case MF_KIND_IN_USE:
+	case MF_KIND_TCACHE:
+	case MF_KIND_FASTBIN:
+		return chunk->size -
+		       (mapped ? MF_GLIBC_CHUNK_HEADER : MF_GLIBC_SIZE_FIELD);
+	case MF_KIND_FREE:
+	case MF_KIND_UNSORTED:
+	case MF_KIND_TOP:
+	case MF_KIND_MMAPPED:
+		return chunk->size - MF_GLIBC_CHUNK_HEADER;
+	default:
+		return 0;
+	}
+}
+
 static bool show(const struct visit *visit, const struct mf_glibc_chunk *chunk,
 		 unsigned arena)
 {
 	const struct mf_chunk shown = {
 		.address = chunk->address,
 		.size = chunk->size,
+		.user = chunk->address + MF_GLIBC_CHUNK_HEADER,
+		.usable = usable_size(chunk, arena == MF_NO_ARENA),
 		.kind = chunk->kind,
 		.arena = arena,
 		.allocator = &visit->instance->info,

@@ -28,7 +28,7 @@ static void publish_tables(struct mf_glibc_tally *sum, struct mf_arena *info)
 	struct mf_pool *pool = sum->glibc->context->pool;
 	size_t classes = 0, bins = 0;
 
-	for (size_t i = 0; i < MF_GLIBC_SIZE_CLASSES; i++)
+	for (size_t i = 0; i < MF_SIZE_CLASSES; i++)
 		if (sum->classes[i].in_use.count || sum->classes[i].free.count)
 			sum->classes[classes++] = sum->classes[i];
 	for (size_t i = 0; i < MF_GLIBC_BINS_KEPT; i++)

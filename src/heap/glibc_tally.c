@@ -4,23 +4,7 @@
  */
 #include "heap/glibc_tally.h"
 
-enum {
-	CLASSES_PER_DOUBLING = 4,
-};
-
 /* ---- sizes and bins ------------------------------------------------------- */
-
-/* Four classes a doubling: 16 granules and up share their upper three bits. */
-static unsigned size_class(uint64_t size)
-{
-	uint64_t granules = size / MF_GRANULE;
-	unsigned high = 63 - (unsigned)__builtin_clzll(granules | 1);
-
-	if (granules < CLASSES_PER_DOUBLING * 2)
-		return (unsigned)granules;
-	return (high - 1) * CLASSES_PER_DOUBLING +
-	       (unsigned)(granules >> (high - 2) & 3);
-}
 
 static void add_amount(struct mf_amount *amount, uint64_t size)
 {
@@ -31,7 +15,8 @@ static void add_amount(struct mf_amount *amount, uint64_t size)
 static void add_to_class(struct mf_glibc_tally *tally, uint64_t size,
 			 bool in_use)
 {
-	struct mf_size_class *class = &tally->classes[size_class(size)];
+	struct mf_size_class *class =
+		&tally->classes[mf_size_class_index(size)];
 
 	if (!class->min || size < class->min)
 		class->min = size;

@@ -4,10 +4,10 @@
 #ifndef MF_HEAP_GLIBC_TALLY_H
 #define MF_HEAP_GLIBC_TALLY_H
 
+#include "heap/chunk_census.h"
 #include "heap/glibc_pinners.h"
 
 enum {
-	MF_GLIBC_SIZE_CLASSES = 256,
 	MF_GLIBC_BINS_KEPT = MF_GLIBC_FASTBINS + MF_GLIBC_BINS,
 };
 
@@ -23,7 +23,7 @@ struct mf_glibc_tally {
 	struct mf_glibc_pinner_search search;
 	const struct mf_top_pinner *top_pinners;
 	size_t top_pinner_count;
-	struct mf_size_class classes[MF_GLIBC_SIZE_CLASSES];
+	struct mf_size_class classes[MF_SIZE_CLASSES];
 	struct mf_bin bins[MF_GLIBC_BINS_KEPT];
 };
 

@@ -32,6 +32,12 @@ static void assert_chunk(const struct mf_chunk *chunk, uint64_t address,
 	assert_string_equal(mf_heap_chunk_kind_name(chunk->kind),
 			    mf_heap_chunk_kind_name(kind));
 	assert_string_equal(chunk->allocator->name, "glibc");
+	assert_int_equal(chunk->user, address + 0x10);
+	assert_int_equal(chunk->usable,
+			 kind == MF_KIND_IN_USE || kind == MF_KIND_TCACHE ||
+					 kind == MF_KIND_FASTBIN
+				 ? size - 8
+				 : size - 16);
 }
 
 static const struct {
