@@ -34,6 +34,14 @@ enum mf_color {
 	MF_COLOR_NEVER,
 };
 
+/** What was asked of the command chunks. */
+struct mf_chunks_settings {
+	unsigned kinds; /* 1 << MF_KIND_*, together; 0: any */
+	uint64_t min_size, max_size;
+	bool by_size, histogram;
+	const char *type; /* NULL: any */
+};
+
 /** What the command line asked for. */
 struct mf_settings {
 	const char *target;	      /* NULL: none given */
@@ -51,6 +59,7 @@ struct mf_settings {
 	enum mf_region_order order; /* of maps */
 	bool class_given;
 	enum mf_class class; /* the only one of maps */
+	struct mf_chunks_settings chunks;
 };
 
 /** What the shell may offer for the argument of an option. */
@@ -112,7 +121,7 @@ struct mf_run {
 /* ---- the tables ----------------------------------------------------------- */
 
 extern const struct mf_command mf_command_attach, mf_command_maps,
-	mf_command_arenas, mf_command_snapshot;
+	mf_command_arenas, mf_command_chunks, mf_command_snapshot;
 
 /** All commands, in the order of help. */
 const struct mf_command *const *mf_commands(size_t *count);

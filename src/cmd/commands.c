@@ -18,10 +18,8 @@ enum {
 };
 
 static const struct mf_command *const commands[] = {
-	&mf_command_attach,
-	&mf_command_maps,
-	&mf_command_arenas,
-	&mf_command_snapshot,
+	&mf_command_attach, &mf_command_maps,	  &mf_command_arenas,
+	&mf_command_chunks, &mf_command_snapshot,
 };
 
 const struct mf_command *const *mf_commands(size_t *count)
