@@ -297,7 +297,7 @@ const struct mf_command mf_command_chunks = {
 		"--top N holds for data, too: so many rows of the list.",
 	.options = options,
 	.option_count = MF_ARRAY_SIZE(options),
-	.arguments = "REGION...",
+	.arguments = "[REGION...]",
 	.takes_regions = true,
 	.check = check,
 	.needs = MF_CAN_MAPPINGS | MF_CAN_READ,
