@@ -27,6 +27,19 @@ void *mf_calloc(size_t count, size_t size)
 	return pointer;
 }
 
+void *mf_calloc_aligned(size_t alignment, size_t size)
+{
+	size_t rest = size % alignment;
+	void *pointer;
+
+	if (rest)
+		size += alignment - rest;
+	pointer = aligned_alloc(alignment, size);
+	if (!pointer)
+		out_of_memory();
+	return memset(pointer, 0, size);
+}
+
 void *mf_realloc(void *pointer, size_t count, size_t size)
 {
 	void *bigger = reallocarray(pointer, count ? count : 1, size);

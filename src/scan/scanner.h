@@ -14,7 +14,8 @@
  *  5. merge: one worker after another, on one thread; ends the worker.
  *  6. finish: the target still stands still; names, sorted rows, second looks.
  *  7. write: after the release.
- *  8. Add the table to the array in src/scan/scan.c.
+ *  8. Declare the table in src/scan/scanners.h, and add it to the array in
+ *     src/scan/scanners.c and to its length.
  *
  * What spans two windows: a piece that goes on in the next window has ends
  * unset, and its rest there has begins unset. A scanner that must join the two
@@ -76,5 +77,14 @@ struct mf_scanner_ops {
 		      struct mf_report *report);
 	void (*destroy)(void *scanner);
 };
+
+/* ---- what a write function may ask ---------------------------------------- */
+
+const struct mf_scan_options *mf_scan_get_options(const struct mf_scan *scan);
+
+/** The groups of what was read, and the bytes that were scanned of one. */
+const struct mf_scan_group *mf_scan_groups(const struct mf_scan *scan,
+					   size_t *count);
+uint64_t mf_scan_group_bytes(const struct mf_scan *scan, size_t group);
 
 #endif

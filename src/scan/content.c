@@ -1,0 +1,297 @@
+/*
+ * The scanner of content classes: blocks of 512 bytes, as far as they belong to
+ * pieces, are judged as a whole, and counted for their group.
+ */
+#include "scan/content.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "scan/scanners.h"
+
+enum {
+	WORD = 8,
+	SAMPLES = 4, /* pointers of a block that are followed */
+};
+
+struct worker {
+	const struct mf_content_scanner *scanner;
+	struct mf_content_tally *tallies; /* of each group */
+	/* the block that is being put together of pieces */
+	const struct mf_scan_window *window;
+	uint32_t block; /* its offset in the window */
+	uint32_t group, bytes;
+	uint64_t used; /* its words that belong to pieces */
+};
+
+/* ---- names of what pointers lead into ------------------------------------------ */
+
+/* Heaps of one arena have one name; so have all mmapped chunks, all stacks. */
+static char *name_of(const struct mf_region *region)
+{
+	const char *label = region->label, *end;
+
+	switch (region->class) {
+	case MF_CLASS_HEAP:
+		return mf_strdup("the heap");
+	case MF_CLASS_ARENA:
+		end = strstr(label, " heap ");
+		return mf_strndup(label,
+				  end ? (size_t)(end - label) : strlen(label));
+	case MF_CLASS_MMAP_CHUNK:
+		return mf_strdup("mmapped chunks");
+	case MF_CLASS_STACK:
+	case MF_CLASS_THREAD_STACK:
+		return mf_strdup("stacks");
+	case MF_CLASS_TEXT:
+		return mf_asprintf("code of %s", region->owner);
+	case MF_CLASS_RODATA:
+	case MF_CLASS_DATA:
+	case MF_CLASS_BSS:
+		return mf_asprintf("data of %s", region->owner);
+	case MF_CLASS_ANON:
+		return mf_strdup("memory that nobody claims");
+	default:
+		return mf_strdup(mf_class_name(region->class));
+	}
+}
+
+/* Index + 1 of NAME, which is new or the same as one of the last few: regions
+ * of one thing lie together. */
+static uint32_t intern(struct mf_content_scanner *scanner, const char *name)
+{
+	for (size_t i = scanner->names.count; i; i--)
+		if (strcmp(scanner->names.items[i - 1], name) == 0)
+			return (uint32_t)i;
+	mf_vec_push(&scanner->names, mf_pool_strdup(&scanner->pool, name));
+	return (uint32_t)scanner->names.count;
+}
+
+static void name_regions(struct mf_content_scanner *scanner)
+{
+	size_t count = scanner->index.region_count;
+
+	scanner->name_of = mf_new_array(count, uint32_t);
+	for (size_t i = 0; i < count; i++) {
+		mf_auto_free char *name = name_of(&scanner->index.regions[i]);
+
+		scanner->name_of[i] = intern(scanner, name);
+	}
+}
+
+/* ---- life --------------------------------------------------------------------- */
+
+static void destroy(void *data)
+{
+	struct mf_content_scanner *scanner = data;
+
+	mf_pointer_index_deinit(&scanner->index);
+	mf_vec_deinit(&scanner->names);
+	mf_pool_deinit(&scanner->pool);
+	free(scanner->name_of);
+	free(scanner->tallies);
+	free(scanner);
+}
+
+static struct mf_error *create(const struct mf_scan_context *context,
+			       void **ret)
+{
+	struct mf_content_scanner *scanner = mf_new(struct mf_content_scanner);
+
+	(void)context;
+	scanner->look = mf_content_best_look();
+	*ret = scanner;
+	return NULL;
+}
+
+static struct mf_error *begin(const struct mf_scan_context *context, void *data)
+{
+	struct mf_content_scanner *scanner = data;
+
+	scanner->group_count = context->input->group_count;
+	scanner->tallies =
+		mf_new_array(scanner->group_count, struct mf_content_tally);
+	mf_pointer_index_init(&scanner->index, context->input->space);
+	mf_content_clusters_init(&scanner->clusters, &scanner->index);
+	name_regions(scanner);
+	return NULL;
+}
+
+/* Regions may be gone when rows are written. */
+static struct mf_error *finish(const struct mf_scan_context *context,
+			       void *data)
+{
+	struct mf_content_scanner *scanner = data;
+
+	(void)context;
+	mf_pointer_index_deinit(&scanner->index);
+	return NULL;
+}
+
+static void *worker_create(void *data)
+{
+	struct mf_content_scanner *scanner = data;
+	struct worker *worker = mf_new(struct worker);
+
+	worker->scanner = scanner;
+	worker->tallies =
+		mf_new_array(scanner->group_count, struct mf_content_tally);
+	return worker;
+}
+
+/* ---- where pointers lead -------------------------------------------------------- */
+
+/* A sketch of the heaviest: what finds no place takes weight from the least. */
+static void add_target(struct mf_content_tally *tally, uint32_t name,
+		       uint64_t weight)
+{
+	struct mf_content_target *least = &tally->targets[0];
+
+	for (size_t i = 0; i < MF_CONTENT_TARGETS; i++) {
+		struct mf_content_target *target = &tally->targets[i];
+
+		if (target->name == name) {
+			target->weight += weight;
+			return;
+		}
+		if (target->weight < least->weight)
+			least = target;
+	}
+	if (least->weight >= weight)
+		least->weight -= weight;
+	else
+		*least = (struct mf_content_target){ name,
+						     weight - least->weight };
+}
+
+static void follow(const struct worker *worker, const uint8_t *block,
+		   uint64_t pointers)
+{
+	const struct mf_content_scanner *scanner = worker->scanner;
+
+	for (unsigned i = 0; i < SAMPLES && pointers; i++) {
+		uint64_t word = mf_load(uint64_t, block + WORD * __builtin_ctzll(
+								pointers));
+		uint32_t region = mf_pointer_region(&scanner->index, word);
+
+		pointers &= pointers - 1;
+		if (region != MF_NO_REGION)
+			add_target(&worker->tallies[worker->group],
+				   scanner->name_of[region],
+				   worker->bytes / SAMPLES);
+	}
+}
+
+/* ---- blocks ----------------------------------------------------------------------- */
+
+static void count_words(struct mf_content_tally *tally,
+			const struct mf_content_masks *masks, uint64_t used)
+{
+	const uint64_t looks[MF_CONTENT_COMPRESSED] = {
+		[MF_CONTENT_ZERO] = masks->zero,
+		[MF_CONTENT_TEXT] = masks->text,
+		[MF_CONTENT_POINTERS] = masks->pointer,
+		[MF_CONTENT_INTEGERS] = masks->integer,
+		[MF_CONTENT_FLOATS] = masks->real,
+	};
+
+	for (size_t i = 0; i < MF_CONTENT_COMPRESSED; i++)
+		tally->mixed[i] +=
+			(uint64_t)__builtin_popcountll(looks[i] & used);
+}
+
+static void judge(struct worker *worker)
+{
+	const struct mf_scan_window *window = worker->window;
+	struct mf_content_tally *tally = &worker->tallies[worker->group];
+	const uint8_t *block = window->bytes + worker->block;
+	uint32_t left = window->size - worker->block;
+	uint8_t padded[MF_CONTENT_BLOCK] = { 0 };
+	struct mf_content_masks masks;
+	enum mf_content class;
+
+	if (!worker->bytes)
+		return;
+	if (left < MF_CONTENT_BLOCK)
+		block = memcpy(padded, block, left);
+	worker->scanner->look(block, &worker->scanner->clusters, &masks);
+	class = mf_content_judge(block, &masks, worker->used);
+	tally->bytes[class] += worker->bytes;
+	if (class == MF_CONTENT_POINTERS)
+		follow(worker, block, masks.pointer & worker->used);
+	else if (class == MF_CONTENT_MIXED)
+		count_words(tally, &masks, worker->used);
+	worker->bytes = 0;
+	worker->used = 0;
+}
+
+/* The words that lie wholly in [FROM, TO) of a block. */
+static uint64_t words_of(uint32_t from, uint32_t to)
+{
+	uint32_t first = (from + WORD - 1) / WORD, last = to / WORD;
+
+	if (first >= last)
+		return 0;
+	return UINT64_MAX >> (MF_CONTENT_WORDS - (last - first)) << first;
+}
+
+static void add_piece(struct worker *worker, const struct mf_scan_piece *piece)
+{
+	for (uint32_t from = piece->start, to; from < piece->end; from = to) {
+		uint32_t block = from & ~(uint32_t)(MF_CONTENT_BLOCK - 1);
+
+		to = MF_MIN(piece->end, block + MF_CONTENT_BLOCK);
+		if (block != worker->block || piece->group != worker->group)
+			judge(worker);
+		worker->block = block;
+		worker->group = piece->group;
+		worker->used |= words_of(from - block, to - block);
+		worker->bytes += to - from;
+	}
+}
+
+static void window(void *data, const struct mf_scan_window *window)
+{
+	struct worker *worker = data;
+
+	worker->window = window;
+	for (uint32_t i = 0; i < window->piece_count; i++)
+		add_piece(worker, &window->pieces[i]);
+	judge(worker);
+}
+
+/* ---- merging ------------------------------------------------------------------------ */
+
+static void merge(void *data, void *hand)
+{
+	struct mf_content_scanner *scanner = data;
+	struct worker *worker = hand;
+
+	for (size_t g = 0; g < scanner->group_count; g++) {
+		struct mf_content_tally *sum = &scanner->tallies[g];
+		const struct mf_content_tally *part = &worker->tallies[g];
+
+		for (size_t i = 0; i < MF_CONTENTS; i++)
+			sum->bytes[i] += part->bytes[i];
+		for (size_t i = 0; i < MF_CONTENT_COMPRESSED; i++)
+			sum->mixed[i] += part->mixed[i];
+		for (size_t i = 0; i < MF_CONTENT_TARGETS; i++)
+			if (part->targets[i].name)
+				add_target(sum, part->targets[i].name,
+					   part->targets[i].weight);
+	}
+	free(worker->tallies);
+	free(worker);
+}
+
+const struct mf_scanner_ops mf_scan_content_ops = {
+	.scans_for = MF_SCAN_CONTENT,
+	.create = create,
+	.begin = begin,
+	.worker_create = worker_create,
+	.window = window,
+	.merge = merge,
+	.finish = finish,
+	.write = mf_content_write,
+	.destroy = destroy,
+};

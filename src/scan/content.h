@@ -1,0 +1,102 @@
+/*
+ * Content classes: what a block of memory looks like, told by its words.
+ */
+#ifndef MF_SCAN_CONTENT_H
+#define MF_SCAN_CONTENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/pool.h"
+#include "base/vec.h"
+#include "scan/pointers.h"
+#include "scan/scanner.h"
+
+enum mf_content {
+	MF_CONTENT_ZERO,
+	MF_CONTENT_TEXT,
+	MF_CONTENT_POINTERS,
+	MF_CONTENT_INTEGERS,
+	MF_CONTENT_FLOATS,
+	MF_CONTENT_COMPRESSED, /* or encrypted: no byte is likelier */
+	MF_CONTENT_MIXED,
+	MF_CONTENTS,
+};
+
+enum {
+	MF_CONTENT_WORDS = 64, /* of a block */
+	MF_CONTENT_BLOCK = 512,
+};
+
+/** What each word of a block looks like; every word is in one mask at most. */
+struct mf_content_masks {
+	uint64_t zero, text, pointer, integer, real;
+};
+
+/** Where addresses lie, for mf_content_look. */
+struct mf_content_clusters {
+	/* (int64_t)(word - start) < below: it may be an address */
+	uint64_t start[MF_POINTER_CLUSTERS];
+	int64_t below[MF_POINTER_CLUSTERS];
+	unsigned count;
+};
+
+void mf_content_clusters_init(struct mf_content_clusters *clusters,
+			      const struct mf_pointer_index *index);
+
+/** Looks at the words of one block, which may stand at any address. */
+typedef void mf_content_look(const uint8_t *block,
+			     const struct mf_content_clusters *clusters,
+			     struct mf_content_masks *ret);
+
+/** For any processor; and the best one for this. */
+mf_content_look mf_content_look_portable;
+mf_content_look *mf_content_best_look(void);
+/** NULL: this processor has nothing better. */
+mf_content_look *mf_content_arch_look(void);
+
+/**
+ * The class of those words of BLOCK that are in USED (a bit each, the first
+ * the lowest).
+ */
+enum mf_content mf_content_judge(const uint8_t *block,
+				 const struct mf_content_masks *masks,
+				 uint64_t used);
+
+enum {
+	MF_CONTENT_TARGETS = 4, /* that a group's pointers are told by */
+};
+
+/** Bytes of pointers into what has that name, about: the most frequent ones. */
+struct mf_content_target {
+	uint32_t name; /* index + 1; 0: none */
+	uint64_t weight;
+};
+
+/** What one group is made of. */
+struct mf_content_tally {
+	uint64_t bytes[MF_CONTENTS];
+	/* words of mixed blocks that look like the first five classes */
+	uint64_t mixed[MF_CONTENT_COMPRESSED];
+	struct mf_content_target targets[MF_CONTENT_TARGETS];
+};
+
+struct mf_content_scanner {
+	struct mf_pointer_index index;
+	struct mf_content_clusters clusters;
+	mf_content_look *look;
+	struct mf_pool pool;
+	MF_VEC(const char *) names; /* of what pointers lead into */
+	uint32_t *name_of;	    /* of each region: index + 1 */
+	struct mf_content_tally *tallies;
+	size_t group_count;
+};
+
+/** One line for people: "71% text, 18% pointers into arena 3"; free() it. */
+char *mf_content_describe(const struct mf_content_scanner *scanner,
+			  const struct mf_content_tally *tally);
+
+void mf_content_write(const void *scanner, const struct mf_scan *scan,
+		      struct mf_report *report);
+
+#endif

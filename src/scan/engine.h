@@ -1,0 +1,87 @@
+/*
+ * What the parts of the engine share: the plan says what is read and to whom it
+ * belongs, the pump carries it from the reader to the threads that scan.
+ */
+#ifndef MF_SCAN_ENGINE_H
+#define MF_SCAN_ENGINE_H
+
+#include "base/vec.h"
+#include "scan/scanner.h"
+
+/** Bytes of one region that are asked for: [start, end). */
+struct mf_scan_stretch {
+	uint64_t start, end;
+	uint32_t group;
+	bool chunked; /* only what belongs to chunks counts */
+};
+
+/** Pages that are present, side by side: a window without its pieces. */
+struct mf_scan_slice {
+	uint64_t address;
+	uint32_t offset, size; /* in the batch's bytes */
+	size_t stretch;	       /* the first that reaches into it */
+};
+
+/** What is read in one go and scanned by one thread. */
+struct mf_scan_batch {
+	uint8_t *bytes; /* 64-aligned */
+	uint32_t used;
+	MF_VEC(struct mf_scan_slice) slices;
+};
+
+/** Bytes that were asked for and not had. */
+struct mf_scan_missed {
+	uint64_t swapped, unreadable;
+};
+
+struct mf_scan_plan {
+	const struct mf_scan_input *input;
+	bool free_too;
+	uint32_t page_size;
+	MF_VEC(struct mf_scan_stretch) stretches; /* ascending */
+	uint8_t *flags;				  /* of one batch's pages */
+	size_t next;				  /* stretch to be read */
+	uint64_t at;	 /* where in it, or before it */
+	bool was_absent; /* nothing was where was last read */
+	struct mf_scan_missed missed;
+};
+
+void mf_scan_plan_init(struct mf_scan_plan *plan,
+		       const struct mf_scan_input *input, bool free_too);
+void mf_scan_plan_deinit(struct mf_scan_plan *plan);
+
+void mf_scan_batch_init(struct mf_scan_batch *batch);
+void mf_scan_batch_deinit(struct mf_scan_batch *batch);
+
+/**
+ * Fills BATCH with what comes next, by the thread that owns the target; *more
+ * is false when there was nothing left to read.
+ */
+struct mf_error *mf_scan_plan_fill(struct mf_scan_plan *plan,
+				   struct mf_scan_batch *batch, bool *more)
+	MF_MUST_CHECK;
+
+struct mf_scan_pieces {
+	MF_VEC(struct mf_scan_piece) list;
+};
+
+/** The pieces of SLICE; only reads the plan, so any thread may. */
+void mf_scan_plan_cut(const struct mf_scan_plan *plan,
+		      const struct mf_scan_slice *slice,
+		      struct mf_scan_pieces *pieces);
+
+enum {
+	MF_SCAN_THREADS_MAX = 8,
+};
+
+/** Scans a batch; CREW is the thread's own. */
+typedef void (*mf_scan_work)(void *crew, const struct mf_scan_batch *batch);
+
+/**
+ * Reads all that PLAN holds and has each batch scanned once, by one of COUNT
+ * threads, of which the caller is the first; thread i works with crews[i].
+ */
+struct mf_error *mf_scan_pump(struct mf_scan_plan *plan, mf_scan_work work,
+			      void *const *crews, unsigned count) MF_MUST_CHECK;
+
+#endif

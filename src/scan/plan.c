@@ -1,0 +1,435 @@
+/*
+ * What is scanned: ranges are cut where regions end, read as far as their pages
+ * are present, and divided into pieces, each of one chunk; or of a whole region
+ * where nobody knows of chunks.
+ */
+#include <stdlib.h>
+
+#include "scan/engine.h"
+
+enum {
+	SPANS = 256, /* of a batch, about: each has its own slack */
+	CAPACITY = MF_SCAN_WINDOW + SPANS * MF_SCAN_SLACK,
+	HEADER = 16, /* of glibc's chunks: sizes of two of them */
+	BORROWED = 8, /* a chunk in use has the next one's first word, too */
+	SKIP_STEP = 1 << 20,
+};
+
+/* ---- stretches ----------------------------------------------------------- */
+
+static bool see_any(const struct mf_chunk *chunk, void *data)
+{
+	(void)chunk;
+	*(bool *)data = true;
+	return false;
+}
+
+static bool has_chunks(const struct mf_heap *heap, uint64_t start, uint64_t end)
+{
+	bool any = false;
+
+	if (heap)
+		mf_heap_each_chunk(heap, start, end, see_any, &any);
+	return any;
+}
+
+/* Others than memory: to read these has effects, or cannot be done. */
+static bool is_readable(const struct mf_region *region)
+{
+	return region->class != MF_CLASS_DEVICE &&
+	       region->class != MF_CLASS_VVAR &&
+	       region->class != MF_CLASS_VSYSCALL;
+}
+
+static void add_stretch(struct mf_scan_plan *plan, uint64_t start, uint64_t end,
+			uint32_t group)
+{
+	mf_vec_push(&plan->stretches,
+		    (struct mf_scan_stretch){
+			    .start = start,
+			    .end = end,
+			    .group = group,
+			    .chunked = has_chunks(plan->input->heap, start,
+						  end),
+		    });
+}
+
+/* Index of the first region that ends behind ADDRESS. */
+static size_t region_after(const struct mf_region *regions, size_t count,
+			   uint64_t address)
+{
+	size_t low = 0;
+
+	while (low < count) {
+		size_t middle = low + (count - low) / 2;
+
+		if (regions[middle].end <= address)
+			low = middle + 1;
+		else
+			count = middle;
+	}
+	return low;
+}
+
+static void add_range(struct mf_scan_plan *plan,
+		      const struct mf_scan_range *range)
+{
+	size_t count;
+	const struct mf_region *regions =
+		mf_space_regions(plan->input->space, &count);
+
+	for (size_t i = region_after(regions, count, range->start);
+	     i < count && regions[i].start < range->end; i++)
+		if (is_readable(&regions[i]))
+			add_stretch(plan,
+				    MF_MAX(range->start, regions[i].start),
+				    MF_MIN(range->end, regions[i].end),
+				    range->group);
+}
+
+void mf_scan_plan_init(struct mf_scan_plan *plan,
+		       const struct mf_scan_input *input, bool free_too)
+{
+	*plan = (struct mf_scan_plan){
+		.input = input,
+		.free_too = free_too,
+		.page_size = mf_target_info(input->target)->page_size,
+	};
+	plan->flags = mf_calloc(MF_SCAN_WINDOW / plan->page_size, 1);
+	for (size_t i = 0; i < input->range_count; i++)
+		add_range(plan, &input->ranges[i]);
+}
+
+void mf_scan_plan_deinit(struct mf_scan_plan *plan)
+{
+	mf_vec_deinit(&plan->stretches);
+	free(plan->flags);
+	plan->flags = NULL;
+}
+
+/* ---- batches ------------------------------------------------------------- */
+
+void mf_scan_batch_init(struct mf_scan_batch *batch)
+{
+	*batch = (struct mf_scan_batch){ 0 };
+	batch->bytes = mf_calloc_aligned(MF_SCAN_SLACK, CAPACITY);
+}
+
+void mf_scan_batch_deinit(struct mf_scan_batch *batch)
+{
+	free(batch->bytes);
+	batch->bytes = NULL;
+	mf_vec_deinit(&batch->slices);
+}
+
+/* A span of whole pages that is read at once, and what it holds. */
+struct span {
+	uint64_t start, end;
+	size_t stretch; /* the first in it */
+};
+
+static uint64_t page_of(const struct mf_scan_plan *plan, uint64_t address)
+{
+	return address & ~((uint64_t)plan->page_size - 1);
+}
+
+/* No range reaches into the last page there is. */
+static uint64_t page_end_of(const struct mf_scan_plan *plan, uint64_t address)
+{
+	return page_of(plan, address + plan->page_size - 1);
+}
+
+/* As many stretches as lie side by side, in at most ROOM bytes. */
+static bool next_span(struct mf_scan_plan *plan, uint64_t room,
+		      struct span *ret)
+{
+	const struct mf_scan_stretch *stretch;
+	size_t i = plan->next;
+
+	if (i == plan->stretches.count)
+		return false;
+	stretch = &plan->stretches.items[i];
+	ret->stretch = i;
+	ret->start = page_of(plan, MF_MAX(stretch->start, plan->at));
+	ret->end = ret->start;
+	for (; i < plan->stretches.count; i++, stretch++) {
+		uint64_t start = page_of(plan, stretch->start);
+		uint64_t end = page_end_of(plan, stretch->end);
+
+		if (start > ret->end && i != ret->stretch)
+			break;
+		ret->end = MF_MAX(ret->end, end);
+		if (ret->end - ret->start > room) {
+			ret->end = ret->start + room;
+			break;
+		}
+	}
+	plan->next = i;
+	plan->at = ret->end;
+	return true;
+}
+
+static bool is_there(uint8_t flags)
+{
+	return flags & MF_PAGE_PRESENT &&
+	       !(flags & (MF_PAGE_ZERO | MF_PAGE_UNREADABLE));
+}
+
+static void count_missed(struct mf_scan_plan *plan, size_t pages)
+{
+	for (size_t i = 0; i < pages; i++) {
+		uint8_t flags = plan->flags[i];
+
+		if (is_there(flags))
+			continue;
+		if (flags & MF_PAGE_UNREADABLE)
+			plan->missed.unreadable += plan->page_size;
+		else if (flags & MF_PAGE_SWAPPED)
+			plan->missed.swapped += plan->page_size;
+	}
+}
+
+/* The runs of present pages in what was read to batch->used. */
+static void add_slices(const struct mf_scan_plan *plan,
+		       struct mf_scan_batch *batch, const struct span *span)
+{
+	size_t count = (span->end - span->start) / plan->page_size, last;
+	size_t stretch = span->stretch;
+
+	for (size_t first = 0; first < count; first = last) {
+		bool there = is_there(plan->flags[first]);
+		uint64_t address = span->start + first * plan->page_size;
+		uint32_t offset = batch->used + first * plan->page_size;
+
+		for (last = first + 1; last < count; last++)
+			if (is_there(plan->flags[last]) != there)
+				break;
+		if (!there) {
+			/* also where a file's bytes were filled in */
+			memset(batch->bytes + offset, 0, MF_SCAN_SLACK);
+			continue;
+		}
+		while (plan->stretches.items[stretch].end <= address)
+			stretch++;
+		mf_vec_push(&batch->slices,
+			    (struct mf_scan_slice){
+				    .address = address,
+				    .offset = offset,
+				    .size = (last - first) * plan->page_size,
+				    .stretch = stretch,
+			    });
+	}
+}
+
+static struct mf_error *read_span(struct mf_scan_plan *plan,
+				  struct mf_scan_batch *batch,
+				  const struct span *span)
+{
+	uint32_t size = (uint32_t)(span->end - span->start);
+	size_t pages = size / plan->page_size, slices = batch->slices.count;
+
+	MF_TRY(mf_target_read_pages(plan->input->target, span->start, pages,
+				    batch->bytes + batch->used, plan->flags));
+	memset(batch->bytes + batch->used + size, 0, MF_SCAN_SLACK);
+	count_missed(plan, pages);
+	add_slices(plan, batch, span);
+	plan->was_absent = batch->slices.count == slices;
+	if (!plan->was_absent)
+		batch->used += size + MF_SCAN_SLACK;
+	return NULL;
+}
+
+static bool is_absent(struct mf_target *target, uint64_t start, uint64_t end)
+{
+	struct mf_page_counts counts;
+	mf_auto_error struct mf_error *error =
+		mf_target_count_pages(target, start, end, &counts);
+
+	return !error && !counts.present && !counts.swapped;
+}
+
+/*
+ * Reservations have terabytes: where nothing was, steps double as long as
+ * nothing is.
+ */
+static void skip_absent(struct mf_scan_plan *plan)
+{
+	const struct mf_scan_stretch *stretch;
+	uint64_t at, end, step = SKIP_STEP;
+
+	if (!plan->was_absent || plan->next == plan->stretches.count)
+		return;
+	plan->was_absent = false;
+	stretch = &plan->stretches.items[plan->next];
+	at = page_of(plan, MF_MAX(plan->at, stretch->start));
+	end = page_end_of(plan, stretch->end);
+	while (at < end) {
+		uint64_t part = MF_MIN(end - at, step);
+
+		if (is_absent(plan->input->target, at, at + part)) {
+			at += part;
+			step *= 2;
+		} else if (step == SKIP_STEP) {
+			break;
+		} else {
+			step /= 2;
+		}
+	}
+	plan->at = at;
+	if (at >= end)
+		plan->next++;
+}
+
+struct mf_error *mf_scan_plan_fill(struct mf_scan_plan *plan,
+				   struct mf_scan_batch *batch, bool *more)
+{
+	struct span span;
+
+	batch->used = 0;
+	batch->slices.count = 0;
+	for (;;) {
+		uint64_t room = CAPACITY - MF_SCAN_SLACK - batch->used;
+
+		room = page_of(plan, MF_MIN(room, (uint64_t)MF_SCAN_WINDOW));
+		skip_absent(plan);
+		if (!room || !next_span(plan, room, &span))
+			break;
+		MF_TRY(read_span(plan, batch, &span));
+	}
+	*more = batch->slices.count != 0;
+	return NULL;
+}
+
+/* ---- pieces -------------------------------------------------------------- */
+
+struct cut {
+	const struct mf_scan_plan *plan;
+	const struct mf_scan_slice *slice;
+	struct mf_scan_pieces *pieces;
+	uint32_t group;
+	uint64_t start, end; /* of the slice's part in one stretch */
+	const struct mf_allocator *headed; /* whose chunks have headers */
+};
+
+static uint64_t add_saturated(uint64_t left, uint64_t right)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(left, right, &sum) ? UINT64_MAX : sum;
+}
+
+static bool is_wanted(const struct cut *cut, enum mf_chunk_kind kind)
+{
+	switch (kind) {
+	case MF_KIND_IN_USE:
+	case MF_KIND_MMAPPED:
+	case MF_KIND_UNREAD: /* nobody knows that it is free */
+		return true;
+	case MF_KIND_OVERHEAD:
+		return false;
+	default:
+		return cut->plan->free_too;
+	}
+}
+
+/* What its user may write to: [*START, *END). */
+static void find_user_bytes(struct cut *cut, const struct mf_chunk *chunk,
+			    uint64_t *start, uint64_t *end)
+{
+	bool borrows = chunk->kind == MF_KIND_IN_USE ||
+		       chunk->kind == MF_KIND_TCACHE ||
+		       chunk->kind == MF_KIND_FASTBIN;
+
+	*start = chunk->address;
+	*end = add_saturated(chunk->address, chunk->size);
+	if (cut->headed != chunk->allocator &&
+	    strcmp(chunk->allocator->name, "glibc") == 0)
+		cut->headed = chunk->allocator;
+	if (cut->headed != chunk->allocator || chunk->kind == MF_KIND_UNREAD)
+		return;
+	*start = add_saturated(*start, HEADER);
+	if (borrows)
+		*end = add_saturated(*end, BORROWED);
+}
+
+/* Pieces never overlap, whatever a damaged heap says of its chunks. */
+static uint64_t end_of_last(const struct cut *cut)
+{
+	const struct mf_scan_pieces *pieces = cut->pieces;
+
+	if (!pieces->list.count)
+		return cut->slice->address;
+	return cut->slice->address +
+	       pieces->list.items[pieces->list.count - 1].end;
+}
+
+static void add_piece(struct cut *cut, uint64_t start, uint64_t end,
+		      const struct mf_scan_piece *like)
+{
+	struct mf_scan_piece piece = *like;
+	uint64_t from = MF_MAX(MF_MAX(start, cut->start), end_of_last(cut));
+	uint64_t to = MF_MIN(end, cut->end);
+
+	if (from >= to)
+		return;
+	piece.start = (uint32_t)(from - cut->slice->address);
+	piece.end = (uint32_t)(to - cut->slice->address);
+	piece.group = cut->group;
+	piece.begins = from == start;
+	piece.ends = to == end;
+	mf_vec_push(&cut->pieces->list, piece);
+}
+
+static bool add_chunk(const struct mf_chunk *chunk, void *data)
+{
+	struct cut *cut = data;
+	uint64_t start, end;
+
+	if (!is_wanted(cut, chunk->kind))
+		return true;
+	find_user_bytes(cut, chunk, &start, &end);
+	add_piece(cut, start, end,
+		  &(struct mf_scan_piece){
+			  .kind = (uint8_t)chunk->kind,
+			  .chunk = chunk->address,
+			  .size = chunk->size,
+		  });
+	return true;
+}
+
+/* A chunk's last word may lie in the next chunk's header; so it is asked for
+ * chunks that end a word before the part. */
+static void cut_stretch(struct cut *cut, const struct mf_scan_stretch *stretch)
+{
+	uint64_t before = MF_MIN(cut->start, (uint64_t)BORROWED);
+
+	if (stretch->chunked)
+		mf_heap_each_chunk(cut->plan->input->heap, cut->start - before,
+				   cut->end, add_chunk, cut);
+	else
+		add_piece(cut, stretch->start, stretch->end,
+			  &(struct mf_scan_piece){
+				  .kind = MF_KINDS,
+				  .size = stretch->end - stretch->start,
+			  });
+}
+
+void mf_scan_plan_cut(const struct mf_scan_plan *plan,
+		      const struct mf_scan_slice *slice,
+		      struct mf_scan_pieces *pieces)
+{
+	struct cut cut = { .plan = plan, .slice = slice, .pieces = pieces };
+
+	pieces->list.count = 0;
+	for (size_t i = slice->stretch; i < plan->stretches.count; i++) {
+		const struct mf_scan_stretch *stretch =
+			&plan->stretches.items[i];
+
+		if (stretch->start >= slice->address + slice->size)
+			break;
+		cut.group = stretch->group;
+		cut.start = MF_MAX(stretch->start, slice->address);
+		cut.end = MF_MIN(stretch->end, slice->address + slice->size);
+		cut_stretch(&cut, stretch);
+	}
+}

@@ -1,0 +1,43 @@
+/*
+ * What a scan saw, in the order of CONTRACT's keys: each scanner writes its
+ * own, then how much was looked at.
+ */
+#include "memforensics/report.h"
+
+#include "base/units.h"
+#include "scan/state.h"
+
+enum {
+	NS_PER_MS = 1000000,
+};
+
+static void write_bytes(const struct mf_scan *scan, struct mf_report *report)
+{
+	const struct mf_field fields[] = {
+		{ "scanned_bytes", NULL, mf_size(scan->bytes),
+		  MF_SHOW_DATA_ONLY },
+		{ "swapped_bytes", NULL, mf_size(scan->missed.swapped),
+		  MF_SHOW_DATA_ONLY },
+		{ "unread_bytes", NULL, mf_size(scan->missed.unreadable),
+		  MF_SHOW_DATA_ONLY },
+		{ "scan_ms", NULL, mf_ms((double)scan->took_ns / NS_PER_MS),
+		  MF_SHOW_DATA_ONLY },
+	};
+	char size[MF_UNIT_TEXT], time[MF_UNIT_TEXT];
+
+	mf_report_fields(report, NULL, NULL, fields, MF_ARRAY_SIZE(fields));
+	mf_report_line(report, "%s", "");
+	mf_report_line(report, "scanned: %s%s in %s",
+		       mf_report_size(report, size, scan->bytes),
+		       scan->options.free_too ? "" : " in use",
+		       mf_format_time(time,
+				      (double)scan->took_ns / NS_PER_MS));
+}
+
+void mf_scan_write(const struct mf_scan *scan, struct mf_report *report)
+{
+	for (size_t i = 0; i < MF_SCANNERS; i++)
+		if (scan->own[i])
+			mf_scanners[i]->write(scan->own[i], scan, report);
+	write_bytes(scan, report);
+}

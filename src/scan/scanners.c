@@ -1,0 +1,10 @@
+/*
+ * The one list of scanners.
+ */
+#include "scan/scanners.h"
+
+/* In the order of CONTRACT's keys: strings, objects, tasks, signatures,
+ * content, matches. */
+const struct mf_scanner_ops *const mf_scanners[MF_SCANNERS] = {
+	&mf_scan_content_ops,
+};

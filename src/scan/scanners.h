@@ -1,0 +1,17 @@
+/*
+ * The scanners there are, each by its table, in the order of their rows.
+ */
+#ifndef MF_SCAN_SCANNERS_H
+#define MF_SCAN_SCANNERS_H
+
+#include "scan/scanner.h"
+
+extern const struct mf_scanner_ops mf_scan_content_ops;
+
+enum {
+	MF_SCANNERS = 1,
+};
+
+extern const struct mf_scanner_ops *const mf_scanners[MF_SCANNERS];
+
+#endif
