@@ -58,6 +58,7 @@ enum mf_scan_for {
 	MF_SCAN_TASKS = 1 << 3,	     /* Tokio's */
 	MF_SCAN_SIGNATURES = 1 << 4, /* file formats, protocols, keys */
 	MF_SCAN_MATCHES = 1 << 5,    /* of patterns that were given */
+	MF_SCAN_ALL = (1 << 6) - 1,
 };
 
 /** [start, end), whole pages or not; ranges of one group are told of as one. */

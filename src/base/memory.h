@@ -16,8 +16,7 @@ void *mf_calloc(size_t count, size_t size)
 
 /** SIZE zeroed bytes at a multiple of ALIGNMENT, a power of two; free() it. */
 void *mf_calloc_aligned(size_t alignment, size_t size)
-	__attribute__((malloc, alloc_align(1), alloc_size(2),
-		       returns_nonnull));
+	__attribute__((malloc, alloc_align(1), alloc_size(2), returns_nonnull));
 
 /** Resizes POINTER to COUNT items of SIZE bytes; new bytes are not zeroed. */
 void *mf_realloc(void *pointer, size_t count, size_t size)

@@ -53,9 +53,10 @@ struct mf_settings {
 	const char *output; /* NULL: standard output */
 	bool force;
 	bool quiet, verbose, help, version, batch;
-	const char *generate;	    /* NULL, or what to make for the build */
-	bool to_stdout;		    /* -o - */
-	bool full, compress;	    /* of snapshot */
+	const char *generate; /* NULL, or what to make for the build */
+	bool to_stdout;	      /* -o - */
+	bool full, compress;  /* of snapshot */
+	struct mf_scan_options scan;
 	enum mf_region_order order; /* of maps */
 	bool class_given;
 	enum mf_class class; /* the only one of maps */
@@ -121,7 +122,8 @@ struct mf_run {
 /* ---- the tables ----------------------------------------------------------- */
 
 extern const struct mf_command mf_command_attach, mf_command_maps,
-	mf_command_arenas, mf_command_chunks, mf_command_snapshot;
+	mf_command_arenas, mf_command_chunks, mf_command_scan,
+	mf_command_snapshot;
 
 /** All commands, in the order of help. */
 const struct mf_command *const *mf_commands(size_t *count);

@@ -17,10 +17,16 @@ enum {
 	DEFAULT_MAX_PAUSE_NS = 50000000,
 };
 
+/* clang-format off */
 static const struct mf_command *const commands[] = {
-	&mf_command_attach, &mf_command_maps,	  &mf_command_arenas,
-	&mf_command_chunks, &mf_command_snapshot,
+	&mf_command_attach,
+	&mf_command_maps,
+	&mf_command_arenas,
+	&mf_command_chunks,
+	&mf_command_scan,
+	&mf_command_snapshot,
 };
+/* clang-format on */
 
 const struct mf_command *const *mf_commands(size_t *count)
 {

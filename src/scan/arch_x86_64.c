@@ -1,24 +1,22 @@
 /*
  * The look at words with the wider vectors that some x86-64 processors have.
  */
-#include <string.h>
-
 #include "scan/content.h"
 
 #if defined(__x86_64__)
 
 #include <immintrin.h>
 
-#define LANES  4
-#define KERNEL __attribute__((target("avx2")))
-#define MASK_OF(v) \
+#define MF_LANES  4
+#define MF_KERNEL __attribute__((target("avx2")))
+#define MF_MASK_OF(v) \
 	((unsigned)_mm256_movemask_pd(_mm256_castsi256_pd((__m256i)(v))))
 
 #include "scan/content_kernel.h"
 
-KERNEL static void look_avx2(const uint8_t *block,
-			     const struct mf_content_clusters *clusters,
-			     struct mf_content_masks *ret)
+MF_KERNEL static void look_avx2(const uint8_t *block,
+				const struct mf_content_clusters *clusters,
+				struct mf_content_masks *ret)
 {
 	look_at_words(block, clusters, ret);
 }

@@ -170,8 +170,8 @@ static void follow(const struct worker *worker, const uint8_t *block,
 	const struct mf_content_scanner *scanner = worker->scanner;
 
 	for (unsigned i = 0; i < SAMPLES && pointers; i++) {
-		uint64_t word = mf_load(uint64_t, block + WORD * __builtin_ctzll(
-								pointers));
+		uint64_t word = mf_load(
+			uint64_t, block + WORD * __builtin_ctzll(pointers));
 		uint32_t region = mf_pointer_region(&scanner->index, word);
 
 		pointers &= pointers - 1;

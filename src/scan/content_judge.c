@@ -56,9 +56,11 @@ static double expected_different(unsigned n)
 {
 	double missing = 256, kept = 255.0 / 256;
 
-	for (; n; n >>= 1, kept *= kept)
+	for (; n; n >>= 1) {
 		if (n & 1)
 			missing *= kept;
+		kept *= kept;
+	}
 	return 256 - missing;
 }
 

@@ -1,18 +1,6 @@
 /*
  * The look at words that any processor can do, and which one is taken here.
  */
-#include <string.h>
-
-#include "scan/content.h"
-
-#define LANES 2
-#define KERNEL
-#define MASK_OF(v)                                    \
-	({                                            \
-		words mask_ = (v) & (words){ 1, 2 };  \
-		(unsigned)(mask_[0] | mask_[1]);      \
-	})
-
 #include "scan/content_kernel.h"
 
 void mf_content_look_portable(const uint8_t *block,

@@ -10,7 +10,7 @@
 enum {
 	SPANS = 256, /* of a batch, about: each has its own slack */
 	CAPACITY = MF_SCAN_WINDOW + SPANS * MF_SCAN_SLACK,
-	HEADER = 16, /* of glibc's chunks: sizes of two of them */
+	HEADER = 16,  /* of glibc's chunks: sizes of two of them */
 	BORROWED = 8, /* a chunk in use has the next one's first word, too */
 	SKIP_STEP = 1 << 20,
 };
@@ -44,14 +44,14 @@ static bool is_readable(const struct mf_region *region)
 static void add_stretch(struct mf_scan_plan *plan, uint64_t start, uint64_t end,
 			uint32_t group)
 {
-	mf_vec_push(&plan->stretches,
-		    (struct mf_scan_stretch){
-			    .start = start,
-			    .end = end,
-			    .group = group,
-			    .chunked = has_chunks(plan->input->heap, start,
-						  end),
-		    });
+	mf_vec_push(
+		&plan->stretches,
+		(struct mf_scan_stretch){
+			.start = start,
+			.end = end,
+			.group = group,
+			.chunked = has_chunks(plan->input->heap, start, end),
+		});
 }
 
 /* Index of the first region that ends behind ADDRESS. */
@@ -367,7 +367,8 @@ static void add_piece(struct cut *cut, uint64_t start, uint64_t end,
 		      const struct mf_scan_piece *like)
 {
 	struct mf_scan_piece piece = *like;
-	uint64_t from = MF_MAX(MF_MAX(start, cut->start), end_of_last(cut));
+	uint64_t least = MF_MAX(cut->start, end_of_last(cut));
+	uint64_t from = MF_MAX(start, least);
 	uint64_t to = MF_MIN(end, cut->end);
 
 	if (from >= to)

@@ -88,8 +88,9 @@ static unsigned start_hands(struct hand *hands, unsigned count)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	while (started < count && pthread_create(&hands[started].thread, NULL,
-						 run_hand, &hands[started]) == 0)
+	while (started < count &&
+	       pthread_create(&hands[started].thread, NULL, run_hand,
+			      &hands[started]) == 0)
 		started++;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return started;
@@ -160,8 +161,7 @@ struct mf_error *mf_scan_pump(struct mf_scan_plan *plan, mf_scan_work work,
 
 	pump_init(&pump, count);
 	for (unsigned i = 1; i < count; i++)
-		hands[i - 1] = (struct hand){ .pump = &pump,
-					      .crew = crews[i] };
+		hands[i - 1] = (struct hand){ .pump = &pump, .crew = crews[i] };
 	started = start_hands(hands, count - 1);
 	error = read_all(&pump, crews[0], started == 0);
 	for (unsigned i = 0; i < started; i++)

@@ -40,7 +40,7 @@ static struct mf_error *create_scanners(struct mf_scan *scan)
 	for (size_t i = 0; i < MF_SCANNERS; i++)
 		if (scan->wanted[i])
 			MF_TRY(mf_scanners[i]->create(&scan->context,
-						   &scan->own[i]));
+						      &scan->own[i]));
 	return NULL;
 }
 
@@ -135,8 +135,8 @@ static void scan_batch(void *data, const struct mf_scan_batch *batch)
 {
 	struct crew *crew = data;
 
-	mf_vec_foreach(slice, &batch->slices)
-		scan_slice(crew, batch, slice);
+	for (size_t i = 0; i < batch->slices.count; i++)
+		scan_slice(crew, batch, &batch->slices.items[i]);
 }
 
 static unsigned count_threads(const struct mf_scan *scan)
@@ -216,12 +216,12 @@ static struct mf_error *run(struct mf_scan *scan, struct mf_scan_plan *plan)
 	for (size_t i = 0; i < MF_SCANNERS; i++)
 		if (scan->wanted[i] && mf_scanners[i]->begin)
 			MF_TRY(mf_scanners[i]->begin(&scan->context,
-						  scan->own[i]));
+						     scan->own[i]));
 	MF_TRY(pump(scan, plan));
 	for (size_t i = 0; i < MF_SCANNERS; i++)
 		if (scan->wanted[i] && mf_scanners[i]->finish)
 			MF_TRY(mf_scanners[i]->finish(&scan->context,
-						   scan->own[i]));
+						      scan->own[i]));
 	return NULL;
 }
 

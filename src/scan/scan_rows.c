@@ -30,8 +30,7 @@ static void write_bytes(const struct mf_scan *scan, struct mf_report *report)
 	mf_report_line(report, "scanned: %s%s in %s",
 		       mf_report_size(report, size, scan->bytes),
 		       scan->options.free_too ? "" : " in use",
-		       mf_format_time(time,
-				      (double)scan->took_ns / NS_PER_MS));
+		       mf_format_time(time, (double)scan->took_ns / NS_PER_MS));
 }
 
 void mf_scan_write(const struct mf_scan *scan, struct mf_report *report)

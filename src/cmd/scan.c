@@ -1,0 +1,124 @@
+/*
+ * `scan`: what is in regions, in one pass over their bytes.
+ */
+#include "cmd/command.h"
+
+static struct mf_error *want_content(struct mf_settings *settings,
+				     const char *value)
+{
+	(void)value;
+	settings->scan.wanted |= MF_SCAN_CONTENT;
+	return NULL;
+}
+
+static struct mf_error *set_free(struct mf_settings *settings,
+				 const char *value)
+{
+	(void)value;
+	settings->scan.free_too = true;
+	return NULL;
+}
+
+static const struct mf_option options[] = {
+	{ .name = "content",
+	  .summary = "what kinds of bytes: zeros, text, pointers, numbers, ...",
+	  .set = want_content },
+	{ .name = "free",
+	  .summary = "the bytes of free chunks, too",
+	  .set = set_free },
+};
+
+/* What a pass over a target needs, and makes. */
+struct pass {
+	struct mf_scan_options options;
+	const struct mf_select *select;
+	struct mf_scan *scan;
+	struct mf_selection selection;
+};
+
+static void pass_deinit(struct pass *pass)
+{
+	mf_scan_destroy(pass->scan);
+	mf_selection_deinit(&pass->selection);
+}
+
+static struct mf_error *prepare(struct mf_target *target,
+				struct mf_image *image, void *context)
+{
+	struct pass *pass = context;
+
+	mf_scan_destroy(pass->scan);
+	pass->scan = NULL;
+	return mf_scan_create(target, image, &pass->options, &pass->scan);
+}
+
+static struct mf_error *read_all(const struct mf_view *view, void *context)
+{
+	struct pass *pass = context;
+	struct mf_selection *selection = &pass->selection;
+
+	mf_selection_deinit(selection);
+	*selection = (struct mf_selection){ 0 };
+	MF_TRY(mf_select_resolve(pass->select, view, selection));
+	return mf_scan_read(pass->scan,
+			    &(struct mf_scan_input){
+				    .target = view->target,
+				    .image = view->image,
+				    .space = view->space,
+				    .heap = view->heap,
+				    .ranges = selection->ranges,
+				    .range_count = selection->range_count,
+				    .groups = selection->groups,
+				    .group_count = selection->group_count,
+			    });
+}
+
+static struct mf_error *write_report(struct mf_run *run,
+				     const struct pass *pass)
+{
+	struct mf_space *space;
+
+	MF_TRY(mf_session_space(run->session, &space));
+	MF_TRY(mf_run_begin(run));
+	mf_run_write_head(run, space);
+	mf_report_line(run->report, "%s", "");
+	mf_scan_write(pass->scan, run->report);
+	mf_run_write_foot(run);
+	return mf_run_end(run);
+}
+
+static struct mf_error *run_scan(struct mf_run *run)
+{
+	mf_cleanup(pass_deinit) struct pass pass = {
+		.options = run->settings->scan,
+		.select = run->select,
+	};
+
+	if (!run->select)
+		pass.select = run->select = mf_select_create_usual();
+	if (!pass.options.wanted)
+		pass.options.wanted = MF_SCAN_ALL;
+	MF_TRY(mf_session_run_pass(run->session, &(struct mf_session_pass){
+							 .prepare = prepare,
+							 .read = read_all,
+							 .context = &pass,
+						 }));
+	return write_report(run, &pass);
+}
+
+const struct mf_command mf_command_scan = {
+	.name = "scan",
+	.summary = "what is in regions: kinds of bytes, and what they are",
+	.description =
+		"Reads the bytes of regions once, and says what they are.\n"
+		"Without a region: what the program has allocated, and what is "
+		"suspicious.\nOf heaps whose chunks are known, only chunks in "
+		"use count, without their headers; with --free, those that are "
+		"free, too.\nOnly pages that are in memory are read.",
+	.options = options,
+	.option_count = MF_ARRAY_SIZE(options),
+	.arguments = "REGION...",
+	.takes_regions = true,
+	.needs = MF_CAN_MAPPINGS | MF_CAN_READ,
+	.run = run_scan,
+};

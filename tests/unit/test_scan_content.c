@@ -1,0 +1,292 @@
+/*
+ * What blocks of memory are made of: bytes of a known kind are told to be of
+ * that kind, however windows are cut; and both looks at words agree.
+ */
+#include <math.h>
+
+#include "scan/content.h"
+#include "scan_util.h"
+
+enum {
+	SIZE = 64 * 1024,
+	ROUNDS = 2000,
+};
+
+static uint8_t area[SIZE];
+
+static uint64_t next_random(uint64_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed;
+}
+
+/* ---- fillers -------------------------------------------------------------------- */
+
+static void fill_text(void)
+{
+	static const char words[] = "GET /index.html HTTP/1.1\r\nHost: a.b\r\n";
+
+	for (size_t i = 0; i < SIZE; i++)
+		area[i] = (uint8_t)words[i % (sizeof(words) - 1)];
+}
+
+static void fill_utf8(void)
+{
+	static const char words[] = "Größe, naïve, Привет, 記憶體; ";
+
+	for (size_t i = 0; i < SIZE; i++)
+		area[i] = (uint8_t)words[i % (sizeof(words) - 1)];
+}
+
+static void fill_cyrillic(void)
+{
+	static const char words[] = "Съешьещёэтихмягкихфранцузскихбулок";
+
+	for (size_t i = 0; i < SIZE; i++)
+		area[i] = (uint8_t)words[i % (sizeof(words) - 1)];
+}
+
+static void fill_utf16(void)
+{
+	static const char words[] = "java.lang.String ";
+
+	for (size_t i = 0; i < SIZE; i++)
+		area[i] =
+			i % 2 ? 0 : (uint8_t)words[i / 2 % (sizeof(words) - 1)];
+}
+
+static void fill_zero(void)
+{
+	memset(area, 0, SIZE);
+}
+
+static void fill_random(void)
+{
+	uint64_t seed = 42;
+
+	for (size_t i = 0; i < SIZE; i += 8) {
+		uint64_t word = next_random(&seed);
+
+		memcpy(area + i, &word, sizeof(word));
+	}
+}
+
+static void fill_pointers(void)
+{
+	uint64_t seed = 7;
+
+	for (size_t i = 0; i < SIZE; i += 8) {
+		uint64_t word = FORGED_SCAN_ADDRESS + next_random(&seed) % SIZE;
+
+		memcpy(area + i, &word, sizeof(word));
+	}
+}
+
+static void fill_integers(void)
+{
+	uint64_t seed = 9;
+
+	for (size_t i = 0; i < SIZE; i += 4) {
+		uint32_t number = 1 + next_random(&seed) % 1000;
+
+		memcpy(area + i, &number, sizeof(number));
+	}
+}
+
+static void fill_negative(void)
+{
+	for (size_t i = 0; i < SIZE; i += 8) {
+		int64_t number = -(int64_t)(i + 1);
+
+		memcpy(area + i, &number, sizeof(number));
+	}
+}
+
+static void fill_doubles(void)
+{
+	for (size_t i = 0; i < SIZE; i += 8) {
+		double number = 1000 * sin((double)i + 1);
+
+		memcpy(area + i, &number, sizeof(number));
+	}
+}
+
+static void fill_floats(void)
+{
+	for (size_t i = 0; i < SIZE; i += 4) {
+		float number = 1 + (float)i / 7;
+
+		memcpy(area + i, &number, sizeof(number));
+	}
+}
+
+static const struct {
+	void (*fill)(void);
+	enum mf_content is;
+} kinds[] = {
+	{ fill_text, MF_CONTENT_TEXT },
+	{ fill_utf8, MF_CONTENT_TEXT },
+	{ fill_cyrillic, MF_CONTENT_TEXT },
+	{ fill_utf16, MF_CONTENT_TEXT },
+	{ fill_zero, MF_CONTENT_ZERO },
+	{ fill_random, MF_CONTENT_COMPRESSED },
+	{ fill_pointers, MF_CONTENT_POINTERS },
+	{ fill_integers, MF_CONTENT_INTEGERS },
+	{ fill_negative, MF_CONTENT_INTEGERS },
+	{ fill_doubles, MF_CONTENT_FLOATS },
+	{ fill_floats, MF_CONTENT_FLOATS },
+};
+
+/* ---- tests ---------------------------------------------------------------------- */
+
+static const struct mf_content_tally *tally_of(const void *scanner)
+{
+	return ((const struct mf_content_scanner *)scanner)->tallies;
+}
+
+static uint64_t sum_of(const struct mf_content_tally *tally)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < MF_CONTENTS; i++)
+		sum += tally->bytes[i];
+	return sum;
+}
+
+static void test_each_kind(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MF_ARRAY_SIZE(kinds); i++) {
+		const struct mf_content_tally *tally;
+		struct forged_scan forged;
+
+		kinds[i].fill();
+		forged_scan_init(&forged, area, SIZE);
+		tally = tally_of(
+			forged_scan_run(&forged, &mf_scan_content_ops, 0));
+		assert_int_equal(sum_of(tally), SIZE);
+		if (tally->bytes[kinds[i].is] < SIZE * 99 / 100)
+			fail_msg("kind %zu: %llu of %d", i,
+				 (unsigned long long)tally->bytes[kinds[i].is],
+				 SIZE);
+		forged_scan_deinit(&forged);
+	}
+}
+
+/* Of chunks, only what is theirs counts, and to the byte. */
+static void test_small_chunks(void **state)
+{
+	const struct mf_content_tally *tally;
+	struct forged_scan forged;
+	uint64_t bytes = 0;
+
+	(void)state;
+	fill_random();
+	forged_scan_init(&forged, area, SIZE);
+	for (uint32_t at = 16; at + 48 < SIZE; at += 64) {
+		memset(area + at, 'x', 40);
+		forged_scan_chunk(&forged, at, at + 40);
+		bytes += 40;
+	}
+	tally = tally_of(forged_scan_run(&forged, &mf_scan_content_ops, 0));
+	assert_int_equal(tally->bytes[MF_CONTENT_TEXT], bytes);
+	assert_int_equal(sum_of(tally), bytes);
+	forged_scan_deinit(&forged);
+}
+
+static void test_splits(void **state)
+{
+	static const uint32_t splits[] = { 4096, 8192, SIZE - 4096 };
+
+	(void)state;
+	fill_text();
+	memset(area + SIZE / 2, 0, SIZE / 2);
+	for (size_t i = 0; i < MF_ARRAY_SIZE(splits); i++) {
+		const struct mf_content_tally *tally;
+		struct forged_scan forged;
+
+		forged_scan_init(&forged, area, SIZE);
+		forged_scan_chunk(&forged, 24, SIZE - 24);
+		tally = tally_of(forged_scan_run(&forged, &mf_scan_content_ops,
+						 splits[i]));
+		assert_int_equal(tally->bytes[MF_CONTENT_TEXT], SIZE / 2 - 24);
+		assert_int_equal(tally->bytes[MF_CONTENT_ZERO], SIZE / 2 - 24);
+		forged_scan_deinit(&forged);
+	}
+}
+
+/* Words of all looks, at any place. */
+static void scramble(uint8_t *block, uint64_t *seed)
+{
+	for (size_t i = 0; i < MF_CONTENT_BLOCK; i += 8) {
+		size_t kind = next_random(seed) % MF_ARRAY_SIZE(kinds);
+		uint64_t word = next_random(seed);
+
+		if (kind % 4 == 0)
+			word = FORGED_SCAN_ADDRESS - 64 + word % (SIZE + 128);
+		else if (kind % 4 == 1)
+			word >>= word % 64;
+		else if (kind % 4 == 2)
+			word &= UINT64_C(0x7f007f7f7f007f7f);
+		memcpy(block + i, &word, sizeof(word));
+	}
+}
+
+static void test_looks_agree(void **state)
+{
+	mf_content_look *best = mf_content_best_look();
+	uint64_t seed = 99, seen = 0;
+	struct forged_scan forged;
+	const struct mf_content_scanner *scanner;
+
+	(void)state;
+	forged_scan_init(&forged, area, SIZE);
+	scanner = forged_scan_run(&forged, &mf_scan_content_ops, 0);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		uint8_t block[MF_CONTENT_BLOCK];
+		struct mf_content_masks one, other;
+
+		scramble(block, &seed);
+		mf_content_look_portable(block, &scanner->clusters, &one);
+		best(block, &scanner->clusters, &other);
+		assert_memory_equal(&one, &other, sizeof(one));
+		seen |= one.pointer & 1;
+		for (unsigned k = 0; k < MF_CONTENT_WORDS; k++) {
+			uint64_t word = mf_load(uint64_t, block + 8 * k);
+
+			assert_int_equal(one.pointer >> k & 1,
+					 word - FORGED_SCAN_ADDRESS < SIZE);
+		}
+	}
+	assert_true(seen);
+	forged_scan_deinit(&forged);
+}
+
+static void test_rows(void **state)
+{
+	struct forged_scan forged;
+	const char *json;
+
+	(void)state;
+	fill_pointers();
+	forged_scan_init(&forged, area, SIZE);
+	forged_scan_run(&forged, &mf_scan_content_ops, 0);
+	json = forged_scan_json(&forged);
+	assert_non_null(strstr(json, "100% pointers into memory that nobody"));
+	forged_scan_deinit(&forged);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_kind),
+		cmocka_unit_test(test_small_chunks),
+		cmocka_unit_test(test_splits),
+		cmocka_unit_test(test_looks_agree),
+		cmocka_unit_test(test_rows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
