@@ -268,6 +268,8 @@ struct mf_impact {
  * that can be written to.
  */
 void mf_target_expect(struct mf_target *target, uint64_t bytes);
+/** And BYTES more. */
+void mf_target_expect_more(struct mf_target *target, uint64_t bytes);
 
 /**
  * Stops every thread (unless the options say none, or the target is no live
@@ -383,8 +385,23 @@ void mf_target_forget(struct mf_target *target);
 
 /* ---- core files ------------------------------------------------------ */
 
+/** [start, end) */
+struct mf_address_range {
+	uint64_t start, end;
+};
+
+/** Changes BYTES, which stand at ADDRESS, before they are written. */
+typedef void mf_bytes_edit(void *context, uint64_t address, uint8_t *bytes,
+			   size_t size);
+
 struct mf_core_options {
 	const char *path; /* for messages */
+	/* only these pages, all of them, those of files too; NULL: whatever is
+	 * usual. Ascending, never overlapping */
+	const struct mf_address_range *ranges;
+	size_t range_count;
+	uint64_t max_size; /* more bytes are an error; 0: as many as it takes */
+	mf_bytes_edit *edit; /* NULL: as they are */
 	bool full;     /* pages of files too, and what asks not to be dumped */
 	bool compress; /* as a .zst file that is read in place */
 	/** Asked now and then; true: give up. NULL: never. */
@@ -408,6 +425,42 @@ struct mf_core_written {
 struct mf_error *mf_target_write_core(struct mf_target *target, int fd,
 				      const struct mf_core_options *options,
 				      struct mf_core_written *ret)
+	MF_MUST_CHECK;
+
+/* ---- plain files ----------------------------------------------------- */
+
+struct mf_raw_options {
+	const char *path; /* for messages */
+	uint64_t offset;  /* of the first byte in the file */
+	bool is_stream;	  /* no file: what has no bytes is written as zeros */
+	/* more bytes are an error, holes (of a file) not counted; 0: as many
+	 * as it takes */
+	uint64_t max_size;
+	mf_bytes_edit *edit; /* NULL: as they are */
+	/** Asked now and then; true: give up. NULL: never. */
+	bool (*is_cancelled)(void *context);
+	void *context;
+};
+
+/** Bytes of one range, START and END of which are the caller's. */
+struct mf_raw_range {
+	uint64_t start, end;
+	uint64_t file_offset; /* options.offset not counted */
+	uint64_t present;     /* of pages that are in RAM */
+	uint64_t written;     /* of pages that are no zeros */
+	uint64_t swapped;     /* in swap, and not read: zeros */
+	uint64_t unread;      /* not there, or not readable: zeros */
+};
+
+/**
+ * Writes the bytes of RANGES, one behind the other, to FD, as the target is
+ * held: what gdb's `dump memory` gives. Pages without bytes are holes. What
+ * could not be read is noted as partial. Errors: no room on the disk, over
+ * max_size, the process is gone, is_cancelled.
+ */
+struct mf_error *mf_target_write_raw(struct mf_target *target, int fd,
+				     const struct mf_raw_options *options,
+				     struct mf_raw_range *ranges, size_t count)
 	MF_MUST_CHECK;
 
 /* ---- what could not be had ------------------------------------------ */

@@ -92,9 +92,14 @@ static void read_lacking(const struct pages *pages,
 			 const struct mf_mapping *mapping, uint64_t start,
 			 uint64_t end)
 {
-	if (is_of_file(mapping))
+	uint8_t flags = pages->flags[index_of(pages, start)];
+	/* a core of some regions lacks what others were written to */
+	bool is_changed = pages->core->residency == MF_CORE_PAGES_NOTED &&
+			  flags & MF_PAGE_PRESENT && !(flags & MF_PAGE_FILE);
+
+	if (is_of_file(mapping) && !is_changed)
 		read_from_file(pages, mapping, start, end);
-	else if (pages->flags[index_of(pages, start)] & MF_PAGE_PRESENT)
+	else if (flags & MF_PAGE_PRESENT)
 		mark_unreadable(pages, start, end);
 	else
 		memset(pages->bytes + (start - pages->start), 0, end - start);

@@ -135,31 +135,16 @@ static void put_program_headers(struct writer *writer)
 
 /* ---- pages ----------------------------------------------------------------------- */
 
-static bool is_zero(const uint8_t *bytes, size_t size)
+static void put_window(struct writer *writer, uint64_t address, size_t count)
 {
-	return !bytes[0] && memcmp(bytes, bytes + 1, size - 1) == 0;
-}
+	const struct mf_core_options *options = writer->options;
+	size_t page_size = writer->target->info.page_size;
 
-static void put_window(struct writer *writer, size_t count)
-{
-	size_t page_size = writer->target->info.page_size, first = 0, last;
-
-	for (; first < count; first = last) {
-		bool zero =
-			is_zero(writer->bytes + first * page_size, page_size);
-
-		for (last = first + 1; last < count; last++)
-			if (is_zero(writer->bytes + last * page_size,
-				    page_size) != zero)
-				break;
-		if (zero)
-			mf_core_sink_skip(writer->sink,
-					  (last - first) * page_size);
-		else
-			mf_core_sink_put(writer->sink,
-					 writer->bytes + first * page_size,
-					 (last - first) * page_size);
-	}
+	if (options->edit)
+		options->edit(options->context, address, writer->bytes,
+			      count * page_size);
+	mf_core_sink_put_sparse(writer->sink, writer->bytes, count * page_size,
+				page_size);
 	for (size_t i = 0; i < count; i++)
 		writer->unread_pages +=
 			(writer->flags[i] & MF_PAGE_UNREADABLE) != 0;
@@ -189,7 +174,7 @@ static struct mf_error *put_segment(struct writer *writer,
 		MF_TRY(mf_target_read_pages(writer->target, at,
 					    size / page_size, writer->bytes,
 					    writer->flags));
-		put_window(writer, size / page_size);
+		put_window(writer, at, size / page_size);
 		at += size;
 		writer->done_bytes += size;
 		mf_progress("writing", writer->done_bytes,
@@ -228,6 +213,23 @@ static struct mf_error *check_room(const struct writer *writer, int fd)
 		writer->options->compress ? "" : ", or --compress zstd");
 }
 
+static struct mf_error *check_max_size(const struct writer *writer)
+{
+	const struct mf_core_options *options = writer->options;
+	uint64_t needed = writer->plan.data_bytes + writer->data_at;
+	char texts[2][MF_UNIT_TEXT];
+
+	if (!options->max_size || needed <= options->max_size)
+		return NULL;
+	return mf_error_hint(
+		mf_error_why(mf_error_create(MF_ERROR_FAILED, "cannot write %s",
+					     options->path),
+			     "it would be %s, and at most %s are allowed",
+			     mf_format_size(texts[0], needed),
+			     mf_format_size(texts[1], options->max_size)),
+		"fewer regions, or a larger --max-size");
+}
+
 static struct mf_error *write_all(struct writer *writer)
 {
 	put_header(writer);
@@ -263,10 +265,11 @@ struct mf_error *mf_target_write_core(struct mf_target *target, int fd,
 	size_t window =
 		MF_MAX((size_t)WINDOW_BYTES, (size_t)target->info.page_size);
 
-	MF_TRY(mf_core_plan_make(target, options->full, &writer.plan));
+	MF_TRY(mf_core_plan_make(target, options, &writer.plan));
 	writer.notes =
 		mf_core_note_source_create(target, &writer.plan, options->full);
 	place(&writer);
+	MF_TRY(check_max_size(&writer));
 	MF_TRY(check_room(&writer, fd));
 	writer.sink = mf_core_sink_create(fd, options->path, options->compress);
 	writer.bytes = mf_calloc(window, 1);

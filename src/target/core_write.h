@@ -24,8 +24,9 @@ struct mf_core_plan {
 	uint64_t file_bytes; /* of all segments, with their gaps */
 };
 
-/** Which pages of TARGET are in the core; FULL: those of files too. */
-struct mf_error *mf_core_plan_make(struct mf_target *target, bool full,
+/** Which pages of TARGET are in the core. */
+struct mf_error *mf_core_plan_make(struct mf_target *target,
+				   const struct mf_core_options *options,
 				   struct mf_core_plan *ret) MF_MUST_CHECK;
 void mf_core_plan_deinit(struct mf_core_plan *plan);
 
@@ -36,6 +37,10 @@ struct mf_core_sink;
 /** To FD, an empty file that stays the caller's; PATH is for messages. */
 struct mf_core_sink *mf_core_sink_create(int fd, const char *path,
 					 bool compress);
+/** Before anything is put: not at the file's start; or to a stream, that has no
+ * holes. */
+void mf_core_sink_begin(struct mf_core_sink *sink, uint64_t offset,
+			bool is_stream);
 /** Takes NULL. */
 void mf_core_sink_destroy(struct mf_core_sink *sink);
 /** Failures are kept until mf_core_sink_error is asked. */
@@ -43,6 +48,9 @@ void mf_core_sink_put(struct mf_core_sink *sink, const void *bytes,
 		      size_t size);
 /** As many zeros: a hole. */
 void mf_core_sink_skip(struct mf_core_sink *sink, uint64_t size);
+/** Puts bytes, but skips pages of the file that are zeros; what was put. */
+uint64_t mf_core_sink_put_sparse(struct mf_core_sink *sink, const void *bytes,
+				 size_t size, size_t page_size);
 /** The first failure, if there was one. */
 struct mf_error *mf_core_sink_error(const struct mf_core_sink *sink)
 	MF_MUST_CHECK;

@@ -118,15 +118,32 @@ static void survey_run(void *context, uint64_t start, uint64_t end,
 	mf_core_put_run(&survey->runs, start, end, flags);
 }
 
-static struct mf_error *take_survey(struct mf_target *target, bool full,
+/* What somebody asked for by its address is in the core, whatever it is. */
+static enum policy asked_policy(const struct mf_core_options *options,
+				const struct mf_mapping *mapping)
+{
+	for (size_t i = 0; i < options->range_count; i++)
+		if (options->ranges[i].start < mapping->end &&
+		    options->ranges[i].end > mapping->start)
+			return mf_mapping_has_no_file(mapping) &&
+					       strcmp(mapping->path,
+						      "[vdso]") != 0
+				       ? RESIDENT
+				       : WHOLE;
+	return NOTHING;
+}
+
+static struct mf_error *take_survey(struct mf_target *target,
+				    const struct mf_core_options *options,
 				    struct mf_buffer *runs, uint8_t *policies)
 {
+	bool full = options->full;
 	size_t count;
 	const struct mf_mapping *mappings = mf_target_mappings(target, &count);
 	mf_cleanup(mf_map_deinit) struct mf_map modules = { 0 };
 	struct survey survey;
 
-	if (full)
+	if (full && !options->ranges)
 		add_modules(target, &modules);
 	mf_core_put_runs(&survey.runs, runs, target->info.page_size);
 	for (size_t i = 0; i < count; i++) {
@@ -136,10 +153,16 @@ static struct mf_error *take_survey(struct mf_target *target, bool full,
 		MF_TRY(mf_target_visit_runs(target, mappings[i].start,
 					    mappings[i].end, survey_run,
 					    &survey));
-		policies[i] =
-			(uint8_t)(full ? full_policy(&mappings[i], &modules)
-				       : usual_policy(target, &mappings[i],
-						      survey.has_anon));
+		if (options->ranges)
+			policies[i] =
+				(uint8_t)asked_policy(options, &mappings[i]);
+		else
+			policies[i] =
+				(uint8_t)(full ? full_policy(&mappings[i],
+							     &modules)
+					       : usual_policy(target,
+							      &mappings[i],
+							      survey.has_anon));
 	}
 	mf_core_end_runs(&survey.runs);
 	return NULL;
@@ -157,7 +180,9 @@ struct planner {
 	struct mf_core_plan *plan;
 	const struct mf_mapping *mappings;
 	const uint8_t *policies;
+	const struct mf_core_options *options;
 	size_t count;
+	size_t range; /* the first that may not be behind us */
 	size_t index; /* of the mapping that is being covered */
 	uint64_t at;  /* up to where it is, 0: nothing yet */
 	uint64_t page_size, gap;
@@ -226,6 +251,33 @@ static void add_span(struct planner *planner, uint64_t start, uint64_t end,
 		planner->is_open = false;
 }
 
+/* Of a span, what lies in the ranges that were asked for. */
+static void add_asked(struct planner *planner, uint64_t start, uint64_t end,
+		      enum kind kind)
+{
+	const struct mf_core_options *options = planner->options;
+	uint64_t page = planner->page_size;
+
+	for (; options->ranges && planner->range < options->range_count;
+	     planner->range++) {
+		const struct mf_address_range *range =
+			&options->ranges[planner->range];
+		uint64_t from = MF_MAX(start, range->start & -page);
+		uint64_t to = MF_MIN(end, (range->end + page - 1) & -page);
+
+		if (from >= end)
+			break;
+		if (to <= from)
+			continue;
+		add_span(planner, start, from, HOLE);
+		add_span(planner, from, to, kind);
+		start = to;
+		if (to == end)
+			break;
+	}
+	add_span(planner, start, end, options->ranges ? HOLE : kind);
+}
+
 /* Pages of the current mapping, from where it is covered to END. */
 static void cover(struct planner *planner, uint64_t end, uint8_t flags)
 {
@@ -237,7 +289,7 @@ static void cover(struct planner *planner, uint64_t end, uint8_t flags)
 		at += planner->page_size;
 		add_span(planner, mapping->start, at, DATA);
 	}
-	add_span(planner, at, end, kind_of(planner, policy, flags));
+	add_asked(planner, at, end, kind_of(planner, policy, flags));
 	planner->at = MF_MAX(at, end);
 }
 
@@ -276,11 +328,14 @@ static void plan_run(void *context, uint64_t start, uint64_t end, uint8_t flags)
 	}
 }
 
-static void plan_segments(struct mf_target *target, const uint8_t *policies,
-			  uint64_t gap, struct mf_core_plan *plan)
+static void plan_segments(struct mf_target *target,
+			  const struct mf_core_options *options,
+			  const uint8_t *policies, uint64_t gap,
+			  struct mf_core_plan *plan)
 {
 	struct planner planner = {
 		.plan = plan,
+		.options = options,
 		.policies = policies,
 		.page_size = target->info.page_size,
 		.gap = gap,
@@ -300,7 +355,8 @@ static void plan_segments(struct mf_target *target, const uint8_t *policies,
 		plan->file_bytes += segment->file_end - segment->start;
 }
 
-struct mf_error *mf_core_plan_make(struct mf_target *target, bool full,
+struct mf_error *mf_core_plan_make(struct mf_target *target,
+				   const struct mf_core_options *options,
 				   struct mf_core_plan *ret)
 {
 	size_t count;
@@ -310,9 +366,9 @@ struct mf_error *mf_core_plan_make(struct mf_target *target, bool full,
 	*ret = (struct mf_core_plan){ 0 };
 	mf_target_mappings(target, &count);
 	policies = mf_calloc(count + 1, sizeof(*policies));
-	MF_TRY(take_survey(target, full, &ret->runs, policies));
+	MF_TRY(take_survey(target, options, &ret->runs, policies));
 	do {
-		plan_segments(target, policies, gap, ret);
+		plan_segments(target, options, policies, gap, ret);
 		gap *= GAP_GROWTH;
 	} while (ret->segments.count > SEGMENTS_MAX && gap <= gap_most);
 	return NULL;

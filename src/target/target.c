@@ -139,6 +139,12 @@ void mf_target_expect(struct mf_target *target, uint64_t bytes)
 	target->expected = bytes;
 }
 
+void mf_target_expect_more(struct mf_target *target, uint64_t bytes)
+{
+	if (__builtin_add_overflow(target->expected, bytes, &target->expected))
+		target->expected = UINT64_MAX;
+}
+
 struct mf_error *mf_target_hold(struct mf_target *target)
 {
 	struct mf_error *error;
