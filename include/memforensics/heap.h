@@ -388,6 +388,14 @@ mf_chunk_census_create(const struct mf_heap *heap,
 		       const struct mf_chunk_choice *choice);
 void mf_chunk_census_destroy(struct mf_chunk_census *census);
 
+/**
+ * Makes zeros, in BYTES that stand at ADDRESS, of what belongs to chunks that
+ * are not in use: all of them but headers and the links of lists. Returns how
+ * many bytes these were.
+ */
+uint64_t mf_heap_blank_unused(const struct mf_heap *heap, uint64_t address,
+			      uint8_t *bytes, size_t size);
+
 /** "in_use", "tcache", ...: a word, for data and for people. */
 const char *mf_heap_chunk_kind_name(enum mf_chunk_kind kind);
 

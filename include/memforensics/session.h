@@ -31,6 +31,9 @@ struct mf_session_pass {
 	/** Before the target is held: symbols. NULL: nothing to do. */
 	struct mf_error *(*prepare)(struct mf_target *target,
 				    struct mf_image *image, void *context);
+	/** Bytes that read will read, about, so that a pause can be foretold.
+	 * NULL: none worth telling. */
+	uint64_t (*foresee)(struct mf_target *target, void *context);
 	/** While it stands still; the models are built, and of that moment. */
 	struct mf_error *(*read)(const struct mf_view *view, void *context);
 	void *context;

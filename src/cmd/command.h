@@ -57,6 +57,10 @@ struct mf_settings {
 	bool to_stdout;	      /* -o - */
 	bool full, compress;  /* of snapshot */
 	struct mf_scan_options scan;
+	const char *index;	    /* of dump: a file for it; or NULL */
+	bool as_core, skip_free;    /* of dump */
+	uint64_t max_size;	    /* of dump, bytes; 0: none was given */
+	bool walk_heaps;	    /* although the command has no_walk */
 	enum mf_region_order order; /* of maps */
 	bool class_given;
 	enum mf_class class; /* the only one of maps */
@@ -105,7 +109,8 @@ struct mf_command {
 	bool unstopped; /* --stop auto is none */
 	bool copied;	/* --stop auto is snapshot; with all registers */
 	bool own_file;	/* -o is not for its report */
-	bool no_walk;	/* heaps are named and claimed, not read */
+	bool no_walk;	/* heaps are named and claimed, not read; unless the
+			   settings have walk_heaps */
 	struct mf_error *(*run)(struct mf_run *run);
 };
 
@@ -122,7 +127,7 @@ struct mf_run {
 /* ---- the tables ----------------------------------------------------------- */
 
 extern const struct mf_command mf_command_attach, mf_command_maps,
-	mf_command_arenas, mf_command_chunks, mf_command_scan,
+	mf_command_arenas, mf_command_chunks, mf_command_scan, mf_command_dump,
 	mf_command_snapshot;
 
 /** All commands, in the order of help. */
@@ -176,6 +181,9 @@ struct mf_error *mf_run_begin(struct mf_run *run) MF_MUST_CHECK;
 struct mf_error *mf_run_begin_bare(struct mf_run *run) MF_MUST_CHECK;
 /** Ends the report and puts the output in place. */
 struct mf_error *mf_run_end(struct mf_run *run) MF_MUST_CHECK;
+
+/** Text only: what opens the core at PATH. */
+void mf_run_tell_core(struct mf_run *run, const char *path);
 
 /** Columns that its text fits into. */
 unsigned mf_run_width(const struct mf_run *run);

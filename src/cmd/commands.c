@@ -24,6 +24,7 @@ static const struct mf_command *const commands[] = {
 	&mf_command_arenas,
 	&mf_command_chunks,
 	&mf_command_scan,
+	&mf_command_dump,
 	&mf_command_snapshot,
 };
 /* clang-format on */
@@ -169,7 +170,7 @@ static struct mf_error *open_and_run(struct mf_run *run)
 	if (run->command->copied && options.target.stop == MF_STOP_AUTO)
 		options.target.stop = MF_STOP_SNAPSHOT;
 	options.target.extended_registers = run->command->copied;
-	options.heap.no_walk = run->command->no_walk;
+	options.heap.no_walk = run->command->no_walk && !settings->walk_heaps;
 	MF_TRY(mf_session_open(settings->target, &options, &run->session));
 	MF_TRY(check_needs(run));
 	return run->command->run(run);

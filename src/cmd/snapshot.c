@@ -3,7 +3,6 @@
  * appears under its name when it is whole; until then a signal that would end
  * us is held back, so that the copy is gone before we are.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 #include "base/memory.h"
 #include "base/units.h"
 #include "cmd/command.h"
+#include "cmd/signals.h"
 
 enum {
 	DATA = MF_SHOW_DATA_ONLY,
@@ -47,30 +47,6 @@ static const struct mf_option options[] = {
 	  .words = compress_words,
 	  .set = set_compress },
 };
-
-/* ---- signals ------------------------------------------------------------------ */
-
-static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP };
-
-static void fill_ending(sigset_t *set)
-{
-	sigemptyset(set);
-	for (size_t i = 0; i < MF_ARRAY_SIZE(ending_signals); i++)
-		sigaddset(set, ending_signals[i]);
-}
-
-static bool is_ending(void *context)
-{
-	sigset_t pending;
-
-	(void)context;
-	if (sigpending(&pending) != 0)
-		return false;
-	for (size_t i = 0; i < MF_ARRAY_SIZE(ending_signals); i++)
-		if (sigismember(&pending, ending_signals[i]) == 1)
-			return true;
-	return false;
-}
 
 /* ---- writing ------------------------------------------------------------------ */
 
@@ -163,11 +139,10 @@ static struct mf_error *write_held(const struct mf_run *run,
 static struct mf_error *write_core(const struct mf_run *run,
 				   struct snapshot *snapshot)
 {
-	sigset_t ending, before;
+	struct mf_held_signals before;
 	struct mf_error *error;
 
-	fill_ending(&ending);
-	sigprocmask(SIG_BLOCK, &ending, &before);
+	mf_signals_hold(&before);
 	error = mf_target_hold(snapshot->target);
 	if (!error) {
 		error = write_held(run, snapshot);
@@ -181,7 +156,7 @@ static struct mf_error *write_core(const struct mf_run *run,
 	mf_output_destroy(snapshot->output);
 	snapshot->output = NULL;
 	/* whoever wants to end us does so now */
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	mf_signals_release(&before);
 	return error;
 }
 
@@ -264,13 +239,13 @@ static void add_word(struct mf_buffer *text, const char *word)
 	mf_buffer_putc(text, '\'');
 }
 
-static void write_how(struct mf_run *run, const struct snapshot *snapshot)
+void mf_run_tell_core(struct mf_run *run, const char *path)
 {
-	const char *exe = mf_target_info(snapshot->target)->exe;
+	const char *exe = mf_target_info(mf_session_target(run->session))->exe;
 	MF_AUTO_BUFFER(file);
 	MF_AUTO_BUFFER(program);
 
-	add_word(&file, snapshot->path);
+	add_word(&file, path);
 	add_word(&program, *exe ? exe : "PROGRAM");
 	mf_report_line(run->report, "open it with: memforensics attach %s",
 		       mf_buffer_text(&file));
@@ -293,7 +268,7 @@ static void write_text(struct mf_run *run, const struct snapshot *snapshot)
 		       snapshot->path,
 		       mf_report_size(run->report, size, on_disk), threads,
 		       threads == 1 ? "" : "s");
-	write_how(run, snapshot);
+	mf_run_tell_core(run, snapshot->path);
 }
 
 static struct mf_error *run_snapshot(struct mf_run *run)
@@ -307,7 +282,7 @@ static struct mf_error *run_snapshot(struct mf_run *run)
 		.path = snapshot.path,
 		.full = run->settings->full,
 		.compress = run->settings->compress,
-		.is_cancelled = is_ending,
+		.is_cancelled = mf_signals_want_end,
 	};
 	MF_TRY(write_core(run, &snapshot));
 	MF_TRY(mf_run_begin_bare(run));

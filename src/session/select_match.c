@@ -251,6 +251,64 @@ static int by_heap_start(const void *left, const void *right)
 	return (a->start > b->start) - (a->start < b->start);
 }
 
+static void add_heaps(struct mf_matcher *matcher, size_t allocator,
+		      const struct mf_arena *arena)
+{
+	for (size_t i = 0; i < arena->heap_count; i++)
+		mf_vec_push(&matcher->heaps,
+			    (struct mf_matched_heap){
+				    arena->heaps[i].start,
+				    arena->heaps[i].start +
+					    arena->heaps[i].committed,
+				    allocator, arena->index });
+}
+
+static bool has_glibc(const struct mf_matcher *matcher)
+{
+	size_t count = 0;
+	const struct mf_allocator *allocators =
+		matcher->view->heap
+			? mf_heap_allocators(matcher->view->heap, &count)
+			: NULL;
+
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(allocators[i].name, "glibc"))
+			return true;
+	return false;
+}
+
+/* As the heap room calls what it has found, also where it walks no heaps. */
+static bool arena_of_region(const struct mf_region *region, unsigned *arena)
+{
+	static const char begin[] = "arena ", after[] = " heap ";
+	char *end;
+
+	*arena = 0;
+	if (region->class == MF_CLASS_HEAP)
+		return true;
+	if (region->class != MF_CLASS_ARENA)
+		return false;
+	if (strncmp(region->label, begin, strlen(begin)) != 0)
+		return strcmp(region->label, "main arena") == 0;
+	*arena = (unsigned)strtoul(region->label + strlen(begin), &end, 10);
+	return strncmp(end, after, strlen(after)) == 0;
+}
+
+static void list_labelled_heaps(struct mf_matcher *matcher)
+{
+	unsigned arena;
+
+	for (size_t i = 0; i < matcher->count; i++) {
+		const struct mf_region *region = &matcher->regions[i];
+
+		if (arena_of_region(region, &arena))
+			mf_vec_push(&matcher->heaps,
+				    (struct mf_matched_heap){ region->start,
+							      region->end, 0,
+							      arena });
+	}
+}
+
 static void list_heaps(struct mf_matcher *matcher)
 {
 	size_t count = 0;
@@ -260,18 +318,10 @@ static void list_heaps(struct mf_matcher *matcher)
 			: NULL;
 
 	for (size_t i = 0; i < count; i++)
-		for (size_t j = 0; j < allocators[i].arena_count; j++) {
-			const struct mf_arena *arena = &allocators[i].arenas[j];
-
-			for (size_t k = 0; k < arena->heap_count; k++)
-				mf_vec_push(&matcher->heaps,
-					    (struct mf_matched_heap){
-						    arena->heaps[k].start,
-						    arena->heaps[k].start +
-							    arena->heaps[k]
-								    .committed,
-						    i, arena->index });
-		}
+		for (size_t j = 0; j < allocators[i].arena_count; j++)
+			add_heaps(matcher, i, &allocators[i].arenas[j]);
+	if (!matcher->heaps.count && has_glibc(matcher))
+		list_labelled_heaps(matcher);
 	mf_vec_sort(&matcher->heaps, by_heap_start);
 }
 

@@ -289,6 +289,16 @@ static struct mf_error *hold_and_read(struct mf_session *session,
 	return error;
 }
 
+static void foresee_pass(struct mf_session *session)
+{
+	const struct mf_session_pass *pass = session->pass;
+
+	if (pass && pass->foresee)
+		mf_target_expect_more(
+			session->target,
+			pass->foresee(session->target, pass->context));
+}
+
 static struct mf_error *make_models(struct mf_session *session,
 				    struct moment *moment, bool last)
 {
@@ -296,6 +306,7 @@ static struct mf_error *make_models(struct mf_session *session,
 				&moment->space));
 	tell(STEP_HEAPS);
 	MF_TRY(prepare_heap(session, moment));
+	foresee_pass(session);
 	tell(STEP_MEMORY);
 	MF_TRY(hold_and_read(session, moment, last));
 	tell(STEP_FIGURES);
