@@ -11,6 +11,14 @@ static struct mf_error *want_content(struct mf_settings *settings,
 	return NULL;
 }
 
+static struct mf_error *want_tasks(struct mf_settings *settings,
+				   const char *value)
+{
+	(void)value;
+	settings->scan.wanted |= MF_SCAN_TASKS;
+	return NULL;
+}
+
 static struct mf_error *set_free(struct mf_settings *settings,
 				 const char *value)
 {
@@ -20,6 +28,9 @@ static struct mf_error *set_free(struct mf_settings *settings,
 }
 
 static const struct mf_option options[] = {
+	{ .name = "tasks",
+	  .summary = "Tokio's tasks, by future and state",
+	  .set = want_tasks },
 	{ .name = "content",
 	  .summary = "what kinds of bytes: zeros, text, pointers, numbers, ...",
 	  .set = want_content },

@@ -1,0 +1,231 @@
+/*
+ * What Rust code says of itself. With symbols, a type is named in those of its
+ * functions. Without any there is still where each panic would be said to come
+ * from (core::panic::Location: file, line, column), which stays in every
+ * program; an async function tells of its own body that way, twice: it panics
+ * when it is resumed after its end, or after a panic.
+ */
+#include "scan/rust_names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/vec.h"
+
+enum {
+	PATH_MAX_BYTES = 512,
+	LINE_MAX_NUMBER = 1 << 22,
+	COLUMN_MAX = 1 << 16,
+	PLACES_MAX = 256,
+};
+
+/* ---- names ------------------------------------------------------------------ */
+
+/* An arrow of a function type is no bracket. */
+static int nesting_of(const char *at, const char *from)
+{
+	if (*at == '>' && at > from && at[-1] == '-')
+		return 0;
+	if (*at && strchr("<([{", *at))
+		return 1;
+	return *at && strchr(">)]}", *at) ? -1 : 0;
+}
+
+char *mf_rust_argument(const char *name, const char *before)
+{
+	const char *from = strstr(name, before), *at;
+	int nesting = 0;
+
+	if (!from)
+		return NULL;
+	from += strlen(before);
+	for (at = from; *at && nesting >= 0; at++) {
+		if (*at == ',' && nesting == 0)
+			break;
+		nesting += nesting_of(at, from);
+	}
+	if (nesting < 0)
+		at--;
+	return at > from ? mf_strndup(from, (size_t)(at - from)) : NULL;
+}
+
+/* ---- places ------------------------------------------------------------------ */
+
+/** core::panic::Location, as it lies in memory. */
+struct location {
+	uint64_t file, length;
+	uint32_t line, column;
+};
+
+struct place {
+	char *path;
+	uint32_t line, column;
+	unsigned depth;
+	unsigned times; /* that it was referred to, there */
+	uint64_t address;
+};
+
+struct places {
+	struct mf_target *target;
+	MF_VEC(struct place) items;
+};
+
+static void forget(struct places *places)
+{
+	mf_vec_foreach(place, &places->items)
+		free(place->path);
+	mf_vec_deinit(&places->items);
+}
+
+static bool is_path(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			return false;
+	return size > 3 && memcmp(text + size - 3, ".rs", 3) == 0;
+}
+
+/* Since Rust 1.89 the text ends with a NUL, which is counted. */
+static char *read_path(struct mf_target *target, const struct location *at)
+{
+	char text[PATH_MAX_BYTES];
+	size_t size = (size_t)at->length;
+
+	if (at->length < 4 || at->length >= sizeof(text) ||
+	    !mf_target_try_read(target, at->file, text, size))
+		return NULL;
+	if (!text[size - 1])
+		size--;
+	return is_path(text, size) ? mf_strndup(text, size) : NULL;
+}
+
+static bool note_again(struct places *places,
+		       const struct mf_reference *reference)
+{
+	mf_vec_foreach(place, &places->items) {
+		if (place->address != reference->target)
+			continue;
+		if (place->depth == reference->depth)
+			place->times++;
+		return true;
+	}
+	return false;
+}
+
+static bool note_place(const struct mf_reference *reference, void *data)
+{
+	struct places *places = data;
+	struct location at;
+	char *path;
+
+	if (reference->call)
+		return true;
+	if (reference->target % sizeof(uint64_t) ||
+	    places->items.count >= PLACES_MAX || note_again(places, reference))
+		return false;
+	if (!mf_target_try_read(places->target, reference->target, &at,
+				sizeof(at)) ||
+	    !at.line || at.line > LINE_MAX_NUMBER || !at.column ||
+	    at.column > COLUMN_MAX)
+		return false;
+	path = read_path(places->target, &at);
+	if (path)
+		mf_vec_push(&places->items,
+			    (struct place){ path, at.line, at.column,
+					    reference->depth, 1,
+					    reference->target });
+	return false;
+}
+
+/* ---- whose code it is ---------------------------------------------------------- */
+
+/** The lower, the more likely the code that somebody wrote for this program. */
+static unsigned strangeness(const char *path)
+{
+	static const char *const standard[] = {
+		"library/core/", "library/alloc/", "library/std/",
+		"/rustc/",	 "library/",
+	};
+	static const char *const runtime[] = {
+		"/tokio-",   "/tokio/src/",  "/futures-",
+		"/tracing-", "/pin-project", "/parking_lot",
+	};
+	static const char *const crates[] = {
+		"/registry/",
+		"/vendor/",
+		"/git/checkouts/",
+		"/.cargo/",
+	};
+
+	for (size_t i = 0; i < MF_ARRAY_SIZE(standard); i++)
+		if (strstr(path, standard[i]))
+			return 3;
+	for (size_t i = 0; i < MF_ARRAY_SIZE(runtime); i++)
+		if (strstr(path, runtime[i]))
+			return 2;
+	for (size_t i = 0; i < MF_ARRAY_SIZE(crates); i++)
+		if (strstr(path, crates[i]))
+			return 1;
+	return 0;
+}
+
+/* A crate's code counts as two calls further away than the program's own: its
+ * generic functions are part of those that use them. */
+static unsigned distance(const struct place *place)
+{
+	return place->depth + 2 * strangeness(place->path);
+}
+
+static bool is_nearer(const struct place *place, const struct place *than)
+{
+	if (distance(place) != distance(than))
+		return distance(place) < distance(than);
+	if ((place->times > 1) != (than->times > 1))
+		return place->times > 1;
+	return place->line < than->line;
+}
+
+static const struct place *nearest(const struct places *places)
+{
+	const struct place *best = NULL;
+
+	for (size_t i = 0; i < places->items.count; i++) {
+		const struct place *place = &places->items.items[i];
+
+		if (strangeness(place->path) < 2 &&
+		    (!best || is_nearer(place, best)))
+			best = place;
+	}
+	return best;
+}
+
+char *mf_rust_source(struct mf_follower *follower, struct mf_target *target,
+		     const uint64_t *starts, size_t count, unsigned depth)
+{
+	struct places places = { .target = target };
+	const struct place *best;
+	char *text = NULL;
+
+	mf_follow(follower, starts, count, depth, note_place, &places);
+	best = nearest(&places);
+	if (best)
+		text = mf_asprintf("%s:%u:%u", best->path, best->line,
+				   best->column);
+	forget(&places);
+	return text;
+}
+
+bool mf_rust_panics_in(struct mf_follower *follower, struct mf_target *target,
+		       const uint64_t *starts, size_t count, unsigned depth,
+		       const char *text)
+{
+	struct places places = { .target = target };
+	bool found = false;
+
+	mf_follow(follower, starts, count, depth, note_place, &places);
+	mf_vec_foreach(place, &places.items)
+		found |= strstr(place->path, text) != NULL;
+	forget(&places);
+	return found;
+}

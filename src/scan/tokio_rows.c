@@ -1,0 +1,118 @@
+/*
+ * Tokio's tasks as rows: for data one for each future and state, for people one
+ * for each future, with a column for each state.
+ */
+#include "memforensics/report.h"
+
+#include "scan/tokio.h"
+
+enum {
+	SHOWN = 20,
+};
+
+static const char *const state_names[MF_TOKIO_STATES] = {
+	[MF_TOKIO_IDLE] = "idle",
+	[MF_TOKIO_SCHEDULED] = "scheduled",
+	[MF_TOKIO_RUNNING] = "running",
+	[MF_TOKIO_COMPLETE] = "complete",
+};
+
+static void write_states(const struct mf_tokio_row *row,
+			 struct mf_report *report)
+{
+	for (size_t i = 0; i < MF_TOKIO_STATES; i++) {
+		const struct mf_tokio_tally *tally = &row->tally;
+
+		if (!tally->count[i])
+			continue;
+		mf_report_row(report,
+			      (struct mf_value[]){
+				      mf_text(row->future),
+				      mf_text(state_names[i]),
+				      mf_count(tally->count[i]),
+				      row->bytes_known
+					      ? mf_size(tally->bytes[i])
+					      : mf_none(),
+				      mf_address(tally->example),
+				      mf_text(mf_tokio_proof_name(row->proof)),
+			      });
+	}
+}
+
+static void write_data(const struct mf_tokio *tokio, struct mf_report *report)
+{
+	static const struct mf_column columns[] = {
+		{ "future", NULL, MF_VALUE_TEXT, 0 },
+		{ "state", NULL, MF_VALUE_TEXT, 0 },
+		{ "count", NULL, MF_VALUE_COUNT, 0 },
+		{ "bytes", NULL, MF_VALUE_SIZE, 0 },
+		{ "example", NULL, MF_VALUE_ADDRESS, 0 },
+		{ "evidence", NULL, MF_VALUE_TEXT, 0 },
+	};
+	static const struct mf_table table = {
+		.key = "tasks",
+		.columns = columns,
+		.column_count = MF_ARRAY_SIZE(columns),
+		.show = MF_SHOW_DATA_ONLY,
+	};
+
+	mf_report_table_begin(report, &table);
+	for (size_t i = 0; i < tokio->rows.count; i++)
+		write_states(&tokio->rows.items[i], report);
+	mf_report_table_end(report);
+}
+
+static uint64_t bytes_of(const struct mf_tokio_row *row)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < MF_TOKIO_STATES; i++)
+		bytes += row->tally.bytes[i];
+	return bytes;
+}
+
+static void write_text(const struct mf_tokio *tokio, struct mf_report *report)
+{
+	static const struct mf_column columns[] = {
+		{ "future", "future", MF_VALUE_TEXT, MF_SHOW_FILL },
+		{ "idle", "idle", MF_VALUE_COUNT, 0 },
+		{ "scheduled", "scheduled", MF_VALUE_COUNT, 0 },
+		{ "running", "running", MF_VALUE_COUNT, 0 },
+		{ "complete", "complete", MF_VALUE_COUNT, 0 },
+		{ "bytes", "bytes", MF_VALUE_SIZE, 0 },
+	};
+	static const struct mf_table table = {
+		.key = "tasks",
+		.title = "Tokio tasks",
+		.columns = columns,
+		.column_count = MF_ARRAY_SIZE(columns),
+		.top = SHOWN,
+		.show = MF_SHOW_TEXT_ONLY,
+	};
+
+	mf_report_table_begin(report, &table);
+	for (size_t i = 0; i < tokio->rows.count; i++) {
+		const struct mf_tokio_row *row = &tokio->rows.items[i];
+		const uint64_t *count = row->tally.count;
+
+		mf_report_row(report,
+			      (struct mf_value[]){
+				      mf_text(row->future),
+				      mf_count(count[MF_TOKIO_IDLE]),
+				      mf_count(count[MF_TOKIO_SCHEDULED]),
+				      mf_count(count[MF_TOKIO_RUNNING]),
+				      mf_count(count[MF_TOKIO_COMPLETE]),
+				      row->bytes_known ? mf_size(bytes_of(row))
+						       : mf_none(),
+			      });
+	}
+	mf_report_table_end(report);
+}
+
+void mf_tokio_write(const void *scanner, const struct mf_scan *scan,
+		    struct mf_report *report)
+{
+	(void)scan;
+	write_data(scanner, report);
+	write_text(scanner, report);
+}
