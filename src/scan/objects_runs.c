@@ -1,0 +1,138 @@
+/*
+ * Objects side by side in one chunk: an array that was made with new[] has its
+ * length before its first element; any other row of them may have a tail that
+ * is no longer alive.
+ */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "scan/objects.h"
+
+enum {
+	HEADER = 16,	     /* of a chunk, before what its user has */
+	PARTS_MAX = 1 << 16, /* of one worker */
+};
+
+static void note_example(struct mf_object_tally *tally, uint64_t address)
+{
+	if (!tally->example || address < tally->example)
+		tally->example = address;
+}
+
+/* A length, then as many elements as that, which the chunk has room for. */
+static bool is_array(const struct mf_object_run *run)
+{
+	uint64_t start = run->chunk + HEADER, end = run->chunk + run->size;
+	uint64_t cookie = run->first - start;
+
+	return run->chunk && cookie >= sizeof(uint64_t) &&
+	       cookie <= 4 * sizeof(uint64_t) && run->before == run->count &&
+	       run->last < end;
+}
+
+void mf_object_run_count(const struct mf_object_run *run,
+			 struct mf_object_tally *tally)
+{
+	note_example(tally, run->first);
+	if (run->chunk && run->first == run->chunk + HEADER) {
+		tally->started++;
+		tally->bytes += run->size;
+		tally->loose += run->count - 1;
+	} else if (is_array(run)) {
+		tally->arrays += run->count;
+		tally->bytes += run->size;
+	} else {
+		tally->loose += run->count;
+	}
+}
+
+/* ---- of the chunk at hand -------------------------------------------------- */
+
+/* B goes on where A ends. */
+static bool can_join(const struct mf_object_run *a,
+		     const struct mf_object_run *b)
+{
+	uint64_t step = b->first - a->last;
+
+	return a->class == b->class && a->chunk == b->chunk && step &&
+	       (a->count == 1 || a->stride == step) &&
+	       (b->count == 1 || b->stride == step);
+}
+
+static void join(struct mf_object_run *a, const struct mf_object_run *b)
+{
+	a->stride = b->first - a->last;
+	a->last = b->last;
+	a->count += b->count;
+}
+
+static void end_run(struct mf_object_worker *worker,
+		    const struct mf_object_run *run, bool whole)
+{
+	if (whole || worker->parts.count >= PARTS_MAX)
+		mf_object_run_count(run,
+				    mf_object_tally_of(worker, run->class));
+	else
+		mf_vec_push(&worker->parts, *run);
+}
+
+void mf_object_runs_add(struct mf_object_worker *worker,
+			const struct mf_object_run *object)
+{
+	for (unsigned i = 0; i < worker->run_count; i++) {
+		struct mf_object_run *run = &worker->runs[i];
+
+		if (run->class != object->class)
+			continue;
+		if (can_join(run, object)) {
+			join(run, object);
+			return;
+		}
+	}
+	if (worker->run_count == MF_OBJECT_RUNS) {
+		end_run(worker, &worker->runs[0], false);
+		worker->run_count--;
+		memmove(&worker->runs[0], &worker->runs[1],
+			worker->run_count * sizeof(worker->runs[0]));
+	}
+	worker->runs[worker->run_count++] = *object;
+}
+
+void mf_object_runs_end(struct mf_object_worker *worker, bool whole)
+{
+	for (unsigned i = 0; i < worker->run_count; i++)
+		end_run(worker, &worker->runs[i], whole);
+	worker->run_count = 0;
+}
+
+/* ---- of chunks that span windows -------------------------------------------- */
+
+static int compare_parts(const void *left, const void *right)
+{
+	const struct mf_object_run *a = left, *b = right;
+
+	if (a->chunk != b->chunk)
+		return a->chunk < b->chunk ? -1 : 1;
+	if (a->class != b->class)
+		return a->class < b->class ? -1 : 1;
+	return (a->first > b->first) - (a->first < b->first);
+}
+
+void mf_object_parts_count(struct mf_objects *objects)
+{
+	struct mf_object_run *run = NULL;
+
+	mf_vec_sort(&objects->parts, compare_parts);
+	mf_vec_foreach(part, &objects->parts) {
+		if (run && can_join(run, part)) {
+			join(run, part);
+			continue;
+		}
+		if (run)
+			mf_object_run_count(run, &objects->tallies[run->class]);
+		run = part;
+	}
+	if (run)
+		mf_object_run_count(run, &objects->tallies[run->class]);
+	objects->parts.count = 0;
+}
