@@ -80,6 +80,21 @@ FIXTURES += $(addprefix $(O)/fixtures/,static-bins static-arenas \
 	stripped-bins)
 endif
 
+# Programs in C++, where there is a compiler for them: what is known of types
+# must be found in each of these.
+CXX_FIXTURES :=
+ifneq ($(shell command -v g++),)
+CXX_FIXTURES += objects objects-stripped objects-fixed objects-nortti
+ifneq ($(findstring /,$(shell g++ -print-file-name=libstdc++.a)),)
+CXX_FIXTURES += objects-static
+endif
+endif
+ifneq ($(and $(shell command -v clang++),$(wildcard \
+	/usr/include/c++/v1/vector /usr/lib/llvm*/include/c++/v1/vector)),)
+CXX_FIXTURES += objects-libcxx
+endif
+FIXTURES += $(CXX_FIXTURES:%=$(O)/fixtures/%)
+
 .PHONY: all
 all: $(PROGRAM)
 
@@ -167,6 +182,20 @@ $(O)/fixtures/static-pie-%: fixtures/programs/%.c
 	$(call say,FIXTURE,$@) $(FIXTURE) -static-pie -DFX_STATIC -o $@ $<
 
 $(O)/fixtures/stripped-%: $(O)/fixtures/static-%
+	$(call say,FIXTURE,$@) strip -o $@ $<
+
+CXX_FLAGS = -std=c++17 -O0 -g -Wall -Wextra -pthread
+define cxx_fixture # NAME, COMPILER AND FLAGS
+$(O)/fixtures/$(1): fixtures/programs/objects.cc
+	@mkdir -p $$(@D)
+	$$(call say,FIXTURE,$$@) $(2) $$(CXX_FLAGS) -o $$@ $$<
+endef
+$(eval $(call cxx_fixture,objects,g++))
+$(eval $(call cxx_fixture,objects-fixed,g++ -no-pie -fno-pie -s))
+$(eval $(call cxx_fixture,objects-nortti,g++ -fno-rtti))
+$(eval $(call cxx_fixture,objects-static,g++ -static -s))
+$(eval $(call cxx_fixture,objects-libcxx,clang++ -stdlib=libc++ -s))
+$(O)/fixtures/objects-stripped: $(O)/fixtures/objects
 	$(call say,FIXTURE,$@) strip -o $@ $<
 
 $(O)/fixtures/%.so: fixtures/preload/%.c
@@ -273,5 +302,6 @@ help:
 	'WERROR=1 SANITIZE=address,undefined WITH_YARA=no'
 
 -include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(UNITS:=.d) \
-	$(filter-out $(O)/fixtures/stripped-%,$(FIXTURES:=.d)) \
+	$(filter-out $(O)/fixtures/stripped-% $(O)/fixtures/objects%, \
+		$(FIXTURES:=.d)) \
 	$(DRIVERS:=.d) $(PRELOADS:=.d) $(wildcard $(FUZZ)/*.d)

@@ -284,6 +284,7 @@ void mf_object_tally_add(struct mf_object_tally *sum,
 	sum->arrays += part->arrays;
 	sum->members += part->members;
 	sum->loose += part->loose;
+	sum->remains += part->remains;
 	sum->bytes += part->bytes;
 	sum->expired += part->expired;
 }
@@ -314,35 +315,49 @@ static int compare_members(const void *left, const void *right)
 	return (a->inner > b->inner) - (a->inner < b->inner);
 }
 
-/* What is there in each object of the outer class that can have it. */
-static void count_member(struct mf_objects *objects,
-			 const struct mf_object_member *member)
+static bool is_same_place(const struct mf_object_member *a,
+			  const struct mf_object_member *b)
 {
-	const struct mf_object_tally *outer = &objects->tallies[member->outer];
-	struct mf_object_tally *inner = &objects->tallies[member->inner];
+	return a->outer == b->outer && a->offset == b->offset;
+}
 
-	if (member->count == outer->started - outer->expired)
-		inner->members += member->count;
-	else
-		inner->loose += member->count;
+/*
+ * Members [FIRST, END) are of one place: in each object of the outer class one
+ * of them is there, or else what is there in a few may be left of others that
+ * had the memory before.
+ */
+static void count_place(struct mf_objects *objects, size_t first, size_t end)
+{
+	const struct mf_object_member *members = objects->members.items;
+	const struct mf_object_tally *outer =
+		&objects->tallies[members[first].outer];
+	uint64_t sum = 0;
+
+	for (size_t i = first; i < end; i++)
+		sum += members[i].count;
+	for (size_t i = first; i < end; i++) {
+		struct mf_object_tally *inner =
+			&objects->tallies[members[i].inner];
+
+		if (sum == outer->started - outer->expired)
+			inner->members += members[i].count;
+		else
+			inner->remains += members[i].count;
+	}
 }
 
 static void count_members(struct mf_objects *objects)
 {
-	struct mf_object_member sum = { 0 };
+	size_t first = 0, count = objects->members.count;
 
 	mf_vec_sort(&objects->members, compare_members);
-	mf_vec_foreach(member, &objects->members) {
-		if (sum.count && compare_members(&sum, member) == 0) {
-			sum.count += member->count;
+	for (size_t i = 1; i <= count; i++) {
+		if (i < count && is_same_place(&objects->members.items[first],
+					       &objects->members.items[i]))
 			continue;
-		}
-		if (sum.count)
-			count_member(objects, &sum);
-		sum = *member;
+		count_place(objects, first, i);
+		first = i;
 	}
-	if (sum.count)
-		count_member(objects, &sum);
 	objects->members.count = 0;
 }
 

@@ -27,6 +27,7 @@ struct mf_object_row {
 	const char *note;     /* for people; NULL: none */
 	uint64_t count;
 	uint64_t inside;  /* of these, not at the start of a chunk */
+	uint64_t remains; /* not counted: may be left of what is gone */
 	uint64_t bytes;	  /* of chunks that they begin, with headers */
 	uint64_t example; /* the lowest address of one */
 	enum mf_object_confidence confidence;
@@ -51,7 +52,8 @@ struct mf_object_tally {
 	uint64_t started; /* at the start of a chunk */
 	uint64_t arrays;  /* in arrays that say how long they are */
 	uint64_t members; /* in each object of some class, at one place */
-	uint64_t loose;	  /* elsewhere */
+	uint64_t loose;	  /* elsewhere in a chunk, or in none */
+	uint64_t remains; /* in some objects of a class, but not in all */
 	uint64_t bytes;	  /* of chunks, headers included */
 	uint64_t example;
 	uint64_t expired; /* control blocks whose object is gone */

@@ -10,14 +10,17 @@
 static bool has_objects(const struct mf_object_tally *tally)
 {
 	return tally->started || tally->arrays || tally->members ||
-	       tally->loose;
+	       tally->loose || tally->remains;
 }
 
 static enum mf_object_confidence
 confidence_of(const struct mf_vtable_class *class,
 	      const struct mf_object_tally *tally)
 {
-	if (class->proof == MF_VTABLE_ADDRESS)
+	bool any = tally->started || tally->arrays || tally->members ||
+		   tally->loose;
+
+	if (!any || class->proof == MF_VTABLE_ADDRESS)
 		return MF_OBJECT_LOW;
 	return tally->loose ? MF_OBJECT_MEDIUM : MF_OBJECT_HIGH;
 }
@@ -54,6 +57,7 @@ static void make_row(struct mf_objects *objects, const struct counted *counted)
 			    .count = tally->started + tally->arrays +
 				     tally->members + tally->loose,
 			    .inside = tally->members + tally->loose,
+			    .remains = tally->remains,
 			    .bytes = tally->bytes,
 			    .example = tally->example,
 			    .confidence = confidence_of(class, tally),
