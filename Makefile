@@ -84,7 +84,8 @@ endif
 # must be found in each of these.
 CXX_FIXTURES :=
 ifneq ($(shell command -v g++),)
-CXX_FIXTURES += objects objects-stripped objects-fixed objects-nortti
+CXX_FIXTURES += objects objects-stripped objects-fixed objects-nortti \
+	objects-bare
 ifneq ($(findstring /,$(shell g++ -print-file-name=libstdc++.a)),)
 CXX_FIXTURES += objects-static
 endif
@@ -193,6 +194,7 @@ endef
 $(eval $(call cxx_fixture,objects,g++))
 $(eval $(call cxx_fixture,objects-fixed,g++ -no-pie -fno-pie -s))
 $(eval $(call cxx_fixture,objects-nortti,g++ -fno-rtti))
+$(eval $(call cxx_fixture,objects-bare,g++ -fno-rtti -s))
 $(eval $(call cxx_fixture,objects-static,g++ -static -s))
 $(eval $(call cxx_fixture,objects-libcxx,clang++ -stdlib=libc++ -s))
 $(O)/fixtures/objects-stripped: $(O)/fixtures/objects

@@ -11,6 +11,14 @@ static struct mf_error *want_content(struct mf_settings *settings,
 	return NULL;
 }
 
+static struct mf_error *want_objects(struct mf_settings *settings,
+				     const char *value)
+{
+	(void)value;
+	settings->scan.wanted |= MF_SCAN_OBJECTS;
+	return NULL;
+}
+
 static struct mf_error *want_tasks(struct mf_settings *settings,
 				   const char *value)
 {
@@ -34,6 +42,9 @@ static const struct mf_option options[] = {
 	{ .name = "content",
 	  .summary = "what kinds of bytes: zeros, text, pointers, numbers, ...",
 	  .set = want_content },
+	{ .name = "objects",
+	  .summary = "objects by their types, counted",
+	  .set = want_objects },
 	{ .name = "free",
 	  .summary = "the bytes of free chunks, too",
 	  .set = set_free },

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "scan/scanners.h"
 
 enum {
 	MEMBERS_MAX = 1 << 16, /* of one worker */

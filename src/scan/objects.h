@@ -10,8 +10,6 @@
 #include "scan/scanner.h"
 #include "scan/vtables.h"
 
-extern const struct mf_scanner_ops mf_scan_objects_ops;
-
 /** How far a count can be trusted. */
 enum mf_object_confidence {
 	MF_OBJECT_HIGH,	  /* each one stands where such a thing must stand */

@@ -30,8 +30,7 @@ static char *note_of(struct mf_objects *objects,
 {
 	if (!tally->expired)
 		return NULL;
-	return mf_pool_printf(&objects->rows.pool,
-			      "%llu kept by weak pointers alone",
+	return mf_pool_printf(&objects->rows.pool, "%llu expired",
 			      (unsigned long long)tally->expired);
 }
 
