@@ -112,4 +112,69 @@ uint64_t mf_scan_bytes(const struct mf_scan *scan);
 /** CONTRACT.md, scan: all of it, as data and as text. */
 void mf_scan_write(const struct mf_scan *scan, struct mf_report *report);
 
+/* ---- what an address is, and who points at it ---------------------------- */
+
+enum mf_spot_kind {
+	MF_SPOT_ADDRESS, /* a number */
+	MF_SPOT_RANGE,	 /* START-END, START+LENGTH */
+	MF_SPOT_SYMBOL,	 /* NAME, or MODULE:NAME */
+	MF_SPOT_ARENA,	 /* arena:N, the state of that arena */
+	MF_SPOT_TYPE,	 /* type:NAME, all objects of that type */
+};
+
+/** Something that is asked about. */
+struct mf_spot {
+	const char *text; /* as it was given; kept by the caller */
+	const char *name; /* of the symbol or type, in TEXT */
+	enum mf_spot_kind kind;
+	unsigned arena;
+	uint64_t start, end; /* once located; of an address, it alone */
+};
+
+/** Reads TEXT, before anything is known of a target. Errors: usage. */
+struct mf_error *mf_spot_parse(const char *text, struct mf_spot *ret)
+	MF_MUST_CHECK;
+
+/** Before the target is held: where a symbol is. Errors: there is none. */
+struct mf_error *mf_spot_find_symbol(struct mf_spot *spot,
+				     struct mf_image *image) MF_MUST_CHECK;
+
+/** Once the heap (or NULL) is finished: where an arena is. */
+struct mf_error *mf_spot_find_arena(struct mf_spot *spot,
+				    const struct mf_heap *heap) MF_MUST_CHECK;
+
+struct mf_refs;
+
+struct mf_refs_options {
+	const char *type; /* who points at objects of that type; or NULL */
+	unsigned depth;	  /* steps of a path from a root; 0, 1: no paths */
+	bool tagged;	  /* words whose high 16 bits are something else, too */
+	bool free_too;	  /* words in chunks that are not in use, too */
+	bool exact;	  /* only words that point to a beginning */
+	unsigned threads; /* as in mf_scan_options */
+};
+
+enum {
+	MF_REFS_DEPTH_MAX = 64,
+};
+
+/** Before the target is held: types. */
+struct mf_error *mf_refs_create(struct mf_target *target,
+				struct mf_image *image,
+				const struct mf_refs_options *options,
+				struct mf_refs **ret) MF_MUST_CHECK;
+
+/**
+ * While the target stands still: who points into INPUT's ranges (which may be
+ * none, when a type was asked for). A range of one byte is what holds it: a
+ * chunk, a variable, or the byte alone. Begins from nothing when it is called
+ * again. INPUT's space and heap have to live until it is written.
+ */
+struct mf_error *mf_refs_read(struct mf_refs *refs,
+			      const struct mf_scan_input *input) MF_MUST_CHECK;
+void mf_refs_destroy(struct mf_refs *refs);
+
+/** `targets`, `references`, `by_region`, `levels`, `paths`, `totals`. */
+void mf_refs_write(const struct mf_refs *refs, struct mf_report *report);
+
 #endif

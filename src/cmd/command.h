@@ -57,10 +57,11 @@ struct mf_settings {
 	bool to_stdout;	      /* -o - */
 	bool full, compress;  /* of snapshot */
 	struct mf_scan_options scan;
-	const char *index;	    /* of dump: a file for it; or NULL */
-	bool as_core, skip_free;    /* of dump */
-	uint64_t max_size;	    /* of dump, bytes; 0: none was given */
-	bool walk_heaps;	    /* although the command has no_walk */
+	const char *index;	 /* of dump: a file for it; or NULL */
+	bool as_core, skip_free; /* of dump */
+	uint64_t max_size;	 /* of dump, bytes; 0: none was given */
+	bool walk_heaps;	 /* although the command has no_walk */
+	struct mf_refs_options refs;
 	enum mf_region_order order; /* of maps */
 	bool class_given;
 	enum mf_class class; /* the only one of maps */
@@ -127,8 +128,8 @@ struct mf_run {
 /* ---- the tables ----------------------------------------------------------- */
 
 extern const struct mf_command mf_command_attach, mf_command_maps,
-	mf_command_arenas, mf_command_chunks, mf_command_scan, mf_command_dump,
-	mf_command_snapshot;
+	mf_command_arenas, mf_command_chunks, mf_command_refs, mf_command_scan,
+	mf_command_dump, mf_command_snapshot;
 
 /** All commands, in the order of help. */
 const struct mf_command *const *mf_commands(size_t *count);

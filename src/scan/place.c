@@ -1,0 +1,383 @@
+/*
+ * Finds out what an address is from the models: regions, chunks, threads and
+ * modules, in that order of detail.
+ */
+#include "scan/place.h"
+
+#include <string.h>
+
+enum {
+	RED_ZONE = 128, /* below the stack pointer, and still in use */
+	HEADER = 16,	/* of glibc's chunks: sizes of two of them */
+	BORROWED = 8,	/* a chunk in use has the next one's first word, too */
+	SHARED = 16,	/* of a shared object: its counts before it */
+	STATE_SIZE = 2200, /* of glibc's malloc_state, about */
+};
+
+const char *mf_place_kind_name(enum mf_place_kind kind)
+{
+	static const char *const names[MF_PLACE_KINDS] = {
+		[MF_PLACE_REGISTER] = "register",
+		[MF_PLACE_STACK] = "stack",
+		[MF_PLACE_TLS] = "tls",
+		[MF_PLACE_MODULE] = "module",
+		[MF_PLACE_MEMORY] = "memory",
+		[MF_PLACE_CHUNK] = "chunk",
+		[MF_PLACE_UNUSED] = "unused",
+		[MF_PLACE_ALLOCATOR] = "allocator",
+		[MF_PLACE_NOWHERE] = "nowhere",
+	};
+
+	return names[kind];
+}
+
+static uint64_t sum_static_tls(struct mf_image *image)
+{
+	size_t count;
+	const struct mf_module *modules = mf_image_modules(image, &count);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += mf_image_tls_size(image, &modules[i]);
+	return sum;
+}
+
+void mf_places_init(struct mf_places *places, struct mf_target *target,
+		    struct mf_image *image, struct mf_types *types)
+{
+	*places = (struct mf_places){
+		.target = target,
+		.image = image,
+		.types = types,
+		.static_tls = image ? sum_static_tls(image) : 0,
+	};
+}
+
+/* ---- chunks ---------------------------------------------------------------- */
+
+void mf_chunk_user_bytes(const struct mf_chunk *chunk, uint64_t *start,
+			 uint64_t *end)
+{
+	*start = chunk->address;
+	*end = chunk->address + chunk->size;
+	if (strcmp(chunk->allocator->name, "glibc") != 0)
+		return;
+	*start += MF_MIN((uint64_t)HEADER, chunk->size);
+	if (chunk->kind == MF_KIND_IN_USE || chunk->kind == MF_KIND_TCACHE ||
+	    chunk->kind == MF_KIND_FASTBIN)
+		*end += BORROWED;
+}
+
+static bool is_of_allocator(const struct mf_allocator *allocator,
+			    uint64_t address, uint64_t chunk)
+{
+	for (size_t i = 0; i < allocator->arena_count; i++)
+		if (address - allocator->arenas[i].address < STATE_SIZE)
+			return true;
+	for (size_t i = 0; chunk && i < allocator->tcache_count; i++)
+		if (allocator->tcaches[i].address == chunk)
+			return true;
+	return false;
+}
+
+/* Its arenas' states and its thread caches: CHUNK is the user's address of the
+ * chunk that ADDRESS is in, or 0. */
+static bool is_of_allocators(const struct mf_heap *heap, uint64_t address,
+			     uint64_t chunk)
+{
+	size_t count = 0;
+	const struct mf_allocator *allocators =
+		heap ? mf_heap_allocators(heap, &count) : NULL;
+
+	for (size_t i = 0; i < count; i++)
+		if (is_of_allocator(&allocators[i], address, chunk))
+			return true;
+	return false;
+}
+
+static bool find_chunk(const struct mf_places *places, struct mf_place *place)
+{
+	uint64_t address = place->address;
+
+	if (!places->heap)
+		return false;
+	/* the last word of a chunk in use is in the next one's header */
+	if (!mf_heap_chunk_at(places->heap, address, &place->chunk) &&
+	    (address < BORROWED ||
+	     !mf_heap_chunk_at(places->heap, address - BORROWED,
+			       &place->chunk)))
+		return false;
+	mf_chunk_user_bytes(&place->chunk, &place->user, &place->user_end);
+	if (place->chunk.kind == MF_KIND_OVERHEAD)
+		place->kind = MF_PLACE_ALLOCATOR;
+	else if (place->chunk.kind != MF_KIND_IN_USE &&
+		 place->chunk.kind != MF_KIND_MMAPPED)
+		place->kind = MF_PLACE_UNUSED;
+	else
+		place->kind =
+			is_of_allocators(places->heap, address, place->user)
+				? MF_PLACE_ALLOCATOR
+				: MF_PLACE_CHUNK;
+	place->in_chunk = true;
+	return true;
+}
+
+/* ---- threads --------------------------------------------------------------- */
+
+static bool is_in(const struct mf_region *region, uint64_t address)
+{
+	return address >= region->start && address < region->end;
+}
+
+static bool is_tls_of(const struct mf_places *places,
+		      const struct mf_thread *thread,
+		      const struct mf_place *place)
+{
+	const struct mf_region *region = place->region;
+	const struct mf_target_info *info = mf_target_info(places->target);
+	uint64_t first = thread->tp;
+
+	if (!thread->tp || !is_in(region, thread->tp))
+		return false;
+	if (region->class == MF_CLASS_TLS)
+		return true;
+	if (!info->tls_above)
+		first -= MF_MIN(places->static_tls, first - region->start);
+	return place->address >= first;
+}
+
+static void find_thread(const struct mf_places *places, struct mf_place *place)
+{
+	bool is_stack = place->region->class == MF_CLASS_STACK ||
+			place->region->class == MF_CLASS_THREAD_STACK;
+	size_t count;
+	const struct mf_thread *threads =
+		mf_target_threads(places->target, &count);
+
+	place->kind = is_stack ? MF_PLACE_UNUSED : MF_PLACE_TLS;
+	for (size_t i = 0; i < count; i++) {
+		const struct mf_thread *thread = &threads[i];
+		uint64_t from = 0;
+
+		if (is_tls_of(places, thread, place)) {
+			place->kind = MF_PLACE_TLS;
+			from = thread->tp;
+		} else if (is_stack && thread->sp &&
+			   is_in(place->region, thread->sp)) {
+			if (place->address >= thread->sp - RED_ZONE)
+				place->kind = MF_PLACE_STACK;
+			from = thread->sp;
+		}
+		if (!from)
+			continue;
+		place->tid = thread->tid;
+		place->has_distance = true;
+		place->distance = (int64_t)(place->address - from);
+		if (place->kind == MF_PLACE_TLS)
+			return;
+	}
+}
+
+/* Nobody knows where its thread stands: then all of it may be in use. */
+static void find_stack_without_thread(struct mf_place *place)
+{
+	if (place->kind == MF_PLACE_UNUSED && !place->tid &&
+	    strncmp(place->region->label, "cached", strlen("cached")) != 0)
+		place->kind = MF_PLACE_STACK;
+}
+
+/* ---- regions --------------------------------------------------------------- */
+
+static bool is_module_class(enum mf_class class)
+{
+	switch (class) {
+	case MF_CLASS_TEXT:
+	case MF_CLASS_RODATA:
+	case MF_CLASS_DATA:
+	case MF_CLASS_BSS:
+	case MF_CLASS_ELF_GAP:
+	case MF_CLASS_VDSO:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum mf_place_kind kind_of_region(const struct mf_places *places,
+					 const struct mf_place *place)
+{
+	enum mf_class class = place->region->class;
+
+	if (is_of_allocators(places->heap, place->address, 0))
+		return MF_PLACE_ALLOCATOR;
+	if (is_module_class(class))
+		return MF_PLACE_MODULE;
+	/* heap headers, and what no chunk was made of */
+	if (class == MF_CLASS_ARENA || class == MF_CLASS_ARENA_RESERVE)
+		return MF_PLACE_ALLOCATOR;
+	return MF_PLACE_MEMORY;
+}
+
+void mf_place_find(const struct mf_places *places, uint64_t address,
+		   struct mf_place *ret)
+{
+	*ret = (struct mf_place){ .kind = MF_PLACE_NOWHERE,
+				  .address = address };
+	ret->region = mf_space_region_at(places->space, address);
+	if (!ret->region)
+		return;
+	if (find_chunk(places, ret))
+		return;
+	if (ret->region->class == MF_CLASS_STACK ||
+	    ret->region->class == MF_CLASS_THREAD_STACK ||
+	    ret->region->class == MF_CLASS_TLS) {
+		find_thread(places, ret);
+		find_stack_without_thread(ret);
+		return;
+	}
+	ret->kind = kind_of_region(places, ret);
+	if (places->image)
+		ret->module = mf_image_module_at(places->image, address);
+}
+
+void mf_place_of_register(const struct mf_thread *thread, size_t number,
+			  struct mf_place *ret)
+{
+	*ret = (struct mf_place){
+		.kind = MF_PLACE_REGISTER,
+		.tid = thread->tid,
+		.register_name = mf_target_register_name(number),
+	};
+}
+
+/* ---- types and symbols ----------------------------------------------------- */
+
+static bool try_type(const struct mf_places *places, uint64_t address,
+		     struct mf_place *place)
+{
+	struct mf_type type;
+	uint64_t word;
+
+	if (address > place->user_end - sizeof(word) ||
+	    !mf_target_read_u64(places->target, address, &word) ||
+	    !mf_types_at(places->types, word, &type) || type.offset != 0)
+		return false;
+	place->type = type.name;
+	place->language = type.language;
+	place->evidence = type.evidence;
+	place->type_word = word;
+	return true;
+}
+
+/* The object's own vtable, or that behind the counts of one that is shared. */
+void mf_place_read_type(const struct mf_places *places, struct mf_place *place)
+{
+	if (!places->types || place->kind != MF_PLACE_CHUNK ||
+	    place->user_end - place->user < sizeof(uint64_t))
+		return;
+	if (!try_type(places, place->user, place) &&
+	    place->user_end - place->user > SHARED)
+		try_type(places, place->user + SHARED, place);
+}
+
+void mf_place_find_symbol(const struct mf_places *places,
+			  struct mf_place *place)
+{
+	struct mf_symbol symbol;
+
+	if (!places->image || !place->module ||
+	    !mf_image_symbol_at(places->image, place->address, &symbol))
+		return;
+	place->symbol = symbol.name;
+	place->symbol_start = symbol.address;
+	place->symbol_size = symbol.size;
+}
+
+/* ---- as text --------------------------------------------------------------- */
+
+static void print_distance(struct mf_buffer *text, const char *from,
+			   int64_t distance)
+{
+	uint64_t size = distance < 0 ? -(uint64_t)distance : (uint64_t)distance;
+
+	mf_buffer_printf(text, "%s%c%#llx", from, distance < 0 ? '-' : '+',
+			 (unsigned long long)size);
+}
+
+static void print_offset(struct mf_buffer *text, uint64_t offset)
+{
+	if (offset)
+		print_distance(text, "", (int64_t)offset);
+}
+
+static void print_thread(const struct mf_place *place, struct mf_buffer *text)
+{
+	bool is_tls = place->kind == MF_PLACE_TLS;
+
+	mf_buffer_printf(text, "%s", is_tls ? "TLS" : "stack");
+	if (place->tid)
+		mf_buffer_printf(text, " of thread %d", place->tid);
+	if (!place->has_distance)
+		return;
+	mf_buffer_printf(text, " at ");
+	print_distance(text, is_tls ? "tp" : "sp", place->distance);
+}
+
+static void print_module(const struct mf_place *place, struct mf_buffer *text)
+{
+	const struct mf_region *region = place->region;
+
+	if (place->symbol) {
+		mf_buffer_printf(text, "%s:%s", place->module->name,
+				 place->symbol);
+		print_offset(text, place->address - place->symbol_start);
+		return;
+	}
+	mf_buffer_printf(text, "%s %s",
+			 place->module ? place->module->name : region->label,
+			 mf_class_name(region->class));
+	print_offset(text, place->address - region->start);
+}
+
+static void print_chunk(const struct mf_place *place, struct mf_buffer *text)
+{
+	bool in_use = place->kind == MF_PLACE_CHUNK;
+
+	if (place->type)
+		mf_buffer_printf(text, "%s at %#llx", place->type,
+				 (unsigned long long)place->user);
+	else
+		mf_buffer_printf(text, "%schunk %#llx", in_use ? "" : "unused ",
+				 (unsigned long long)place->user);
+	if (place->address < place->user)
+		mf_buffer_printf(text, " (header)");
+	else
+		print_offset(text, place->address - place->user);
+}
+
+static void print_memory(const struct mf_place *place, struct mf_buffer *text)
+{
+	const struct mf_region *region = place->region;
+
+	mf_buffer_printf(text, "%s",
+			 *region->label ? region->label
+					: mf_class_name(region->class));
+	print_offset(text, place->address - region->start);
+}
+
+void mf_place_print(const struct mf_place *place, struct mf_buffer *text)
+{
+	if (place->register_name)
+		mf_buffer_printf(text, "%s of thread %d", place->register_name,
+				 place->tid);
+	else if (!place->region)
+		mf_buffer_printf(text, "no memory");
+	else if (place->in_chunk)
+		print_chunk(place, text);
+	else if (place->kind == MF_PLACE_STACK || place->kind == MF_PLACE_TLS)
+		print_thread(place, text);
+	else if (place->module)
+		print_module(place, text);
+	else
+		print_memory(place, text);
+}

@@ -1,0 +1,26 @@
+/*
+ * Places and references as rows of a report, for all who tell of some.
+ */
+#ifndef MF_SCAN_REFS_ROWS_H
+#define MF_SCAN_REFS_ROWS_H
+
+#include "memforensics/report.h"
+
+#include "scan/refs.h"
+
+enum {
+	MF_PLACE_COLUMNS = 15,
+};
+
+/** A place, in text in two columns: where, address. */
+extern const struct mf_column mf_place_columns[MF_PLACE_COLUMNS];
+
+/** The values of those columns; TEXT is kept until they are written. */
+void mf_place_fill(const struct mf_place *place, struct mf_buffer *text,
+		   struct mf_value *values);
+
+/** A table KEY of the first MOST words that point at the target. */
+void mf_references_write(const struct mf_refs *refs, struct mf_report *report,
+			 const char *key, size_t most);
+
+#endif
