@@ -173,7 +173,7 @@ void mf_judge_advise_trim(struct mf_judge *judge, const struct mf_facts *facts)
 
 static const struct mf_rules *const themes[] = {
 	&mf_glibc_rules,   &mf_arena_rules,  &mf_holder_rules,	&mf_stack_rules,
-	&mf_mapping_rules, &mf_kernel_rules, &mf_runtime_rules,
+	&mf_mapping_rules, &mf_kernel_rules, &mf_runtime_rules, &mf_size_rules,
 };
 
 static unsigned what_is_there(const struct mf_facts *facts)

@@ -17,6 +17,9 @@ struct mf_facts {
 	size_t total_count;
 	const struct mf_allocator *allocators; /* none: no heap was read */
 	size_t allocator_count;
+	/* what chunks in use are by their sizes, most bytes first */
+	struct mf_size_pattern patterns[MF_SIZE_PATTERNS];
+	size_t pattern_count;
 	struct mf_stack_census stacks;
 	uint64_t rss, rss_explained; /* bytes */
 	bool racy;		     /* it ran while it was read */

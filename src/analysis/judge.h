@@ -40,7 +40,8 @@ struct mf_rules {
 };
 
 extern const struct mf_rules mf_glibc_rules, mf_arena_rules, mf_holder_rules,
-	mf_stack_rules, mf_mapping_rules, mf_kernel_rules, mf_runtime_rules;
+	mf_stack_rules, mf_mapping_rules, mf_kernel_rules, mf_runtime_rules,
+	mf_size_rules;
 
 /** Opens a finding of the running rule, about BYTES bytes. */
 void mf_judge_find(struct mf_judge *judge, enum mf_severity severity,

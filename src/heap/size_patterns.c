@@ -45,7 +45,7 @@ static const struct known {
 	},
 	{
 		.code = "zlib-deflate-9",
-		.name = "zlib deflate streams (memLevel 9)",
+		.name = "zlib deflate streams",
 		.origin = "zlib 1.2.13, memLevel 9: deflate_state, window, "
 			  "prev; head and pending_buf are apart",
 		.parts = { { 5968, 1 }, { 65552, 2 } },
