@@ -67,8 +67,8 @@ static void assert_chosen(const struct forge *forge,
 		const struct mf_chunk *chunk = &shown.chunks[i];
 		bool touched = !choice->ranges;
 
-		for (size_t k = 0; k < choice->range_count; k++)
-			touched |= chunk->address < choice->ranges[k].end &&
+		for (size_t k = 0; !touched && k < choice->range_count; k++)
+			touched = chunk->address < choice->ranges[k].end &&
 				   chunk->address + chunk->size >
 					   choice->ranges[k].start;
 		if (!touched || chunk->size < choice->min_size ||
