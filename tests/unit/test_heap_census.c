@@ -69,8 +69,8 @@ static void assert_chosen(const struct forge *forge,
 
 		for (size_t k = 0; !touched && k < choice->range_count; k++)
 			touched = chunk->address < choice->ranges[k].end &&
-				   chunk->address + chunk->size >
-					   choice->ranges[k].start;
+				  chunk->address + chunk->size >
+					  choice->ranges[k].start;
 		if (!touched || chunk->size < choice->min_size ||
 		    (choice->max_size && chunk->size > choice->max_size) ||
 		    (choice->kinds && !(choice->kinds >> chunk->kind & 1)))
