@@ -382,7 +382,7 @@ const struct mf_command mf_command_dump = {
 	.summary = "regions to a file, byte for byte",
 	.description =
 		"Writes the bytes of the regions, one behind the other in the "
-		"order of their addresses, as gdb's dump memory does. Pages "
+		"order of their addresses, as gdb's dump memory does.\nPages "
 		"that are not there, and pages of zeros, are holes of the "
 		"file: it takes no more of the disk than there is.\n"
 		"What is in swap, or could not be read, is a hole too, is told "
