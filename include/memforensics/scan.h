@@ -50,6 +50,49 @@ bool mf_type_matches(const struct mf_type *type, const char *name);
 
 /* ---- the pass ------------------------------------------------------------- */
 
+/* ---- secrets in what is shown ------------------------------------------------ */
+
+enum mf_secret_kind {
+	MF_SECRET_PRIVATE_KEY, /* PEM, DER, or DER in base64 */
+	MF_SECRET_ACCESS_KEY,  /* of a cloud, of an API */
+	MF_SECRET_TOKEN,
+	MF_SECRET_JWT,
+	MF_SECRET_PASSWORD,	 /* the value of what is called so */
+	MF_SECRET_AUTHORIZATION, /* the value of such a header */
+	MF_SECRET_EMAIL,
+	MF_SECRET_CARD, /* by its check digit */
+	MF_SECRET_KINDS,
+};
+
+/** What is to be masked of one: SIZE bytes at START. */
+struct mf_secret {
+	enum mf_secret_kind kind;
+	size_t start, size;
+};
+
+/** What is masked; a bit set. */
+enum mf_mask {
+	MF_MASK_KEYS = 0,     /* key material: always */
+	MF_MASK_ALL = 1 << 0, /* all that looks like a secret: --redact */
+	MF_MASK_CUT = 1 << 1, /* the text goes on behind its end */
+};
+
+/** "private key", "token", ... */
+const char *mf_secret_name(enum mf_secret_kind kind);
+
+/**
+ * The first secret in TEXT (any bytes) at or behind FROM, of those that HOW
+ * says; false: there is none.
+ */
+bool mf_secret_find(const char *text, size_t size, size_t from, unsigned how,
+		    struct mf_secret *ret);
+
+/**
+ * Puts an asterisk in the place of each byte of a secret, and returns how many
+ * secrets there were. For every text of a target that is shown.
+ */
+size_t mf_secret_mask(char *text, size_t size, unsigned how);
+
 /** What is looked for; a bit set. */
 enum mf_scan_for {
 	MF_SCAN_CONTENT = 1 << 0,
@@ -79,6 +122,9 @@ struct mf_scan_options {
 	bool free_too;	  /* bytes of chunks that are not in use, too */
 	bool redact;	  /* mask all that looks like a secret */
 	unsigned threads; /* 0: as many as there are CPUs, at most 2 */
+	/* strings: characters of one, at least; 0: 6 */
+	uint32_t least_characters;
+	bool all_strings; /* each where it is, not counted by text */
 };
 
 /** What is scanned; heap NULL: every byte of a range counts. */

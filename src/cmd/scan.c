@@ -1,7 +1,16 @@
 /*
  * `scan`: what is in regions, in one pass over their bytes.
  */
+#include "base/units.h"
 #include "cmd/command.h"
+
+static struct mf_error *want_strings(struct mf_settings *settings,
+				     const char *value)
+{
+	(void)value;
+	settings->scan.wanted |= MF_SCAN_STRINGS;
+	return NULL;
+}
 
 static struct mf_error *want_content(struct mf_settings *settings,
 				     const char *value)
@@ -35,7 +44,55 @@ static struct mf_error *set_free(struct mf_settings *settings,
 	return NULL;
 }
 
+static struct mf_error *set_all(struct mf_settings *settings, const char *value)
+{
+	(void)value;
+	settings->scan.wanted |= MF_SCAN_STRINGS;
+	settings->scan.all_strings = true;
+	return NULL;
+}
+
+static struct mf_error *set_redact(struct mf_settings *settings,
+				   const char *value)
+{
+	(void)value;
+	settings->scan.redact = true;
+	return NULL;
+}
+
+static struct mf_error *set_min_length(struct mf_settings *settings,
+				       const char *value)
+{
+	enum {
+		MOST = 4096
+	};
+	uint64_t length;
+
+	if (!mf_parse_number(value, &length) || !length || length > MOST)
+		return mf_error_hint(
+			mf_error_why(mf_error_create(MF_ERROR_USAGE,
+						     "--min-length %s", value),
+				     "a number of characters, from 1 to %d",
+				     MOST),
+			"--min-length 8");
+	settings->scan.least_characters = (uint32_t)length;
+	return NULL;
+}
+
 static const struct mf_option options[] = {
+	{ .name = "strings",
+	  .summary = "strings, by shape, text and beginning",
+	  .set = want_strings },
+	{ .name = "min-length",
+	  .argument = "N",
+	  .summary = "characters of a string, at least (6)",
+	  .set = set_min_length },
+	{ .name = "all",
+	  .summary = "every string with its address, not counted by text",
+	  .set = set_all },
+	{ .name = "redact",
+	  .summary = "mask tokens, passwords, e-mail and card numbers, too",
+	  .set = set_redact },
 	{ .name = "tasks",
 	  .summary = "Tokio's tasks, by future and state",
 	  .set = want_tasks },

@@ -6,12 +6,13 @@
 
 #include "scan/scanner.h"
 
+extern const struct mf_scanner_ops mf_scan_strings_ops;
 extern const struct mf_scanner_ops mf_scan_objects_ops;
 extern const struct mf_scanner_ops mf_scan_tasks_ops;
 extern const struct mf_scanner_ops mf_scan_content_ops;
 
 enum {
-	MF_SCANNERS = 3,
+	MF_SCANNERS = 4,
 };
 
 extern const struct mf_scanner_ops *const mf_scanners[MF_SCANNERS];

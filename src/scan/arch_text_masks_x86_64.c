@@ -1,0 +1,151 @@
+/*
+ * Masks of text bytes on x86-64: AVX2 where it is, else SSE2. Comparisons of
+ * bytes are signed there: 0x80 and above are below zero.
+ */
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include "scan/text_masks.h"
+
+enum {
+	BELOW_SPACE = 0x1f,
+	TAB = 0x09,
+	DELETE = 0x7f,
+	LEADS = -64,  /* 0xc0: whatever is less, and high, follows */
+	LEADS2 = -63, /* one before 0xc2 */
+	LEADS3 = -33, /* one before 0xe0 */
+	LEADS4 = -17, /* one before 0xf0 */
+	NEVER = -11,  /* 0xf5 */
+};
+
+/* ---- SSE2 ---------------------------------------------------------------- */
+
+static inline uint64_t bits16(__m128i v, unsigned shift)
+{
+	return (uint64_t)(uint16_t)_mm_movemask_epi8(v) << shift;
+}
+
+static inline __m128i between16(__m128i v, int after, int before)
+{
+	return _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8((char)after)),
+			     _mm_cmplt_epi8(v, _mm_set1_epi8((char)before)));
+}
+
+static inline void high16(struct mf_text_masks *masks, __m128i v,
+			  unsigned shift)
+{
+	__m128i follows = _mm_cmplt_epi8(v, _mm_set1_epi8((char)LEADS));
+
+	masks->follows |= bits16(follows, shift);
+	masks->leads2 |= bits16(between16(v, LEADS2, LEADS3 + 1), shift);
+	masks->leads3 |= bits16(between16(v, LEADS3, LEADS4 + 1), shift);
+	masks->leads4 |= bits16(between16(v, LEADS4, NEVER), shift);
+}
+
+static inline void add16(struct mf_text_masks *masks, __m128i v, unsigned shift)
+{
+	__m128i shown =
+		_mm_andnot_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(DELETE)),
+				 _mm_cmpgt_epi8(v, _mm_set1_epi8(BELOW_SPACE)));
+	__m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8(TAB));
+
+	masks->plain |= bits16(_mm_or_si128(shown, tab), shift);
+	masks->zero |= bits16(_mm_cmpeq_epi8(v, _mm_setzero_si128()), shift);
+	if (_mm_movemask_epi8(v))
+		high16(masks, v, shift);
+}
+
+static void make_sse2(const uint8_t *bytes, size_t count,
+		      struct mf_text_masks *ret)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct mf_text_masks masks = { 0 };
+
+		for (unsigned at = 0; at < 64; at += 16)
+			add16(&masks,
+			      _mm_loadu_si128(
+				      (const __m128i_u *)(const void *)(bytes +
+									i * 64 +
+									at)),
+			      at);
+		ret[i] = masks;
+	}
+}
+
+/* ---- AVX2 ---------------------------------------------------------------- */
+
+#define AVX2 __attribute__((target("avx2")))
+
+AVX2 static inline uint64_t bits32(__m256i low, __m256i high)
+{
+	return (uint32_t)_mm256_movemask_epi8(low) |
+	       (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
+}
+
+AVX2 static inline __m256i plain32(__m256i v)
+{
+	__m256i shown = _mm256_andnot_si256(
+		_mm256_cmpeq_epi8(v, _mm256_set1_epi8(DELETE)),
+		_mm256_cmpgt_epi8(v, _mm256_set1_epi8(BELOW_SPACE)));
+
+	return _mm256_or_si256(shown,
+			       _mm256_cmpeq_epi8(v, _mm256_set1_epi8(TAB)));
+}
+
+AVX2 static inline __m256i zero32(__m256i v)
+{
+	return _mm256_cmpeq_epi8(v, _mm256_setzero_si256());
+}
+
+AVX2 static inline __m256i follows32(__m256i v)
+{
+	return _mm256_cmpgt_epi8(_mm256_set1_epi8((char)LEADS), v);
+}
+
+AVX2 static inline __m256i between32(__m256i v, int after, int before)
+{
+	return _mm256_and_si256(
+		_mm256_cmpgt_epi8(v, _mm256_set1_epi8((char)after)),
+		_mm256_cmpgt_epi8(_mm256_set1_epi8((char)before), v));
+}
+
+AVX2 static inline void high32(struct mf_text_masks *masks, __m256i a,
+			       __m256i b)
+{
+	masks->follows = bits32(follows32(a), follows32(b));
+	masks->leads2 = bits32(between32(a, LEADS2, LEADS3 + 1),
+			       between32(b, LEADS2, LEADS3 + 1));
+	masks->leads3 = bits32(between32(a, LEADS3, LEADS4 + 1),
+			       between32(b, LEADS3, LEADS4 + 1));
+	masks->leads4 = bits32(between32(a, LEADS4, NEVER),
+			       between32(b, LEADS4, NEVER));
+}
+
+AVX2 static void make_avx2(const uint8_t *bytes, size_t count,
+			   struct mf_text_masks *ret)
+{
+	for (size_t i = 0; i < count; i++) {
+		const __m256i_u *at = (const void *)(bytes + i * 64);
+		__m256i a = _mm256_loadu_si256(at);
+		__m256i b = _mm256_loadu_si256(at + 1);
+		struct mf_text_masks masks = { 0 };
+
+		masks.plain = bits32(plain32(a), plain32(b));
+		masks.zero = bits32(zero32(a), zero32(b));
+		if (_mm256_movemask_epi8(_mm256_or_si256(a, b)))
+			high32(&masks, a, b);
+		ret[i] = masks;
+	}
+}
+
+mf_text_masks_make mf_text_masks_x86_64(void)
+{
+	return __builtin_cpu_supports("avx2") ? make_avx2 : make_sse2;
+}
+
+#else
+
+typedef int mf_text_masks_not_x86_64;
+
+#endif

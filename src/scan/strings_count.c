@@ -1,0 +1,237 @@
+/*
+ * What is kept of strings: totals that are exact, and sketches of those that
+ * hold most, by text, by shape and by what they begin with.
+ */
+#include "scan/strings.h"
+
+enum {
+	LOOKED_AT = 256, /* bytes of a text that its shape is made of */
+	WORTH = 256,	 /* bytes of a text that is kept when seen once */
+	LEAST_PREFIX = 4,
+	WORD = 8,
+};
+
+void mf_string_counts_init(struct mf_string_counts *counts)
+{
+	*counts = (struct mf_string_counts){ 0 };
+	mf_sketch_init(&counts->texts, MF_STRING_SETS, MF_STRING_TEXT);
+	mf_sketch_init(&counts->shapes, MF_SHAPE_SETS, 2 * MF_SHAPE_TEXT);
+	mf_sketch_init(&counts->prefixes, MF_PREFIX_SETS, MF_PREFIX_TEXT);
+}
+
+void mf_string_counts_deinit(struct mf_string_counts *counts)
+{
+	mf_sketch_deinit(&counts->texts);
+	mf_sketch_deinit(&counts->shapes);
+	mf_sketch_deinit(&counts->prefixes);
+}
+
+/* What was seen once only and cost others their place is not worth the copy. */
+static bool wants_text(const struct mf_sketch_item *item)
+{
+	return !item->kept &&
+	       (!item->doubt || item->count > 1 || item->size >= WORTH);
+}
+
+/* Copies the first COUNT bytes of TEXT to RET, and zeros up to ROOM. */
+static void fill(uint8_t *ret, size_t room, const uint8_t *text, size_t count)
+{
+	count = MF_MIN(count, room);
+	memcpy(ret, text, count);
+	memset(ret + count, 0, room - count);
+}
+
+static void count_text(struct mf_string_counts *counts,
+		       const struct mf_string *string)
+{
+	struct mf_sketch_item *item = mf_sketch_add(
+		&counts->texts,
+		&(struct mf_sighting){ string->hash, string->address,
+				       string->size });
+
+	if (string->key)
+		item->flags |= MF_STRING_KEY;
+	if (!wants_text(item))
+		return;
+	uint8_t *text = mf_sketch_text(&counts->texts, item);
+
+	item->tag = (uint8_t)string->encoding;
+	item->kept = (uint16_t)mf_string_utf8(string, text, MF_STRING_TEXT);
+	memset(text + item->kept, 0, MF_STRING_TEXT - item->kept);
+}
+
+/* Its text as UTF-8; may be cut. */
+struct utf8 {
+	const uint8_t *bytes;
+	size_t count;
+};
+
+/* An item of several texts: STRING is one more. */
+static void note_varied(struct mf_sketch_item *item,
+			const struct mf_string *string, const struct utf8 *text)
+{
+	uint32_t same = (uint32_t)string->hash;
+
+	if (item->count == 1)
+		item->place = same;
+	else if (item->place != same)
+		item->flags |= MF_STRING_VARIED;
+	if (text->bytes[0] != (uint8_t)((string->size - 1) << 3) ||
+	    string->size > 32)
+		item->flags |= MF_STRING_NOT_LED;
+}
+
+static void count_shape(struct mf_string_counts *counts,
+			const struct mf_string *string, const struct utf8 *text)
+{
+	uint8_t shape[MF_SHAPE_TEXT + WORD], *room;
+	size_t size =
+		mf_shape_make(text->bytes, text->count, shape, MF_SHAPE_TEXT);
+	struct mf_sketch_item *item;
+
+	if (!size)
+		return;
+	memset(shape + size, 0, WORD);
+	item = mf_sketch_add(
+		&counts->shapes,
+		&(struct mf_sighting){ mf_string_hash_bytes(shape, size, size),
+				       string->address, string->size });
+	note_varied(item, string, text);
+	if (!wants_text(item))
+		return;
+	room = mf_sketch_text(&counts->shapes, item);
+	item->kept = (uint16_t)size;
+	fill(room, MF_SHAPE_TEXT, shape, size);
+	fill(room + MF_SHAPE_TEXT, MF_SHAPE_TEXT, text->bytes, text->count);
+}
+
+/* How many of the first eight bytes come before the first digit; 0: too few. */
+static size_t before_digit(const struct utf8 *text)
+{
+	size_t most = MF_MIN(text->count, (size_t)WORD), at = 0;
+
+	while (at < most && (text->bytes[at] < '0' || text->bytes[at] > '9'))
+		at++;
+	return at < LEAST_PREFIX || at == text->count ? 0 : at;
+}
+
+/* How many of COUNT bytes are the same in both. */
+static uint16_t common(const uint8_t *a, const uint8_t *b, size_t count)
+{
+	size_t at = 0;
+
+	while (at < count && a[at] == b[at])
+		at++;
+	return (uint16_t)at;
+}
+
+static void count_prefix(struct mf_string_counts *counts,
+			 const struct mf_string *string,
+			 const struct utf8 *text)
+{
+	uint8_t first[2 * WORD] = { 0 }, *room;
+	struct mf_sketch_item *item;
+	size_t size;
+
+	size = before_digit(text);
+	if (!size)
+		return;
+	memcpy(first, text->bytes, size);
+	item = mf_sketch_add(
+		&counts->prefixes,
+		&(struct mf_sighting){ mf_string_hash_bytes(first, WORD, size),
+				       string->address, string->size });
+	note_varied(item, string, text);
+	room = mf_sketch_text(&counts->prefixes, item);
+	if (item->count == 1) {
+		item->kept =
+			(uint16_t)MF_MIN(text->count, (size_t)MF_PREFIX_TEXT);
+		fill(room, MF_PREFIX_TEXT, text->bytes, text->count);
+	} else {
+		item->kept = common(room, text->bytes,
+				    MF_MIN((size_t)item->kept, text->count));
+	}
+}
+
+void mf_string_counts_add(struct mf_string_counts *counts,
+			  const struct mf_string *string)
+{
+	uint8_t wide[LOOKED_AT + MF_STRING_SLACK];
+	struct utf8 text = { string->head,
+			     MF_MIN(string->size, (uint64_t)LOOKED_AT) };
+
+	counts->totals[string->encoding].count++;
+	counts->totals[string->encoding].bytes += string->size;
+	count_text(counts, string);
+	if (string->key)
+		return;
+	if (string->encoding == MF_STRING_UTF16) {
+		text.bytes = wide;
+		text.count = mf_string_utf8(string, wide, LOOKED_AT);
+	}
+	count_shape(counts, string, &text);
+	count_prefix(counts, string, &text);
+}
+
+/* ---- sums ---------------------------------------------------------------- */
+
+void mf_string_sums_init(struct mf_string_sums *sums)
+{
+	*sums = (struct mf_string_sums){ 0 };
+	mf_sketch_sum_init(&sums->texts, MF_STRING_SETS, MF_STRING_TEXT);
+	mf_sketch_sum_init(&sums->shapes, MF_SHAPE_SETS, 2 * MF_SHAPE_TEXT);
+	mf_sketch_sum_init(&sums->prefixes, MF_PREFIX_SETS, MF_PREFIX_TEXT);
+}
+
+void mf_string_sums_deinit(struct mf_string_sums *sums)
+{
+	mf_sketch_sum_deinit(&sums->texts);
+	mf_sketch_sum_deinit(&sums->shapes);
+	mf_sketch_sum_deinit(&sums->prefixes);
+}
+
+/* The example at the lowest address is shown, whoever saw it. */
+static void join_shapes(struct mf_sketch_item *a, uint8_t *text,
+			const struct mf_sketch_item *b, const uint8_t *other)
+{
+	int order = memcmp(text + MF_SHAPE_TEXT, other + MF_SHAPE_TEXT,
+			   MF_SHAPE_TEXT);
+
+	if (order)
+		a->flags |= MF_STRING_VARIED;
+	if (b->first < a->first)
+		memcpy(text + MF_SHAPE_TEXT, other + MF_SHAPE_TEXT,
+		       MF_SHAPE_TEXT);
+}
+
+static void join_prefixes(struct mf_sketch_item *a, uint8_t *text,
+			  const struct mf_sketch_item *b, const uint8_t *other)
+{
+	size_t both = MF_MIN(a->kept, b->kept);
+	uint16_t same = common(text, other, both);
+
+	if (same < MF_MAX(a->kept, b->kept) || a->size != b->size)
+		a->flags |= MF_STRING_VARIED;
+	a->kept = same;
+}
+
+void mf_string_sums_add(struct mf_string_sums *sums,
+			const struct mf_string_counts *counts)
+{
+	for (size_t i = 0; i < MF_STRING_ENCODINGS; i++) {
+		sums->totals[i].count += counts->totals[i].count;
+		sums->totals[i].bytes += counts->totals[i].bytes;
+	}
+	mf_sketch_sum_add(&sums->texts, &counts->texts, NULL);
+	mf_sketch_sum_add(&sums->shapes, &counts->shapes, join_shapes);
+	mf_sketch_sum_add(&sums->prefixes, &counts->prefixes, join_prefixes);
+}
+
+void mf_string_sums_finish(struct mf_string_sums *sums)
+{
+	mf_string_sum_unlead(&sums->shapes, MF_SHAPE_TEXT);
+	mf_string_sum_unlead(&sums->prefixes, 0);
+	mf_sketch_sum_sort(&sums->texts);
+	mf_sketch_sum_sort(&sums->shapes);
+	mf_sketch_sum_sort(&sums->prefixes);
+}

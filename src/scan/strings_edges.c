@@ -1,0 +1,231 @@
+/*
+ * Strings that go on in the next window. Windows come in no order, so each end
+ * waits here for the one that it meets; what has none in the end is whole as it
+ * is. Windows of one moment are near each other: few wait at the same time, and
+ * when they are too many, the lowest have no one to wait for.
+ */
+#include <stdlib.h>
+
+#include "base/vec.h"
+#include "scan/strings.h"
+
+enum {
+	MOST = 1024, /* that wait; the lowest half goes then */
+	GLUE = 8,
+};
+
+struct mf_string_edges {
+	MF_VEC(struct mf_string_edge *) waiting;
+};
+
+struct mf_string_edges *mf_string_edges_create(void)
+{
+	return mf_new(struct mf_string_edges);
+}
+
+void mf_string_edges_destroy(struct mf_string_edges *edges)
+{
+	if (!edges)
+		return;
+	mf_vec_foreach(edge, &edges->waiting)
+		free(*edge);
+	mf_vec_deinit(&edges->waiting);
+	free(edges);
+}
+
+/* ---- what is whole ---------------------------------------------------------- */
+
+static void count_edge(struct mf_strings_worker *worker,
+		       const struct mf_string_edge *edge)
+{
+	struct mf_string string = {
+		.address = edge->start,
+		.size = edge->end - edge->start,
+		.head = edge->head,
+		.key = edge->key,
+		.joined = true,
+	};
+	uint32_t least = worker->scanner->least;
+
+	if (edge->kind != MF_EDGE_TEXT)
+		least = MF_MAX(least, 4u);
+	if (edge->characters < least)
+		return;
+	string.encoding = edge->kind != MF_EDGE_TEXT ? MF_STRING_UTF16
+			  : edge->high		     ? MF_STRING_UTF8
+						     : MF_STRING_ASCII;
+	string.hash = mf_string_hash(&string, edge->rolled);
+	if (edge->key)
+		mf_key_line_note(worker, string.hash);
+	mf_strings_found(worker, &string);
+}
+
+/* ---- joining ------------------------------------------------------------------- */
+
+static void append_head(struct mf_string_edge *edge, const uint8_t *bytes,
+			uint32_t size)
+{
+	uint32_t room = MF_STRING_HEAD - edge->head_size;
+
+	size = MF_MIN(size, room);
+	memcpy(edge->head + edge->head_size, bytes, size);
+	edge->head_size += size;
+}
+
+static bool meet(const struct mf_string_edge *left,
+		 const struct mf_string_edge *right)
+{
+	return left->kind == right->kind && left->open_behind &&
+	       right->open_before &&
+	       left->end + left->tail_size == right->start - right->lead_size;
+}
+
+/* The character that both have a part of; false: they do not fit. */
+static bool glue(const struct mf_string_edge *left,
+		 const struct mf_string_edge *right, uint8_t *ret, size_t *size)
+{
+	memcpy(ret, left->tail, left->tail_size);
+	memcpy(ret + left->tail_size, right->lead, right->lead_size);
+	*size = (size_t)left->tail_size + right->lead_size;
+	if (!*size)
+		return true;
+	return left->kind == MF_EDGE_TEXT
+		       ? mf_string_is_character(ret, *size)
+		       : mf_string_is_wide_character(ret, *size);
+}
+
+/* Makes LEFT both of them. */
+static bool join(struct mf_string_edge *left,
+		 const struct mf_string_edge *right)
+{
+	uint8_t middle[GLUE];
+	size_t size;
+
+	if (!glue(left, right, middle, &size))
+		return false;
+	/* a head that is full has all of the string's first bytes */
+	append_head(left, middle, (uint32_t)size);
+	append_head(left, right->head, right->head_size);
+	left->rolled = mf_string_roll(left->rolled, middle, size);
+	left->rolled = mf_string_roll_join(left->rolled, right->rolled,
+					   right->end - right->start);
+	left->characters += right->characters + (size > 0);
+	left->high |= right->high || (size && left->kind == MF_EDGE_TEXT);
+	left->key |= right->key;
+	left->end = right->end;
+	left->open_behind = right->open_behind;
+	left->tail_size = right->tail_size;
+	memcpy(left->tail, right->tail, sizeof(left->tail));
+	return true;
+}
+
+/* ---- waiting ---------------------------------------------------------------------- */
+
+static struct mf_string_edge *take_out(struct mf_string_edges *edges, size_t at)
+{
+	struct mf_string_edge *edge = edges->waiting.items[at];
+
+	edges->waiting.items[at] = edges->waiting.items[--edges->waiting.count];
+	return edge;
+}
+
+/* Takes out one that EDGE meets before it, or behind it. */
+static struct mf_string_edge *find(struct mf_string_edges *edges,
+				   const struct mf_string_edge *edge,
+				   bool before)
+{
+	for (size_t i = 0; i < edges->waiting.count; i++) {
+		const struct mf_string_edge *other = edges->waiting.items[i];
+
+		if (before ? meet(other, edge) : meet(edge, other))
+			return take_out(edges, i);
+	}
+	return NULL;
+}
+
+static int compare_starts(const void *a, const void *b)
+{
+	const struct mf_string_edge *const *left = a, *const *right = b;
+
+	return ((*left)->start > (*right)->start) -
+	       ((*left)->start < (*right)->start);
+}
+
+/* Counts the lowest that wait, so that only MOST are left. */
+static void let_go(struct mf_strings_worker *worker,
+		   struct mf_string_edges *edges, size_t most)
+{
+	size_t gone = edges->waiting.count - most;
+
+	mf_vec_sort(&edges->waiting, compare_starts);
+	for (size_t i = 0; i < gone; i++) {
+		count_edge(worker, edges->waiting.items[i]);
+		free(edges->waiting.items[i]);
+	}
+	edges->waiting.count = most;
+	if (most)
+		memmove(edges->waiting.items, edges->waiting.items + gone,
+			most * sizeof(struct mf_string_edge *));
+}
+
+/* EDGE, with all that it meets; or two that do not fit become whole. */
+static void settle(struct mf_strings_worker *worker,
+		   struct mf_string_edges *edges, struct mf_string_edge *edge)
+{
+	struct mf_string_edge *other;
+
+	if (edge->open_before && (other = find(edges, edge, true))) {
+		if (join(other, edge)) {
+			free(edge);
+			edge = other;
+		} else {
+			other->open_behind = false;
+			other->tail_size = 0;
+			edge->open_before = false;
+			edge->lead_size = 0;
+			settle(worker, edges, other);
+		}
+	}
+	if (edge->open_behind && (other = find(edges, edge, false))) {
+		if (join(edge, other)) {
+			free(other);
+		} else {
+			edge->open_behind = false;
+			edge->tail_size = 0;
+			other->open_before = false;
+			other->lead_size = 0;
+			settle(worker, edges, other);
+		}
+	}
+	if (edge->open_before || edge->open_behind) {
+		mf_vec_push(&edges->waiting, edge);
+		return;
+	}
+	count_edge(worker, edge);
+	free(edge);
+}
+
+void mf_string_edges_add(struct mf_strings_worker *worker,
+			 const struct mf_string_edge *edge)
+{
+	struct mf_strings *scanner = worker->scanner;
+	struct mf_string_edges *edges = scanner->edges;
+	struct mf_string_edge *own;
+
+	if (!edge->open_before && !edge->open_behind) {
+		count_edge(worker, edge);
+		return;
+	}
+	own = mf_new(struct mf_string_edge);
+	*own = *edge;
+	pthread_mutex_lock(&scanner->lock);
+	settle(worker, edges, own);
+	if (edges->waiting.count > MOST)
+		let_go(worker, edges, MOST / 2);
+	pthread_mutex_unlock(&scanner->lock);
+}
+
+void mf_string_edges_flush(struct mf_strings_worker *worker)
+{
+	let_go(worker, worker->scanner->edges, 0);
+}

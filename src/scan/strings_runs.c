@@ -1,0 +1,438 @@
+/*
+ * Where text runs in a window: bit masks say where bytes may be text, runs that
+ * are long enough are looked at byte by byte only where they have other than
+ * ASCII. A run never goes beyond its piece.
+ */
+#include "base/escape.h"
+#include "scan/strings.h"
+
+enum {
+	WORD = 64,
+	PART = 64, /* words that masks are made of at once */
+	LONGEST = 4,
+};
+
+/* ---- bits of a window ------------------------------------------------------ */
+
+static uint64_t ahead(uint64_t word, uint64_t next, unsigned count)
+{
+	return word >> count | next << (WORD - count);
+}
+
+/* Bytes of MASKS that may be text; *CARRY those of the next word. */
+static uint64_t text_of(const struct mf_text_masks *masks, uint64_t next,
+			uint64_t *carry)
+{
+	uint64_t follows = ahead(masks->follows, next, 1);
+	uint64_t of4 = masks->leads4, of3 = masks->leads3, all;
+	uint64_t text = masks->plain | *carry;
+
+	*carry = 0;
+	if (!(masks->leads2 | of3 | of4))
+		return text;
+	of4 &= follows & ahead(masks->follows, next, 2) &
+	       ahead(masks->follows, next, 3);
+	of3 = (of3 & follows & ahead(masks->follows, next, 2)) | of4;
+	all = (masks->leads2 & follows) | of3;
+	*carry = all >> 63 | of3 >> 62 | of4 >> 61;
+	return text | all | all << 1 | of3 << 2 | of4 << 3;
+}
+
+static size_t words_of(const struct mf_scan_window *window)
+{
+	return (window->size + WORD - 1) / WORD;
+}
+
+/* Fills text, and wide with single characters. */
+static void read_bits(struct mf_strings_worker *worker,
+		      const struct mf_scan_window *window)
+{
+	size_t words = words_of(window);
+	struct mf_text_masks *masks = worker->masks;
+	uint64_t carry = 0;
+
+	for (size_t at = 0; at < words; at += PART) {
+		size_t count = MF_MIN((size_t)PART, words - at);
+		size_t made = MF_MIN(count + 1, words - at);
+
+		worker->scanner->make_masks(window->bytes + at * WORD, made,
+					    masks);
+		if (made == count)
+			masks[count] = (struct mf_text_masks){ 0 };
+		for (size_t i = 0; i < count; i++) {
+			worker->text[at + i] = text_of(
+				&masks[i], masks[i + 1].follows, &carry);
+			worker->wide[at + i] =
+				masks[i].plain &
+				ahead(masks[i].zero, masks[i + 1].zero, 1);
+		}
+	}
+	worker->text[words] = worker->wide[words] = 0;
+}
+
+/* Says whether there may be UTF-16. */
+static bool find_runs(struct mf_strings_worker *worker, size_t words)
+{
+	uint32_t least = worker->scanner->least;
+	uint64_t any = 0, *wide = worker->wide;
+
+	for (size_t i = 0; i < words; i++) {
+		uint64_t run = worker->text[i], next = worker->text[i + 1];
+
+		if (least >= 2) {
+			run &= ahead(run, next, 1);
+			next &= next >> 1;
+		}
+		if (least >= 4)
+			run &= ahead(run, next, 2);
+		worker->runs[i] = run;
+		wide[i] &= ahead(wide[i], wide[i + 1], 2);
+	}
+	for (size_t i = 0; i < words; i++) {
+		wide[i] &= ahead(wide[i], wide[i + 1], 4);
+		any |= wide[i];
+	}
+	worker->runs[words] = 0;
+	return any;
+}
+
+/* The first bit of BITS that is set, from AT on, or END. */
+static uint32_t next_set(const uint64_t *bits, uint32_t at, uint32_t end)
+{
+	uint64_t word;
+
+	if (at >= end)
+		return end;
+	word = bits[at / WORD] & (~UINT64_C(0) << (at % WORD));
+	for (at /= WORD; !word; word = bits[at])
+		if (++at * WORD >= end)
+			return end;
+	at = at * WORD + (uint32_t)__builtin_ctzll(word);
+	return MF_MIN(at, end);
+}
+
+static uint32_t next_clear(const uint64_t *bits, uint32_t at, uint32_t end)
+{
+	uint64_t word;
+
+	if (at >= end)
+		return end;
+	word = ~bits[at / WORD] & (~UINT64_C(0) << (at % WORD));
+	for (at /= WORD; !word; word = ~bits[at])
+		if (++at * WORD >= end)
+			return end;
+	at = at * WORD + (uint32_t)__builtin_ctzll(word);
+	return MF_MIN(at, end);
+}
+
+/* Where the run of set bits begins that ends at END. */
+static uint32_t run_before(const uint64_t *bits, uint32_t start, uint32_t end)
+{
+	while (end > start && bits[(end - 1) / WORD] >> (end - 1) % WORD & 1)
+		end--;
+	return end;
+}
+
+/* ---- characters ------------------------------------------------------------- */
+
+/* Bytes of the character at BYTES; 0: it is none that is shown. */
+static size_t character(const uint8_t *bytes, size_t size)
+{
+	size_t length;
+
+	if (*bytes < 0x80)
+		return *bytes == '\t' || (*bytes >= ' ' && *bytes < 0x7f);
+	length = mf_utf8_length((const char *)bytes, size);
+	return length == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0 ? 0 : length;
+}
+
+bool mf_string_is_character(const uint8_t *bytes, size_t size)
+{
+	return size && character(bytes, size) == size;
+}
+
+struct span {
+	uint32_t start, end;
+	uint32_t characters;
+	bool high;
+};
+
+static bool has_high(const uint8_t *bytes, uint32_t size)
+{
+	uint64_t any = 0;
+	uint32_t at = 0;
+
+	for (; at + 8 <= size; at += 8)
+		any |= mf_load(uint64_t, bytes + at);
+	for (; at < size; at++)
+		any |= bytes[at];
+	return any & UINT64_C(0x8080808080808080);
+}
+
+/* What of [START, END) is text without a break from its start. */
+static struct span span_at(const struct mf_scan_window *window, uint32_t start,
+			   uint32_t end)
+{
+	struct span span = { start, start, 0, false };
+	const uint8_t *bytes = window->bytes;
+
+	if (!has_high(bytes + start, end - start))
+		return (struct span){ start, end, end - start, false };
+	while (span.end < end) {
+		size_t length = character(bytes + span.end, end - span.end);
+
+		if (!length)
+			break;
+		span.high |= length > 1;
+		span.end += (uint32_t)length;
+		span.characters++;
+	}
+	return span;
+}
+
+static void found(const struct mf_string_piece *piece, const struct span *span)
+{
+	const uint8_t *bytes = piece->window->bytes + span->start;
+	struct mf_string string = {
+		.address = piece->window->address + span->start,
+		.size = span->end - span->start,
+		.head = bytes,
+		.encoding = span->high ? MF_STRING_UTF8 : MF_STRING_ASCII,
+	};
+
+	if (span->characters < piece->worker->scanner->least)
+		return;
+	string.hash = mf_string_hash(
+		&string, string.size > MF_STRING_HEAD
+				 ? mf_string_roll(0, bytes, string.size)
+				 : 0);
+	string.key = mf_key_chain_add(piece->worker, piece, &string);
+	mf_strings_found(piece->worker, &string);
+}
+
+/* All strings in a run of bytes that may be text. */
+static void take_run(const struct mf_string_piece *piece, uint32_t start,
+		     uint32_t end)
+{
+	while (start < end) {
+		struct span span = span_at(piece->window, start, end);
+
+		found(piece, &span);
+		start = MF_MAX(span.end, start + 1);
+	}
+}
+
+/* ---- ends that are open ------------------------------------------------------- */
+
+/* The run at the one end of a piece, or at both. */
+struct edge_run {
+	uint32_t start, end; /* of what may be text */
+	uint32_t lead, tail; /* bytes of cut characters before and behind it */
+	bool before, behind;
+};
+
+static void copy_edge(const struct mf_string_piece *piece,
+		      const struct span *span, struct mf_string_edge *edge)
+{
+	const uint8_t *bytes = piece->window->bytes + span->start;
+	uint32_t size = span->end - span->start;
+
+	edge->kind = MF_EDGE_TEXT;
+	edge->start = piece->window->address + span->start;
+	edge->end = piece->window->address + span->end;
+	edge->characters = span->characters;
+	edge->high = span->high;
+	edge->rolled = mf_string_roll(0, bytes, size);
+	edge->head_size = MF_MIN(size, (uint32_t)MF_STRING_HEAD);
+	memcpy(edge->head, bytes, edge->head_size);
+}
+
+/* The part of RUN at the end that is open; what comes before it there are
+ * strings of their own. */
+static struct span edge_span(const struct mf_string_piece *piece,
+			     const struct edge_run *run)
+{
+	struct span span = span_at(piece->window, run->start, run->end);
+
+	if (run->before)
+		return span;
+	while (span.end < run->end) {
+		found(piece, &span);
+		span = span_at(piece->window, MF_MAX(span.end, span.start + 1),
+			       run->end);
+	}
+	return span;
+}
+
+/* Tells of RUN; *rest is what of it is behind the string at its start. */
+static void add_edge(const struct mf_string_piece *piece,
+		     const struct edge_run *run, bool key,
+		     struct edge_run *rest)
+{
+	const uint8_t *bytes = piece->window->bytes;
+	struct mf_string_edge edge = { .open_before = run->before, .key = key };
+	struct span span = edge_span(piece, run);
+
+	copy_edge(piece, &span, &edge);
+	edge.open_behind = run->behind && span.end == run->end;
+	if (run->before) {
+		edge.lead_size = (uint8_t)run->lead;
+		memcpy(edge.lead, bytes + piece->start, run->lead);
+	}
+	if (edge.open_behind) {
+		edge.tail_size = (uint8_t)run->tail;
+		memcpy(edge.tail, bytes + run->end, run->tail);
+	}
+	*rest = (struct edge_run){
+		.start = MF_MIN(span.end + 1, run->end),
+		.end = run->end,
+		.tail = run->tail,
+		.behind = run->behind && !edge.open_behind,
+	};
+	mf_string_edges_add(piece->worker, &edge);
+}
+
+static bool is_empty(const struct edge_run *run)
+{
+	return run->start >= run->end && !run->lead && !run->tail;
+}
+
+/* All strings in RUN: that which touches the end, and those that do not. */
+static void take_edge(const struct mf_string_piece *piece,
+		      const struct edge_run *run, bool key)
+{
+	struct edge_run rest;
+
+	if (is_empty(run))
+		return;
+	add_edge(piece, run, key, &rest);
+	if (rest.behind)
+		add_edge(piece, &rest, key, &rest);
+	else if (rest.start < rest.end)
+		take_run(piece, rest.start, rest.end);
+}
+
+/* Bytes at the end of PIECE of a character that goes on behind it. */
+static uint32_t cut_tail(const struct mf_string_piece *piece)
+{
+	const uint8_t *end = piece->window->bytes + piece->end;
+	uint32_t size =
+		MF_MIN(piece->end - piece->start, (uint32_t)LONGEST - 1);
+
+	for (uint32_t i = 1; i <= size; i++) {
+		uint8_t byte = end[-(int)i];
+
+		if (byte < 0x80)
+			return 0;
+		if (byte >= 0xc2)
+			return byte < 0xf5 && (byte >= 0xf0   ? 4u
+					       : byte >= 0xe0 ? 3u
+							      : 2u) > i
+				       ? i
+				       : 0;
+	}
+	return 0;
+}
+
+/* Bytes at the start of PIECE of a character that began before it. */
+static uint32_t cut_lead(const struct mf_string_piece *piece)
+{
+	const uint8_t *bytes = piece->window->bytes;
+	uint32_t at = piece->start;
+
+	while (at < piece->end && at - piece->start < LONGEST - 1 &&
+	       (bytes[at] & 0xc0) == 0x80)
+		at++;
+	return at - piece->start;
+}
+
+static struct edge_run run_behind(const struct mf_string_piece *piece)
+{
+	struct edge_run run = { .end = piece->end };
+
+	if (piece->ends) {
+		run.start = run.end;
+		return run;
+	}
+	run.behind = true;
+	run.tail = cut_tail(piece);
+	run.end -= run.tail;
+	run.start = run_before(piece->worker->text, piece->start, run.end);
+	return run;
+}
+
+static struct edge_run run_ahead(const struct mf_string_piece *piece)
+{
+	struct edge_run run = { .start = piece->start, .before = true };
+
+	run.lead = cut_lead(piece);
+	run.start += run.lead;
+	run.end = next_clear(piece->worker->text, run.start, piece->end);
+	return run;
+}
+
+static void take_runs(const struct mf_string_piece *piece, uint32_t at,
+		      uint32_t end)
+{
+	const struct mf_strings_worker *worker = piece->worker;
+
+	while ((at = next_set(worker->runs, at, end)) < end) {
+		uint32_t stop = next_clear(worker->text, at, end);
+
+		if (stop - at >= worker->scanner->least)
+			take_run(piece, at, stop);
+		at = stop;
+	}
+}
+
+/* A piece of which at least one end is open. */
+static void take_open(const struct mf_string_piece *piece)
+{
+	struct mf_strings_worker *worker = piece->worker;
+	struct edge_run behind = run_behind(piece), before = { 0 };
+	uint32_t at = piece->start;
+
+	if (!piece->begins) {
+		before = run_ahead(piece);
+		at = before.end;
+		if (behind.behind && at >= behind.end) {
+			before.behind = true;
+			before.tail = behind.tail;
+			before.end = MF_MAX(behind.end, before.start);
+			take_edge(piece, &before, false);
+			return;
+		}
+		worker->chain.end = piece->window->address + at;
+	}
+	take_runs(piece, at, behind.start);
+	if (behind.behind)
+		take_edge(piece, &behind,
+			  mf_key_chain_goes_on(piece, behind.start));
+	if (before.before)
+		take_edge(piece, &before, worker->chain.ended);
+}
+
+void mf_strings_window(void *worker, const struct mf_scan_window *window)
+{
+	struct mf_strings_worker *own = worker;
+	bool wide;
+
+	read_bits(own, window);
+	wide = find_runs(own, words_of(window));
+	for (uint32_t i = 0; i < window->piece_count; i++) {
+		const struct mf_scan_piece *piece = &window->pieces[i];
+		const struct mf_string_piece part = {
+			own,	    window,	   piece->start,
+			piece->end, piece->begins, piece->ends,
+		};
+
+		mf_key_chain_begin(own, &part);
+		if (part.begins && part.ends)
+			take_runs(&part, part.start, part.end);
+		else
+			take_open(&part);
+		if (wide || !part.begins || !part.ends)
+			mf_strings_wide(&part);
+	}
+	mf_strings_window_done(own);
+}

@@ -1,0 +1,244 @@
+/*
+ * Shapes: a text whose numbers, hexadecimal digits, UUIDs and times are folded,
+ * so that all keys of one kind are one.
+ */
+#include "scan/strings.h"
+
+enum {
+	MARK_NUMBER = 1,
+	MARK_HEX,
+	MARK_UUID,
+	MARK_TIME,
+	MARK_ID,
+	MARKS,
+	LEAST_HEX = 8, /* digits with letters among them that are folded */
+	LEAST_ID = 20, /* letters and digits that nobody would say aloud */
+	LEAST_TURNS = 4,
+	UUID = 36,
+	UUID_FIRST = 8,
+	DATE = 10,
+};
+
+const char *mf_shape_mark(uint8_t byte)
+{
+	static const char *const names[MARKS] = {
+		[MARK_NUMBER] = "<number>", [MARK_HEX] = "<hex>",
+		[MARK_UUID] = "<uuid>",	    [MARK_TIME] = "<time>",
+		[MARK_ID] = "<id>",
+	};
+
+	return byte < MARKS ? names[byte] : NULL;
+}
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* A digit is in it; what is above ASCII may say so wrongly. */
+static bool may_have_digit(uint64_t bytes)
+{
+	uint64_t from_zero = (bytes ^ EACH(0x30)) & EACH(0x7f);
+
+	return ~(from_zero + EACH(0x76)) & EACH(0x80);
+}
+
+static bool has_digit(const uint8_t *text, size_t count)
+{
+	size_t at = 0;
+
+	for (; at + 8 <= count; at += 8)
+		if (may_have_digit(mf_load(uint64_t, text + at)))
+			return true;
+	for (; at < count; at++)
+		if (text[at] >= '0' && text[at] <= '9')
+			return true;
+	return false;
+}
+
+enum {
+	DIGIT = 1,
+	LETTER = 2,
+	HEX = 4, /* a letter that is a digit, too */
+};
+
+static unsigned class_of(uint8_t byte)
+{
+	unsigned letter = (byte | 0x20u) - 'a';
+
+	if (byte >= '0' && byte <= '9')
+		return DIGIT;
+	if (letter >= 26)
+		return 0;
+	return letter < 6 ? LETTER | HEX : LETTER;
+}
+
+/* TEXT looks like PATTERN: 0 is a digit, x a hexadecimal one. */
+static bool looks_like(const uint8_t *text, size_t count, const char *pattern)
+{
+	size_t size = strlen(pattern);
+
+	if (count < size)
+		return false;
+	for (size_t i = 0; i < size; i++) {
+		unsigned class = class_of(text[i]);
+
+		if (pattern[i] == 'x'	? !(class & (DIGIT | HEX))
+		    : pattern[i] == '0' ? class != DIGIT
+					: text[i] != (uint8_t)pattern[i])
+			return false;
+	}
+	return true;
+}
+
+/* Bytes of a time of day, fractions and the zone with it. */
+static size_t time_length(const uint8_t *text, size_t count)
+{
+	size_t at = 8;
+
+	if (!looks_like(text, count, "00:00:00"))
+		return 0;
+	if (at < count && (text[at] == '.' || text[at] == ',') &&
+	    at + 1 < count && class_of(text[at + 1]) == DIGIT)
+		for (at++; at < count && class_of(text[at]) == DIGIT;)
+			at++;
+	if (at < count && text[at] == 'Z')
+		return at + 1;
+	if (at < count && (text[at] == '+' || text[at] == '-') &&
+	    (looks_like(text + at + 1, count - at - 1, "00:00") ||
+	     looks_like(text + at + 1, count - at - 1, "0000")))
+		at += text[at + 3] == ':' ? 6 : 5;
+	return at;
+}
+
+static size_t date_length(const uint8_t *text, size_t count)
+{
+	size_t time;
+
+	if (!looks_like(text, count, "0000-00-00") &&
+	    !looks_like(text, count, "0000/00/00"))
+		return 0;
+	if (count <= DATE + 1 || (text[DATE] != 'T' && text[DATE] != ' '))
+		return DATE;
+	time = time_length(text + DATE + 1, count - DATE - 1);
+	return time ? DATE + 1 + time : DATE;
+}
+
+/* A run of letters and digits: what it begins with, and what is in it. */
+struct token {
+	size_t size, digits, turns; /* from digit to letter or back */
+	bool hex;		    /* all of them are digits of that */
+};
+
+static struct token token_at(const uint8_t *text, size_t count)
+{
+	struct token token = { .hex = true };
+	unsigned last = 0;
+
+	for (; token.size < count; token.size++) {
+		unsigned class = class_of(text[token.size]);
+
+		if (!class)
+			break;
+		token.hex &= class != LETTER;
+		token.digits += class == DIGIT;
+		token.turns += last && (class == DIGIT) != (last == DIGIT);
+		last = class;
+	}
+	return token;
+}
+
+/* What is being folded. */
+struct fold {
+	const uint8_t *text;
+	size_t count, at;
+	uint8_t *made;
+	size_t size, room;
+	bool any;
+};
+
+static void put(struct fold *fold, uint8_t byte, size_t read)
+{
+	fold->any |= byte < MARKS;
+	if (fold->size < fold->room)
+		fold->made[fold->size++] = byte;
+	fold->at += read;
+}
+
+/* Letters as they are, digits folded. */
+static void put_mixed(struct fold *fold, size_t end)
+{
+	while (fold->at < end) {
+		size_t digits = 0;
+
+		while (fold->at + digits < end &&
+		       class_of(fold->text[fold->at + digits]) == DIGIT)
+			digits++;
+		if (digits)
+			put(fold, MARK_NUMBER, digits);
+		else
+			put(fold, fold->text[fold->at], 1);
+	}
+}
+
+/* 0x and digits. */
+static bool is_prefixed(const uint8_t *text, const struct token *token)
+{
+	return token->size > 2 && text[0] == '0' && (text[1] | 0x20) == 'x' &&
+	       token_at(text + 2, token->size - 2).hex;
+}
+
+/* The mark that stands for TOKEN, and all that belongs to it; 0: none. */
+static uint8_t mark_of(const uint8_t *text, size_t count,
+		       const struct token *token, size_t *length)
+{
+	*length = UUID;
+	if (token->hex && token->size == UUID_FIRST &&
+	    looks_like(text, count, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"))
+		return MARK_UUID;
+	if (!token->digits)
+		return 0;
+	*length = date_length(text, count);
+	if (!*length)
+		*length = time_length(text, count);
+	if (*length)
+		return MARK_TIME;
+	*length = token->size;
+	if (token->digits == token->size)
+		return MARK_NUMBER;
+	if ((token->hex && token->size >= LEAST_HEX) ||
+	    is_prefixed(text, token))
+		return MARK_HEX;
+	return token->size >= LEAST_ID && token->turns >= LEAST_TURNS ? MARK_ID
+								      : 0;
+}
+
+static void put_token(struct fold *fold, const struct token *token)
+{
+	size_t length;
+	uint8_t mark = mark_of(fold->text + fold->at, fold->count - fold->at,
+			       token, &length);
+
+	if (mark)
+		put(fold, mark, length);
+	else
+		put_mixed(fold, fold->at + token->size);
+}
+
+size_t mf_shape_make(const uint8_t *text, size_t count, uint8_t *ret,
+		     size_t size)
+{
+	struct fold fold = { .text = text, .count = count, .room = size };
+
+	fold.made = ret;
+	if (!has_digit(text, count))
+		return 0;
+	while (fold.at < count && fold.size < size) {
+		struct token token = token_at(text + fold.at, count - fold.at);
+
+		if (token.size)
+			put_token(&fold, &token);
+		else if (text[fold.at] < ' ')
+			put(&fold, ' ', 1);
+		else
+			put(&fold, text[fold.at], 1);
+	}
+	return fold.any ? fold.size : 0;
+}

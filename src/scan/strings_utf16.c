@@ -1,0 +1,295 @@
+/*
+ * UTF-16LE in a window. Four characters of ASCII in a row say that it is that;
+ * what is before and behind them belongs to it as long as it is characters, by
+ * pairs of surrogates too, and does not look like ASCII read in pairs.
+ */
+#include "scan/strings.h"
+
+enum {
+	WORD = 64,
+	PAIRS = 4, /* so many pairs of ASCII are not characters */
+	NEAR = 3,  /* of so many at an end, one is ASCII */
+	LEAST = 4,
+	HIGH = 0xd800,
+	LOW = 0xdc00,
+	PRIVATE = 0xe000,
+	AFTER_PRIVATE = 0xf900,
+	NOT_CHARACTERS = 0xfff0,
+	ORDER_MARK = 0xfeff,
+};
+
+static uint32_t unit_at(const uint8_t *bytes)
+{
+	return bytes[0] | (uint32_t)bytes[1] << 8;
+}
+
+static bool is_plain_byte(uint32_t byte)
+{
+	return byte == '\t' || (byte >= ' ' && byte < 0x7f);
+}
+
+static bool is_plain(const uint8_t *bytes)
+{
+	return !bytes[1] && is_plain_byte(bytes[0]);
+}
+
+static bool is_pair(const uint8_t *bytes)
+{
+	return is_plain_byte(bytes[0]) && is_plain_byte(bytes[1]);
+}
+
+static bool is_high(uint32_t unit)
+{
+	return unit >= HIGH && unit < LOW;
+}
+
+static bool is_low(uint32_t unit)
+{
+	return unit >= LOW && unit < PRIVATE;
+}
+
+/* Bytes of the character at BYTES, of which SIZE are there; 0: none. */
+static uint32_t character(const uint8_t *bytes, uint32_t size)
+{
+	uint32_t unit;
+
+	if (size < 2)
+		return 0;
+	unit = unit_at(bytes);
+	if (unit < 0x80)
+		return is_plain_byte(unit) ? 2 : 0;
+	if (is_high(unit))
+		return size >= 4 && is_low(unit_at(bytes + 2)) ? 4 : 0;
+	if (unit < 0xa0 || (unit >= LOW && unit < AFTER_PRIVATE) ||
+	    unit >= NOT_CHARACTERS || unit == ORDER_MARK)
+		return 0;
+	return 2;
+}
+
+/* The same of that before END. */
+static uint32_t character_before(const uint8_t *end, uint32_t size)
+{
+	if (size >= 4 && is_low(unit_at(end - 2)))
+		return is_high(unit_at(end - 4)) ? 4 : 0;
+	return size >= 2 ? character(end - 2, 2) : 0;
+}
+
+bool mf_string_is_wide_character(const uint8_t *bytes, size_t size)
+{
+	return size && size <= 4 && character(bytes, (uint32_t)size) == size;
+}
+
+/* Offsets in a window. */
+struct reach {
+	uint32_t start, end;
+	uint32_t characters;
+};
+
+/* Adds to REACH what comes behind it. */
+static void reach_on(const uint8_t *bytes, uint32_t limit, struct reach *reach)
+{
+	uint32_t length, pairs = 0;
+
+	while ((length = character(bytes + reach->end, limit - reach->end))) {
+		pairs = is_pair(bytes + reach->end) ? pairs + 1 : 0;
+		if (pairs == PAIRS) {
+			reach->end -= (PAIRS - 1) * 2;
+			reach->characters -= PAIRS - 1;
+			return;
+		}
+		reach->end += length;
+		reach->characters++;
+	}
+}
+
+/* Adds to REACH what comes before it. */
+static void reach_back(const uint8_t *bytes, uint32_t limit,
+		       struct reach *reach)
+{
+	uint32_t length, pairs = 0;
+
+	while ((length = character_before(bytes + reach->start,
+					  reach->start - limit))) {
+		pairs = is_pair(bytes + reach->start - 2) ? pairs + 1 : 0;
+		if (pairs == PAIRS) {
+			reach->start += (PAIRS - 1) * 2;
+			reach->characters -= PAIRS - 1;
+			return;
+		}
+		reach->start -= length;
+		reach->characters++;
+	}
+}
+
+static void found(const struct mf_string_piece *piece,
+		  const struct reach *reach)
+{
+	const uint8_t *bytes = piece->window->bytes + reach->start;
+	struct mf_string string = {
+		.address = piece->window->address + reach->start,
+		.size = reach->end - reach->start,
+		.head = bytes,
+		.encoding = MF_STRING_UTF16,
+	};
+
+	if (reach->characters <
+	    MF_MAX(piece->worker->scanner->least, (uint32_t)LEAST))
+		return;
+	string.hash = mf_string_hash(
+		&string, string.size > MF_STRING_HEAD
+				 ? mf_string_roll(0, bytes, string.size)
+				 : 0);
+	mf_strings_found(piece->worker, &string);
+}
+
+/* ---- ends that are open --------------------------------------------------- */
+
+/* Says whether one of the first (or last) characters of REACH is ASCII. */
+static bool is_plain_near(const uint8_t *bytes, const struct reach *reach,
+			  bool at_end)
+{
+	uint32_t count =
+		MF_MIN((reach->end - reach->start) / 2, (uint32_t)NEAR);
+
+	for (uint32_t i = 0; i < count; i++)
+		if (is_plain(bytes + (at_end ? reach->end - 2 - i * 2
+					     : reach->start + i * 2)))
+			return true;
+	return false;
+}
+
+/* An end of a piece: of characters at even or odd addresses. */
+struct open_end {
+	struct reach reach;
+	uint32_t cut; /* bytes of a character that the end cuts */
+	bool odd;
+};
+
+static bool open_behind(const struct mf_string_piece *piece, bool odd,
+			struct open_end *ret)
+{
+	const uint8_t *bytes = piece->window->bytes;
+	uint32_t end = piece->end;
+
+	if (piece->ends || end - piece->start < 4)
+		return false;
+	end -= ((piece->window->address + end) & 1) != odd;
+	if (is_high(unit_at(bytes + end - 2)))
+		end -= 2;
+	*ret = (struct open_end){ { end, end, 0 }, piece->end - end, odd };
+	reach_back(bytes, piece->start, &ret->reach);
+	return is_plain_near(bytes, &ret->reach, true);
+}
+
+static bool open_before(const struct mf_string_piece *piece, bool odd,
+			struct open_end *ret)
+{
+	const uint8_t *bytes = piece->window->bytes;
+	uint32_t start = piece->start;
+
+	if (piece->begins || piece->end - start < 4)
+		return false;
+	start += ((piece->window->address + start) & 1) != odd;
+	if (is_low(unit_at(bytes + start)))
+		start += 2;
+	*ret = (struct open_end){ { start, start, 0 },
+				  start - piece->start,
+				  odd };
+	reach_on(bytes, piece->end, &ret->reach);
+	return is_plain_near(bytes, &ret->reach, false);
+}
+
+static void add_edge(const struct mf_string_piece *piece,
+		     const struct open_end *before,
+		     const struct open_end *behind)
+{
+	const struct open_end *end = before ? before : behind;
+	const uint8_t *bytes = piece->window->bytes;
+	uint32_t size = end->reach.end - end->reach.start;
+	struct mf_string_edge edge = {
+		.kind = end->odd ? MF_EDGE_WIDE_ODD : MF_EDGE_WIDE,
+		.start = piece->window->address + end->reach.start,
+		.end = piece->window->address + end->reach.end,
+		.characters = end->reach.characters,
+		.open_before = before,
+		.open_behind = behind,
+		.head_size = MF_MIN(size, (uint32_t)MF_STRING_HEAD),
+	};
+
+	edge.rolled = mf_string_roll(0, bytes + end->reach.start, size);
+	memcpy(edge.head, bytes + end->reach.start, edge.head_size);
+	if (before) {
+		edge.lead_size = (uint8_t)before->cut;
+		memcpy(edge.lead, bytes + piece->start, before->cut);
+	}
+	if (behind) {
+		edge.tail_size = (uint8_t)behind->cut;
+		memcpy(edge.tail, bytes + piece->end - behind->cut,
+		       behind->cut);
+	}
+	mf_string_edges_add(piece->worker, &edge);
+}
+
+/* Takes what touches open ends; *inner becomes what is left between them. */
+static void take_ends(const struct mf_string_piece *piece, struct reach *inner)
+{
+	struct open_end before, behind;
+	bool is_before = open_before(piece, false, &before) ||
+			 open_before(piece, true, &before);
+	bool is_behind = open_behind(piece, false, &behind) ||
+			 open_behind(piece, true, &behind);
+
+	if (is_before && is_behind && before.odd == behind.odd &&
+	    before.reach.end >= behind.reach.end) {
+		before.reach.end = behind.reach.end;
+		add_edge(piece, &before, &behind);
+		inner->start = inner->end;
+		return;
+	}
+	if (is_before) {
+		add_edge(piece, &before, NULL);
+		inner->start = before.reach.end;
+	}
+	if (is_behind) {
+		add_edge(piece, NULL, &behind);
+		inner->end = behind.reach.start;
+	}
+}
+
+/* ---- a piece ---------------------------------------------------------------- */
+
+/* Where four characters of ASCII begin, from AT on; or END. */
+static uint32_t next_seed(const uint64_t *wide, uint32_t at, uint32_t end)
+{
+	uint64_t word;
+
+	if (at >= end)
+		return end;
+	word = wide[at / WORD] & (~UINT64_C(0) << (at % WORD));
+	for (at /= WORD; !word; word = wide[at])
+		if (++at * WORD >= end)
+			return end;
+	at = at * WORD + (uint32_t)__builtin_ctzll(word);
+	return MF_MIN(at, end);
+}
+
+void mf_strings_wide(const struct mf_string_piece *piece)
+{
+	const uint8_t *bytes = piece->window->bytes;
+	struct reach inner = { piece->start, piece->end, 0 };
+	uint32_t at;
+
+	if (!piece->begins || !piece->ends)
+		take_ends(piece, &inner);
+	at = inner.start;
+	while ((at = next_seed(piece->worker->wide, at, inner.end)) <
+	       inner.end) {
+		struct reach reach = { at, at, 0 };
+
+		reach_on(bytes, inner.end, &reach);
+		reach_back(bytes, inner.start, &reach);
+		found(piece, &reach);
+		inner.start = reach.end;
+		at = MF_MAX(reach.end, at + 1);
+	}
+}

@@ -1,0 +1,73 @@
+/*
+ * Masks of text bytes without the help of any processor's own instructions:
+ * eight bytes at a time, whose comparisons leave their top bits, which a
+ * multiplication gathers.
+ */
+#include "scan/text_masks.h"
+
+#include "base/memory.h"
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* The top bit of each of eight bytes, as bits 0 to 7. */
+static uint64_t gather(uint64_t tops)
+{
+	return (((tops & EACH(0x80)) >> 7) * UINT64_C(0x0102040810204080)) >>
+	       56;
+}
+
+/* Top bits of those bytes of LOW (all below 0x80) that are at least LEAST. */
+static uint64_t at_least(uint64_t low, unsigned least)
+{
+	return low + EACH(0x80 - least);
+}
+
+/* Of eight bytes at SHIFT. */
+static void add(struct mf_text_masks *masks, uint64_t bytes, unsigned shift)
+{
+	uint64_t low = bytes & EACH(0x7f), high = bytes;
+	uint64_t plain = at_least(low, 0x20) & ~at_least(low, 0x7f);
+	uint64_t tab = ~at_least(low ^ EACH(0x09), 1);
+	uint64_t zero = ~at_least(low, 1);
+
+	masks->plain |= gather((plain | tab) & ~high) << shift;
+	masks->zero |= gather(zero & ~high) << shift;
+	if (!(high & EACH(0x80)))
+		return;
+	masks->follows |= gather(high & ~at_least(low, 0x40)) << shift;
+	masks->leads2 |=
+		gather(high & at_least(low, 0x42) & ~at_least(low, 0x60))
+		<< shift;
+	masks->leads3 |=
+		gather(high & at_least(low, 0x60) & ~at_least(low, 0x70))
+		<< shift;
+	masks->leads4 |=
+		gather(high & at_least(low, 0x70) & ~at_least(low, 0x75))
+		<< shift;
+}
+
+void mf_text_masks_portable(const uint8_t *bytes, size_t count,
+			    struct mf_text_masks *ret)
+{
+	for (size_t i = 0; i < count; i++) {
+		ret[i] = (struct mf_text_masks){ 0 };
+		for (unsigned at = 0; at < 64; at += 8) {
+			uint64_t eight = mf_load(uint64_t, bytes + i * 64 + at);
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+			eight = __builtin_bswap64(eight);
+#endif
+			add(&ret[i], eight, at);
+		}
+	}
+}
+
+mf_text_masks_make mf_text_masks_best(void)
+{
+	mf_text_masks_make make = NULL;
+
+#if defined(__x86_64__)
+	make = mf_text_masks_x86_64();
+#endif
+	return make ? make : mf_text_masks_portable;
+}
