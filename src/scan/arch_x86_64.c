@@ -1,5 +1,5 @@
 /*
- * The look at words with the wider vectors that some x86-64 processors have.
+ * The judge of blocks with the wider vectors that some x86-64 processors have.
  */
 #include "scan/content.h"
 
@@ -8,27 +8,30 @@
 #include <immintrin.h>
 
 #define MF_LANES  4
-#define MF_KERNEL __attribute__((target("avx2")))
+#define MF_KERNEL __attribute__((target("avx2,popcnt")))
 #define MF_MASK_OF(v) \
 	((unsigned)_mm256_movemask_pd(_mm256_castsi256_pd((__m256i)(v))))
 
 #include "scan/content_kernel.h"
 
-MF_KERNEL static void look_avx2(const uint8_t *block,
-				const struct mf_content_clusters *clusters,
-				struct mf_content_masks *ret)
+MF_KERNEL static enum mf_content
+judge_avx2(const uint8_t *block, uint64_t used,
+	   const struct mf_content_clusters *clusters,
+	   struct mf_content_masks *masks)
 {
-	look_at_words(block, clusters, ret);
+	return judge_words(block, used, clusters, masks);
 }
 
-mf_content_look *mf_content_arch_look(void)
+mf_content_judge *mf_content_arch_judge(void)
 {
-	return __builtin_cpu_supports("avx2") ? look_avx2 : NULL;
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt"))
+		return judge_avx2;
+	return NULL;
 }
 
 #else
 
-mf_content_look *mf_content_arch_look(void)
+mf_content_judge *mf_content_arch_judge(void)
 {
 	return NULL;
 }

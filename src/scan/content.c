@@ -99,7 +99,7 @@ static struct mf_error *create(const struct mf_scan_context *context,
 	struct mf_content_scanner *scanner = mf_new(struct mf_content_scanner);
 
 	(void)context;
-	scanner->look = mf_content_best_look();
+	scanner->judge = mf_content_best_judge();
 	*ret = scanner;
 	return NULL;
 }
@@ -202,20 +202,24 @@ static void count_words(struct mf_content_tally *tally,
 
 static void judge(struct worker *worker)
 {
+	const struct mf_content_scanner *scanner = worker->scanner;
 	const struct mf_scan_window *window = worker->window;
 	struct mf_content_tally *tally = &worker->tallies[worker->group];
 	const uint8_t *block = window->bytes + worker->block;
 	uint32_t left = window->size - worker->block;
-	uint8_t padded[MF_CONTENT_BLOCK] = { 0 };
-	struct mf_content_masks masks;
-	enum mf_content class;
+	uint8_t padded[MF_CONTENT_BLOCK];
+	struct mf_content_masks masks = { 0 };
+	enum mf_content class = MF_CONTENT_MIXED;
 
 	if (!worker->bytes)
 		return;
-	if (left < MF_CONTENT_BLOCK)
+	if (left < MF_CONTENT_BLOCK) {
+		memset(padded, 0, sizeof(padded));
 		block = memcpy(padded, block, left);
-	worker->scanner->look(block, &worker->scanner->clusters, &masks);
-	class = mf_content_judge(block, &masks, worker->used);
+	}
+	if (worker->used)
+		class = scanner->judge(block, worker->used, &scanner->clusters,
+				       &masks);
 	tally->bytes[class] += worker->bytes;
 	if (class == MF_CONTENT_POINTERS)
 		follow(worker, block, masks.pointer & worker->used);

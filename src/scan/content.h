@@ -26,14 +26,19 @@ enum mf_content {
 enum {
 	MF_CONTENT_WORDS = 64, /* of a block */
 	MF_CONTENT_BLOCK = 512,
+	MF_CONTENT_ZEROS = 16, /* one of so many words may be no zero */
 };
 
-/** What each word of a block looks like; every word is in one mask at most. */
+/**
+ * What each word of a block looks like; every word is in one mask at most. A
+ * look that was not needed to tell the class was not taken: all are of a block
+ * that is mixed, and pointers of one of pointers.
+ */
 struct mf_content_masks {
 	uint64_t zero, text, pointer, integer, real;
 };
 
-/** Where addresses lie, for mf_content_look. */
+/** Where addresses lie, for mf_content_judge. */
 struct mf_content_clusters {
 	/* (int64_t)(word - start) < below: it may be an address */
 	uint64_t start[MF_POINTER_CLUSTERS];
@@ -44,24 +49,23 @@ struct mf_content_clusters {
 void mf_content_clusters_init(struct mf_content_clusters *clusters,
 			      const struct mf_pointer_index *index);
 
-/** Looks at the words of one block, which may stand at any address. */
-typedef void mf_content_look(const uint8_t *block,
-			     const struct mf_content_clusters *clusters,
-			     struct mf_content_masks *ret);
+/**
+ * The class of those words of BLOCK, which may stand anywhere, that are in USED
+ * (a bit each, the first the lowest; one at least).
+ */
+typedef enum mf_content
+mf_content_judge(const uint8_t *block, uint64_t used,
+		 const struct mf_content_clusters *clusters,
+		 struct mf_content_masks *masks);
 
 /** For any processor; and the best one for this. */
-mf_content_look mf_content_look_portable;
-mf_content_look *mf_content_best_look(void);
+mf_content_judge mf_content_judge_portable;
+mf_content_judge *mf_content_best_judge(void);
 /** NULL: this processor has nothing better. */
-mf_content_look *mf_content_arch_look(void);
+mf_content_judge *mf_content_arch_judge(void);
 
-/**
- * The class of those words of BLOCK that are in USED (a bit each, the first
- * the lowest).
- */
-enum mf_content mf_content_judge(const uint8_t *block,
-				 const struct mf_content_masks *masks,
-				 uint64_t used);
+/** Of words most of which look like nothing: COMPRESSED, TEXT or MIXED. */
+enum mf_content mf_content_judge_others(const uint8_t *block, uint64_t used);
 
 enum {
 	MF_CONTENT_TARGETS = 4, /* that a group's pointers are told by */
@@ -84,7 +88,7 @@ struct mf_content_tally {
 struct mf_content_scanner {
 	struct mf_pointer_index index;
 	struct mf_content_clusters clusters;
-	mf_content_look *look;
+	mf_content_judge *judge;
 	struct mf_pool pool;
 	MF_VEC(const char *) names; /* of what pointers lead into */
 	uint32_t *name_of;	    /* of each region: index + 1 */

@@ -84,31 +84,69 @@ typedef int8_t signed_bytes __attribute__((vector_size(MF_LANES * 8)));
 		one_ | (words)((words)two_ == ~0UL);                           \
 	})
 
-MF_KERNEL static inline void
-look_at_words(const uint8_t *block, const struct mf_content_clusters *clusters,
-	      struct mf_content_masks *ret)
+/* A bit for each word of BLOCK of which LOOKS is true. */
+#define LOOK_AT_ALL(block, looks)                                              \
+	({                                                                     \
+		uint64_t all_ = 0;                                             \
+		for (unsigned i_ = 0; i_ < MF_CONTENT_WORDS; i_ += MF_LANES) { \
+			words at;                                              \
+			memcpy(&at, (block) + 8 * (size_t)i_, sizeof(at));     \
+			all_ |= (uint64_t)MF_MASK_OF(looks) << i_;             \
+		}                                                              \
+		all_;                                                          \
+	})
+
+MF_KERNEL static inline unsigned count_bits(uint64_t mask)
 {
-	struct mf_content_masks masks = { 0 };
+	return (unsigned)__builtin_popcountll(mask);
+}
 
-	for (unsigned i = 0; i < MF_CONTENT_WORDS; i += MF_LANES) {
-		words at;
+/* Most of what is not zero. */
+MF_KERNEL static inline bool is_most(unsigned part, unsigned whole)
+{
+	return part * 3 >= whole * 2;
+}
 
-		memcpy(&at, block + 8 * (size_t)i, sizeof(at));
-		masks.zero |= (uint64_t)MF_MASK_OF((words)(at == 0)) << i;
-		masks.text |= (uint64_t)MF_MASK_OF(LOOKS_LIKE_TEXT(at)) << i;
-		masks.pointer |=
-			(uint64_t)MF_MASK_OF(LOOKS_LIKE_POINTERS(at, clusters))
-			<< i;
-		masks.integer |= (uint64_t)MF_MASK_OF(LOOKS_LIKE_INTEGERS(at))
-				 << i;
-		masks.real |= (uint64_t)MF_MASK_OF(LOOKS_LIKE_REALS(at)) << i;
-	}
-	masks.pointer &= ~masks.zero;
-	masks.text &= ~(masks.zero | masks.pointer);
-	masks.integer &= ~(masks.zero | masks.pointer | masks.text);
-	masks.real &=
-		~(masks.zero | masks.pointer | masks.text | masks.integer);
-	*ret = masks;
+/* The dearer looks are not taken where the cheaper ones tell all. */
+MF_KERNEL static inline enum mf_content
+judge_words(const uint8_t *block, uint64_t used,
+	    const struct mf_content_clusters *clusters,
+	    struct mf_content_masks *masks)
+{
+	uint64_t all = used, others;
+	unsigned left, pointers, integers, reals;
+
+	*masks = (struct mf_content_masks){ 0 };
+	masks->zero = LOOK_AT_ALL(block, (words)(at == 0));
+	used &= ~masks->zero;
+	left = count_bits(used);
+	if (left * MF_CONTENT_ZEROS <= count_bits(all))
+		return MF_CONTENT_ZERO;
+	masks->text = LOOK_AT_ALL(block, LOOKS_LIKE_TEXT(at)) & ~masks->zero;
+	if (is_most(count_bits(masks->text & used), left))
+		return MF_CONTENT_TEXT;
+	used &= ~masks->text;
+	masks->pointer = LOOK_AT_ALL(block, LOOKS_LIKE_POINTERS(at, clusters)) &
+			 ~(masks->zero | masks->text);
+	pointers = count_bits(masks->pointer & used);
+	if (is_most(pointers, left))
+		return MF_CONTENT_POINTERS;
+	used &= ~masks->pointer;
+	others = all & ~(masks->zero | masks->pointer);
+	masks->integer = LOOK_AT_ALL(block, LOOKS_LIKE_INTEGERS(at)) &
+			 ~(masks->zero | masks->text | masks->pointer);
+	integers = count_bits(masks->integer & used);
+	used &= ~masks->integer;
+	masks->real =
+		LOOK_AT_ALL(block, LOOKS_LIKE_REALS(at)) &
+		~(masks->zero | masks->text | masks->pointer | masks->integer);
+	reals = count_bits(masks->real & used);
+	if (is_most(integers + reals, left))
+		return integers >= reals ? MF_CONTENT_INTEGERS
+					 : MF_CONTENT_FLOATS;
+	if (is_most(left - pointers - integers - reals, left))
+		return mf_content_judge_others(block, others);
+	return MF_CONTENT_MIXED;
 }
 
 #endif

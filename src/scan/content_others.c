@@ -1,0 +1,155 @@
+/*
+ * Blocks whose words look like nothing: text of another script, or bytes all
+ * alike in likelihood, as what was compressed or encrypted has them.
+ */
+#include <string.h>
+
+#include "base/memory.h"
+#include "scan/content.h"
+
+enum {
+	VALUES = 256,
+	SAMPLE = 128, /* bytes of a block that are counted; a counter holds
+			 twice as many */
+	LEAST_SAMPLE = 64,
+	NIBBLES = 16,
+	CHI_LIMIT = 60, /* of 15 degrees of freedom: 1 in millions is above */
+};
+
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+
+/* ---- like what was compressed ------------------------------------------------ */
+
+struct histogram {
+	uint8_t values[VALUES];
+	unsigned total;
+};
+
+/* Words from all over the block, as many as a sample needs. */
+static void sample(const uint8_t *block, uint64_t used,
+		   struct histogram *histogram)
+{
+	unsigned words = (unsigned)__builtin_popcountll(used);
+	unsigned step = MF_MAX(words * 8 / SAMPLE, 1U), turn = 0;
+
+	memset(histogram->values, 0, sizeof(histogram->values));
+	histogram->total = 0;
+	for (; used; used &= used - 1) {
+		const uint8_t *word = block + 8 * __builtin_ctzll(used);
+
+		if (turn++ % step)
+			continue;
+		for (unsigned i = 0; i < 8; i++)
+			histogram->values[word[i]]++;
+		histogram->total += 8;
+	}
+}
+
+/* Bytes of WORD that are not 0. */
+static unsigned count_nonzero(uint64_t word)
+{
+	uint64_t low = word & 0x7f * EACH_BYTE;
+
+	/* the high bit of a byte: whether any of its bits is set */
+	word = ((low + 0x7f * EACH_BYTE) | word) >> 7 & EACH_BYTE;
+	return (unsigned)(word * EACH_BYTE >> 56);
+}
+
+/* The sum of the bytes of WORD; below 512. */
+static unsigned sum_of(uint64_t word)
+{
+	const uint64_t pairs = UINT64_C(0x00ff00ff00ff00ff);
+
+	word = (word & pairs) + (word >> 8 & pairs);
+	return (unsigned)(word * UINT64_C(0x0001000100010001) >> 48);
+}
+
+/* How many different values N random bytes have: 256 (1 - (255/256)^N). */
+static double expected_different(unsigned n)
+{
+	double missing = VALUES, kept = (double)(VALUES - 1) / VALUES;
+
+	for (; n; n >>= 1) {
+		if (n & 1)
+			missing *= kept;
+		kept *= kept;
+	}
+	return VALUES - missing;
+}
+
+/* High halves of bytes are as likely as each other; in sounds, pictures and
+ * code they are not. */
+static bool is_even(const struct histogram *histogram)
+{
+	double expected = (double)histogram->total / NIBBLES, chi = 0;
+
+	for (unsigned i = 0; i < VALUES; i += NIBBLES) {
+		const uint8_t *values = &histogram->values[i];
+		double seen = sum_of(mf_load(uint64_t, values)) +
+			      sum_of(mf_load(uint64_t, values + 8));
+
+		chi += (seen - expected) * (seen - expected);
+	}
+	return chi < CHI_LIMIT * expected;
+}
+
+static bool is_random(const uint8_t *block, uint64_t used)
+{
+	struct histogram histogram;
+	unsigned different = 0;
+
+	sample(block, used, &histogram);
+	if (histogram.total < LEAST_SAMPLE)
+		return false;
+	for (unsigned i = 0; i < VALUES; i += 8)
+		different +=
+			count_nonzero(mf_load(uint64_t, &histogram.values[i]));
+	return different >= 0.85 * expected_different(histogram.total) &&
+	       is_even(&histogram);
+}
+
+/* ---- text of other scripts ---------------------------------------------------- */
+
+/* Bytes of the character at AT, of which LEFT bytes may be; 0: it is none. */
+static unsigned utf8_length(const uint8_t *at, size_t left)
+{
+	unsigned length = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+
+	if (at[0] < 0x80)
+		return at[0] >= 0x20 || (at[0] >= '\t' && at[0] <= '\r');
+	if (at[0] < 0xc2 || at[0] > 0xf4 || length > left)
+		return 0;
+	for (unsigned i = 1; i < length; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	return length;
+}
+
+/* Nine of ten bytes belong to characters; what lies between is zero. */
+static bool is_utf8(const uint8_t *block, uint64_t used)
+{
+	unsigned good = 0, bad = 0;
+
+	for (size_t i = 0; i < MF_CONTENT_BLOCK;) {
+		unsigned length;
+
+		if (!(used >> (i / 8) & 1)) {
+			i += 8;
+			continue;
+		}
+		length = utf8_length(block + i, MF_CONTENT_BLOCK - i);
+		good += length;
+		bad += !length && block[i];
+		i += length ? length : 1;
+	}
+	return good && bad * 9 <= good;
+}
+
+enum mf_content mf_content_judge_others(const uint8_t *block, uint64_t used)
+{
+	if (is_random(block, used))
+		return MF_CONTENT_COMPRESSED;
+	if (is_utf8(block, used))
+		return MF_CONTENT_TEXT;
+	return MF_CONTENT_MIXED;
+}
