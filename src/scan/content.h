@@ -43,7 +43,6 @@ struct mf_content_clusters {
 	/* (int64_t)(word - start) < below: it may be an address */
 	uint64_t start[MF_POINTER_CLUSTERS];
 	int64_t below[MF_POINTER_CLUSTERS];
-	unsigned count;
 };
 
 void mf_content_clusters_init(struct mf_content_clusters *clusters,

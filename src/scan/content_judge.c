@@ -23,16 +23,12 @@ void mf_content_clusters_init(struct mf_content_clusters *clusters,
 {
 	const uint64_t bias = UINT64_C(1) << 63;
 
-	*clusters = (struct mf_content_clusters){ 0 };
 	for (unsigned i = 0; i < MF_POINTER_CLUSTERS; i++) {
 		const struct mf_pointer_cluster *cluster = &index->clusters[i];
-		unsigned at = clusters->count;
 
-		if (!cluster->size)
-			continue;
-		/* an unsigned comparison, by one of signed numbers */
-		clusters->start[at] = cluster->start - bias;
-		clusters->below[at] = (int64_t)(cluster->size + bias);
-		clusters->count++;
+		/* an unsigned comparison, by one of signed numbers; nothing is
+		 * below the lowest of them */
+		clusters->start[i] = cluster->start - bias;
+		clusters->below[i] = (int64_t)(cluster->size + bias);
 	}
 }

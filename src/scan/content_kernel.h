@@ -31,17 +31,14 @@ typedef uint8_t bytes __attribute__((vector_size(MF_LANES * 8)));
 typedef int8_t signed_bytes __attribute__((vector_size(MF_LANES * 8)));
 /* clang-format on */
 
-/* Addresses, by where they lie. */
-#define LOOKS_LIKE_POINTERS(at, clusters)                                      \
-	({                                                                     \
-		words like_ = (at) ^ (at);                                     \
-		for (unsigned c_ = 0; c_ < (clusters)->count; c_++)            \
-			like_ |= (words)((signed_words)((at) -                 \
-							(clusters)             \
-								->start[c_]) < \
-					 (clusters)->below[c_]);               \
-		like_;                                                         \
-	})
+/* Addresses, by where they lie: in one of four clusters, some of them empty. */
+#define LOOKS_LIKE_POINTERS(at, near)                                          \
+	((words)((signed_words)((at) - (near)->start[0]) < (near)->below[0]) | \
+	 (words)((signed_words)((at) - (near)->start[1]) < (near)->below[1]) | \
+	 (words)((signed_words)((at) - (near)->start[2]) < (near)->below[2]) | \
+	 (words)((signed_words)((at) - (near)->start[3]) < (near)->below[3]))
+
+_Static_assert(MF_POINTER_CLUSTERS == 4, "as many as are looked into");
 
 /*
  * ASCII with zeros behind or between, four letters at least in a row; or four
@@ -85,15 +82,18 @@ typedef int8_t signed_bytes __attribute__((vector_size(MF_LANES * 8)));
 	})
 
 /* A bit for each word of BLOCK of which LOOKS is true. */
-#define LOOK_AT_ALL(block, looks)                                              \
-	({                                                                     \
-		uint64_t all_ = 0;                                             \
-		for (unsigned i_ = 0; i_ < MF_CONTENT_WORDS; i_ += MF_LANES) { \
-			words at;                                              \
-			memcpy(&at, (block) + 8 * (size_t)i_, sizeof(at));     \
-			all_ |= (uint64_t)MF_MASK_OF(looks) << i_;             \
-		}                                                              \
-		all_;                                                          \
+#define LOOK_AT_ALL(block, looks)                                          \
+	({                                                                 \
+		uint64_t all_ = 0;                                         \
+		_Pragma("GCC unroll 32") for (unsigned i_ = 0;             \
+					      i_ < MF_CONTENT_WORDS;       \
+					      i_ += MF_LANES)              \
+		{                                                          \
+			words at;                                          \
+			memcpy(&at, (block) + 8 * (size_t)i_, sizeof(at)); \
+			all_ |= (uint64_t)MF_MASK_OF(looks) << i_;         \
+		}                                                          \
+		all_;                                                      \
 	})
 
 MF_KERNEL static inline unsigned count_bits(uint64_t mask)
@@ -115,6 +115,7 @@ judge_words(const uint8_t *block, uint64_t used,
 {
 	uint64_t all = used, others;
 	unsigned left, pointers, integers, reals;
+	struct mf_content_clusters near = *clusters;
 
 	*masks = (struct mf_content_masks){ 0 };
 	masks->zero = LOOK_AT_ALL(block, (words)(at == 0));
@@ -126,7 +127,7 @@ judge_words(const uint8_t *block, uint64_t used,
 	if (is_most(count_bits(masks->text & used), left))
 		return MF_CONTENT_TEXT;
 	used &= ~masks->text;
-	masks->pointer = LOOK_AT_ALL(block, LOOKS_LIKE_POINTERS(at, clusters)) &
+	masks->pointer = LOOK_AT_ALL(block, LOOKS_LIKE_POINTERS(at, &near)) &
 			 ~(masks->zero | masks->text);
 	pointers = count_bits(masks->pointer & used);
 	if (is_most(pointers, left))
