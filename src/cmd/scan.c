@@ -36,6 +36,14 @@ static struct mf_error *want_tasks(struct mf_settings *settings,
 	return NULL;
 }
 
+static struct mf_error *want_signatures(struct mf_settings *settings,
+					const char *value)
+{
+	(void)value;
+	settings->scan.wanted |= MF_SCAN_SIGNATURES;
+	return NULL;
+}
+
 static struct mf_error *set_free(struct mf_settings *settings,
 				 const char *value)
 {
@@ -102,6 +110,9 @@ static const struct mf_option options[] = {
 	{ .name = "objects",
 	  .summary = "objects by their types, counted",
 	  .set = want_objects },
+	{ .name = "signatures",
+	  .summary = "file formats, protocols, keys: counted, with their bytes",
+	  .set = want_signatures },
 	{ .name = "free",
 	  .summary = "the bytes of free chunks, too",
 	  .set = set_free },

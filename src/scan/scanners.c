@@ -9,5 +9,6 @@ const struct mf_scanner_ops *const mf_scanners[MF_SCANNERS] = {
 	&mf_scan_strings_ops,
 	&mf_scan_objects_ops,
 	&mf_scan_tasks_ops,
+	&mf_scan_signatures_ops,
 	&mf_scan_content_ops,
 };

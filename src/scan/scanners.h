@@ -9,10 +9,11 @@
 extern const struct mf_scanner_ops mf_scan_strings_ops;
 extern const struct mf_scanner_ops mf_scan_objects_ops;
 extern const struct mf_scanner_ops mf_scan_tasks_ops;
+extern const struct mf_scanner_ops mf_scan_signatures_ops;
 extern const struct mf_scanner_ops mf_scan_content_ops;
 
 enum {
-	MF_SCANNERS = 4,
+	MF_SCANNERS = 5,
 };
 
 extern const struct mf_scanner_ops *const mf_scanners[MF_SCANNERS];

@@ -1,0 +1,629 @@
+/*
+ * Finds file formats, protocols and keys in windows: a first stage that looks
+ * for the beginnings of all of them at once, then the decoders of the table.
+ * What a window's end leaves open is looked at again when all are through.
+ */
+#include "scan/signatures.h"
+
+#include "base/vec.h"
+#include "scan/pairs.h"
+#include "scan/scanner.h"
+#include "scan/signatures_tally.h"
+
+enum {
+	MOST_PENDING = 65536, /* of a worker, until finish */
+	ALIGNED = 8,
+	NEXT_HEADER = 8, /* that glibc lets a chunk's user write to */
+	PAIRS = 1 << 16,
+	NO_ROW = UINT16_MAX,
+	ALL_ROWS = UINT16_MAX,
+};
+
+/*
+ * What can't be counted yet: what was found where an earlier window may have
+ * found something that it is a part of, and what stands too near the end of a
+ * window to be judged.
+ */
+struct pending {
+	uint64_t address, limit; /* limit: of its chunk or range */
+	uint64_t bytes, skip;	 /* of what was found */
+	uint32_t count;
+	uint16_t row; /* ALL_ROWS: those whose magic goes beyond the window */
+	bool found, estimate, chunk;
+};
+
+struct rows {
+	const struct mf_signature *rows;
+	size_t count;
+	uint16_t first[PAIRS]; /* of each pair, those of any place */
+	uint16_t aligned[PAIRS / 256];
+	uint16_t *next;
+	size_t longest; /* magic, and where it is */
+	struct mf_pairs pairs;
+};
+
+struct scanner {
+	struct rows rows;
+	const struct mf_scan_input *input;
+	struct mf_sign_tally *tallies; /* one a row */
+	MF_VEC(struct pending) pending;
+	uint64_t unseen; /* that were too many to keep */
+	MF_VEC(struct mf_sign_row) found;
+};
+
+struct worker {
+	const struct scanner *scanner;
+	struct mf_sign_tally *tallies;
+	struct mf_inflater *inflater;
+	size_t effort;
+	MF_VEC(struct pending) pending;
+	uint64_t unseen;
+};
+
+/* ---- the table, by its first bytes --------------------------------------------- */
+
+static void add_row(struct rows *rows, uint16_t row)
+{
+	const struct mf_signature *signature = &rows->rows[row];
+	const uint8_t *magic = (const uint8_t *)signature->magic;
+	uint16_t *chain;
+
+	if (signature->where == MF_SIGN_BEGINS)
+		return;
+	chain = &rows->aligned[magic[0]];
+	if (signature->where == MF_SIGN_ANYWHERE) {
+		chain = &rows->first[magic[0] | magic[1] << 8];
+		mf_pairs_add(&rows->pairs, magic[0], magic[1]);
+		rows->longest = MF_MAX(rows->longest,
+				       (size_t)signature->at + signature->size);
+	}
+	while (*chain != NO_ROW)
+		chain = &rows->next[*chain];
+	*chain = row;
+}
+
+static void rows_init(struct rows *rows)
+{
+	rows->rows = mf_signatures(&rows->count);
+	rows->next = mf_new_array(rows->count, uint16_t);
+	memset(rows->first, 0xff, sizeof(rows->first));
+	memset(rows->aligned, 0xff, sizeof(rows->aligned));
+	memset(rows->next, 0xff, rows->count * sizeof(*rows->next));
+	for (size_t i = 0; i < rows->count; i++)
+		add_row(rows, (uint16_t)i);
+}
+
+/* ---- one place -------------------------------------------------------------------- */
+
+/* A piece, as a decoder must know it. */
+struct piece {
+	const uint8_t *bytes; /* of the window */
+	uint64_t address;     /* of the window */
+	uint32_t start, end;
+	bool begins, ends, chunk;
+	bool unsure;	/* what began in it may go on behind it */
+	uint64_t limit; /* where the chunk or range ends */
+	size_t skip;	/* offset before which nothing begins */
+};
+
+static void keep_open(struct worker *worker, const struct piece *piece,
+		      size_t at, uint16_t row)
+{
+	if (worker->pending.count >= MOST_PENDING) {
+		worker->unseen++;
+		return;
+	}
+	mf_vec_push(&worker->pending, (struct pending){
+					      .address = piece->address + at,
+					      .limit = piece->limit,
+					      .chunk = piece->chunk,
+					      .row = row,
+				      });
+}
+
+/* It is counted now, unless other windows may have a say. */
+static void count(struct worker *worker, const struct piece *piece, size_t at,
+		  uint16_t row, const struct mf_sign_found *found)
+{
+	bool alone = piece->begins && !piece->unsure &&
+		     (piece->ends || found->skip <= piece->end - at);
+
+	if (alone || worker->pending.count >= MOST_PENDING) {
+		mf_sign_tally_add(&worker->tallies[row], piece->address + at,
+				  found);
+		return;
+	}
+	mf_vec_push(&worker->pending, (struct pending){
+					      .address = piece->address + at,
+					      .bytes = found->bytes,
+					      .skip = found->skip,
+					      .count = found->count,
+					      .row = row,
+					      .found = true,
+					      .estimate = found->estimate,
+				      });
+}
+
+/* Whether the row's signature begins at AT, an offset in the window. */
+static bool try_row(struct worker *worker, struct piece *piece, size_t at,
+		    uint16_t row)
+{
+	const struct mf_signature *signature = &worker->scanner->rows.rows[row];
+	const struct mf_sign sign = {
+		.bytes = piece->bytes + at,
+		.size = piece->end - at,
+		.more = !piece->ends,
+		.room = MF_MAX(piece->limit - (piece->address + at),
+			       (uint64_t)(piece->end - at)),
+		.rest = piece->chunk ? piece->limit - (piece->address + at)
+				     : piece->end - at,
+		.inflater = worker->inflater,
+		.effort = &worker->effort,
+	};
+	struct mf_sign_found found = { .count = 1 };
+	enum mf_sign_is is = signature->decode(&sign, &found);
+
+	if (is == MF_SIGN_CUT) {
+		piece->unsure = true;
+		keep_open(worker, piece, at, row);
+	}
+	if (is != MF_SIGN_IS)
+		return is == MF_SIGN_CUT;
+	count(worker, piece, at, row, &found);
+	piece->skip =
+		at + (size_t)MF_MIN(found.skip, (uint64_t)(piece->end - at));
+	return true;
+}
+
+static void try_chain(struct worker *worker, struct piece *piece, size_t at,
+		      uint16_t row)
+{
+	const struct rows *rows = &worker->scanner->rows;
+
+	for (; row != NO_ROW; row = rows->next[row]) {
+		const struct mf_signature *signature = &rows->rows[row];
+		size_t start = at - signature->at;
+
+		if (at < signature->at + (size_t)piece->start ||
+		    start < piece->skip || piece->end - at < signature->size ||
+		    memcmp(piece->bytes + at, signature->magic,
+			   signature->size) != 0)
+			continue;
+		if (try_row(worker, piece, start, row))
+			return;
+	}
+}
+
+/* ---- a window ------------------------------------------------------------------------ */
+
+/* Where the range that holds ADDRESS ends. */
+static uint64_t range_end(const struct mf_scan_input *input, uint64_t address)
+{
+	size_t low = 0, high = input ? input->range_count : 0;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (input->ranges[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return input && low < input->range_count ? input->ranges[low].end : 0;
+}
+
+static void enter_piece(const struct worker *worker,
+			const struct mf_scan_window *window,
+			const struct mf_scan_piece *from, struct piece *ret)
+{
+	uint64_t end = window->address + from->end, limit = end;
+
+	if (!from->ends && from->chunk)
+		limit = from->chunk + from->size + NEXT_HEADER;
+	else if (!from->ends)
+		limit = range_end(worker->scanner->input, end - 1);
+	*ret = (struct piece){
+		.bytes = window->bytes,
+		.address = window->address,
+		.start = from->start,
+		.end = from->end,
+		.begins = from->begins,
+		.ends = from->ends,
+		.chunk = from->chunk != 0,
+		.limit = MF_MAX(limit, end),
+		.skip = from->start,
+	};
+}
+
+static void try_beginning(struct worker *worker, struct piece *piece)
+{
+	const struct rows *rows = &worker->scanner->rows;
+
+	for (size_t i = rows->count; i-- > 0;)
+		if (rows->rows[i].where == MF_SIGN_BEGINS &&
+		    try_row(worker, piece, piece->start, (uint16_t)i))
+			return;
+}
+
+static void try_aligned(struct worker *worker, struct piece *piece)
+{
+	const struct rows *rows = &worker->scanner->rows;
+	size_t at = (piece->start + ALIGNED - 1) & ~(size_t)(ALIGNED - 1);
+
+	for (; at < piece->end; at += ALIGNED)
+		if (rows->aligned[piece->bytes[at]] != NO_ROW &&
+		    at >= piece->skip)
+			try_chain(worker, piece, at,
+				  rows->aligned[piece->bytes[at]]);
+}
+
+/* From where on a magic may go beyond the end. */
+static void keep_tail(struct worker *worker, const struct piece *piece)
+{
+	size_t before = MF_MIN((size_t)piece->end - piece->start,
+			       worker->scanner->rows.longest);
+	size_t kept = worker->pending.count;
+
+	keep_open(worker, piece, piece->end - before, ALL_ROWS);
+	if (worker->pending.count > kept)
+		worker->pending.items[kept].skip = before;
+}
+
+static void scan_piece(struct worker *worker, struct piece *piece)
+{
+	const struct rows *rows = &worker->scanner->rows;
+	size_t at = piece->start, last = piece->end - 1U;
+
+	if (piece->begins && piece->chunk)
+		try_beginning(worker, piece);
+	while ((at = mf_pairs_find(&rows->pairs, piece->bytes, at, last)) <
+	       last) {
+		try_chain(worker, piece, at,
+			  rows->first[piece->bytes[at] | piece->bytes[at + 1]
+								 << 8]);
+		at = MF_MAX(at + 1, piece->skip);
+	}
+	piece->skip = piece->start;
+	try_aligned(worker, piece);
+	if (!piece->ends)
+		keep_tail(worker, piece);
+}
+
+static void scan_window(void *data, const struct mf_scan_window *window)
+{
+	struct worker *worker = data;
+
+	worker->effort = MF_SIGN_EFFORT;
+	for (uint32_t i = 0; i < window->piece_count; i++) {
+		const struct mf_scan_piece *from = &window->pieces[i];
+		struct piece piece;
+
+		enter_piece(worker, window, from, &piece);
+		scan_piece(worker, &piece);
+	}
+}
+
+/* ---- workers -------------------------------------------------------------------------- */
+
+static void *create_worker(void *data)
+{
+	struct worker *worker = mf_new(struct worker);
+
+	worker->scanner = data;
+	worker->tallies =
+		mf_new_array(worker->scanner->rows.count, struct mf_sign_tally);
+	worker->inflater = mf_inflater_create();
+	return worker;
+}
+
+static void merge_worker(void *data, void *from)
+{
+	struct scanner *scanner = data;
+	struct worker *worker = from;
+
+	for (size_t i = 0; i < scanner->rows.count; i++)
+		mf_sign_tally_merge(&scanner->tallies[i], &worker->tallies[i]);
+	mf_vec_foreach(pending, &worker->pending)
+		mf_vec_push(&scanner->pending, *pending);
+	scanner->unseen += worker->unseen;
+	mf_inflater_destroy(worker->inflater);
+	mf_vec_deinit(&worker->pending);
+	free(worker->tallies);
+	free(worker);
+}
+
+/* ---- what windows left open ------------------------------------------------------------ */
+
+struct second_look {
+	struct mf_target *target;
+	struct scanner *scanner;
+	struct worker *worker;
+	uint8_t *bytes;
+};
+
+/* As many bytes as can be had there, up to SIZE. */
+static size_t read_some(const struct second_look *look, uint64_t address,
+			uint64_t size)
+{
+	enum {
+		PAGE = 4096
+	};
+
+	while (size && !mf_target_try_read(look->target, address, look->bytes,
+					   (size_t)size)) {
+		uint64_t end = (address + size - 1) / PAGE * PAGE;
+
+		size = end > address ? end - address : 0;
+	}
+	return (size_t)size;
+}
+
+/* Judges what was too near the end of its window; no longer open then. */
+static bool judge_open(const struct second_look *look, struct pending *open)
+{
+	const struct rows *rows = &look->scanner->rows;
+	size_t size = read_some(
+		look, open->address,
+		MF_MIN(open->limit - open->address, (uint64_t)MF_SIGN_REACH));
+	struct piece piece = {
+		.bytes = look->bytes,
+		.address = open->address,
+		.end = (uint32_t)size,
+		.ends = true,
+		.chunk = open->chunk,
+		.limit = MF_MAX(open->limit, open->address + size),
+	};
+	struct worker *worker = look->worker;
+
+	if (!size)
+		return false;
+	/* Or one of the rows that come after it and begin alike. */
+	for (uint16_t row = open->row; row != NO_ROW; row = rows->next[row]) {
+		const struct mf_signature *signature = &rows->rows[row];
+
+		worker->effort = MF_SIGN_EFFORT;
+		worker->pending.count = 0;
+		if (size < signature->at + (size_t)signature->size ||
+		    memcmp(look->bytes + signature->at, signature->magic,
+			   signature->size) != 0 ||
+		    !try_row(worker, &piece, 0, row) || !worker->pending.count)
+			continue;
+		*open = worker->pending.items[0];
+		return true;
+	}
+	return false;
+}
+
+/* Magics that the end of a window cut in two become open ones, each. */
+static void expand_tail(const struct second_look *look,
+			const struct pending *tail, struct scanner *scanner)
+{
+	const struct rows *rows = &scanner->rows;
+	size_t size = read_some(look, tail->address,
+				MF_MIN(tail->limit - tail->address,
+				       (uint64_t)2 * rows->longest));
+	size_t seam = (size_t)tail->skip;
+
+	for (size_t at = 0; at < seam; at++)
+		for (uint16_t row = 0; row < rows->count && size; row++) {
+			const struct mf_signature *signature = &rows->rows[row];
+			size_t magic = at + signature->at;
+			struct pending open = *tail;
+
+			if (signature->where != MF_SIGN_ANYWHERE ||
+			    magic + signature->size <= seam ||
+			    magic + signature->size > size ||
+			    memcmp(look->bytes + magic, signature->magic,
+				   signature->size) != 0)
+				continue;
+			open.address += at;
+			open.row = row;
+			mf_vec_push(&scanner->pending, open);
+		}
+}
+
+static int by_address(const void *left, const void *right)
+{
+	const struct pending *a = left, *b = right;
+
+	if (a->address != b->address)
+		return a->address < b->address ? -1 : 1;
+	return a->row < b->row ? -1 : a->row > b->row;
+}
+
+/* In the order of addresses, so that no part of a thing is counted beside it. */
+static void settle(const struct second_look *look, struct scanner *scanner)
+{
+	size_t tails = scanner->pending.count;
+	uint64_t covered = 0;
+
+	for (size_t i = 0; i < tails; i++) {
+		struct pending tail = scanner->pending.items[i];
+
+		if (tail.row == ALL_ROWS)
+			expand_tail(look, &tail, scanner);
+	}
+	mf_vec_sort(&scanner->pending, by_address);
+	mf_vec_foreach(pending, &scanner->pending) {
+		struct mf_sign_found found;
+
+		if (pending->row == ALL_ROWS || pending->address < covered ||
+		    (!pending->found && !judge_open(look, pending)))
+			continue;
+		found = (struct mf_sign_found){
+			.bytes = pending->bytes,
+			.count = pending->count,
+			.estimate = pending->estimate,
+		};
+		mf_sign_tally_add(&scanner->tallies[pending->row],
+				  pending->address, &found);
+		covered = pending->address + pending->skip;
+	}
+}
+
+/* ---- examples ---------------------------------------------------------------------------- */
+
+enum {
+	EXAMPLE = 72,
+};
+
+static void add_printable(struct mf_buffer *buffer, const uint8_t *bytes,
+			  size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		bool good = bytes[i] >= ' ' && bytes[i] != 0x7f;
+
+		if (!good &&
+		    (!buffer->size || buffer->text[buffer->size - 1] == ' '))
+			continue;
+		mf_buffer_putc(buffer, good ? (char)bytes[i] : ' ');
+	}
+}
+
+/* Looks at the first one once more, to say more of it. */
+static void describe(const struct second_look *look, struct mf_sign_row *row)
+{
+	const struct mf_signature *signature = row->signature;
+	size_t effort = MF_SIGN_EFFORT;
+	size_t size = read_some(look, row->tally.first, MF_SIGN_REACH);
+	const struct mf_sign sign = {
+		.bytes = look->bytes,
+		.size = size,
+		.room = UINT32_MAX,
+		.rest = size,
+		.inflater = look->worker->inflater,
+		.effort = &effort,
+	};
+	struct mf_sign_found found = { .count = 1, .detailed = true };
+
+	if (size < signature->at + (size_t)signature->size ||
+	    signature->decode(&sign, &found) != MF_SIGN_IS)
+		return;
+	if (signature->text && !signature->secret)
+		add_printable(&row->example, look->bytes,
+			      (size_t)MF_MIN(found.skip, (uint64_t)EXAMPLE));
+	else
+		add_printable(&row->example, (const uint8_t *)found.detail,
+			      strnlen(found.detail, sizeof(found.detail)));
+}
+
+static void add_found(struct scanner *scanner, size_t row)
+{
+	const struct mf_signature *signature = &scanner->rows.rows[row];
+	const struct mf_sign_tally *tally = &scanner->tallies[row];
+
+	if (!tally->places)
+		return;
+	mf_vec_foreach(found, &scanner->found) {
+		if (strcmp(found->signature->name, signature->name) != 0)
+			continue;
+		if (tally->first < found->tally.first)
+			found->signature = signature;
+		mf_sign_tally_merge(&found->tally, tally);
+		return;
+	}
+	mf_vec_push(&scanner->found, (struct mf_sign_row){
+					     .signature = signature,
+					     .tally = *tally,
+				     });
+}
+
+static int by_bytes(const void *left, const void *right)
+{
+	const struct mf_sign_row *a = left, *b = right;
+
+	if (a->tally.bytes != b->tally.bytes)
+		return a->tally.bytes < b->tally.bytes ? 1 : -1;
+	return strcmp(a->signature->name, b->signature->name);
+}
+
+/* ---- the scanner ------------------------------------------------------------------------- */
+
+static struct mf_error *create(const struct mf_scan_context *context,
+			       void **ret)
+{
+	struct scanner *scanner = mf_new(struct scanner);
+
+	(void)context;
+	rows_init(&scanner->rows);
+	*ret = scanner;
+	return NULL;
+}
+
+static void forget(struct scanner *scanner)
+{
+	mf_vec_foreach(found, &scanner->found)
+		mf_buffer_deinit(&found->example);
+	mf_vec_deinit(&scanner->found);
+	mf_vec_deinit(&scanner->pending);
+	free(scanner->tallies);
+	scanner->tallies = NULL;
+	scanner->unseen = 0;
+}
+
+static struct mf_error *begin(const struct mf_scan_context *context, void *data)
+{
+	struct scanner *scanner = data;
+
+	forget(scanner);
+	scanner->input = context->input;
+	scanner->tallies =
+		mf_new_array(scanner->rows.count, struct mf_sign_tally);
+	return NULL;
+}
+
+static struct mf_error *finish(const struct mf_scan_context *context,
+			       void *data)
+{
+	struct scanner *scanner = data;
+	struct second_look look = {
+		.target = context->target,
+		.scanner = scanner,
+		.worker = create_worker(scanner),
+		.bytes = mf_calloc(MF_SIGN_REACH + MF_SCAN_SLACK, 1),
+	};
+
+	settle(&look, scanner);
+	for (size_t i = 0; i < scanner->rows.count; i++)
+		add_found(scanner, i);
+	mf_vec_sort(&scanner->found, by_bytes);
+	mf_vec_foreach(found, &scanner->found)
+		describe(&look, found);
+	look.worker->pending.count = 0;
+	merge_worker(scanner, look.worker);
+	free(look.bytes);
+	return NULL;
+}
+
+static void write_rows(const void *data, const struct mf_scan *scan,
+		       struct mf_report *report)
+{
+	const struct scanner *scanner = data;
+
+	(void)scan;
+	mf_sign_rows_write(scanner->found.items, scanner->found.count,
+			   scanner->unseen, report);
+}
+
+static void destroy(void *data)
+{
+	struct scanner *scanner = data;
+
+	if (!scanner)
+		return;
+	forget(scanner);
+	free(scanner->rows.next);
+	free(scanner);
+}
+
+const struct mf_scanner_ops mf_scan_signatures_ops = {
+	.scans_for = MF_SCAN_SIGNATURES,
+	.create = create,
+	.begin = begin,
+	.worker_create = create_worker,
+	.window = scan_window,
+	.merge = merge_worker,
+	.finish = finish,
+	.write = write_rows,
+	.destroy = destroy,
+};
