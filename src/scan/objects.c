@@ -62,9 +62,17 @@ static struct mf_error *create(const struct mf_scan_context *context,
 {
 	struct mf_objects *objects;
 	struct mf_vtables *vtables = NULL;
+	struct mf_rust *rust = NULL;
+	struct mf_error *error;
 
 	MF_TRY(mf_vtables_create(context->target, context->image, &vtables));
+	error = mf_rust_create(context, &rust);
+	if (error) {
+		mf_vtables_destroy(vtables);
+		return error;
+	}
 	objects = mf_new(struct mf_objects);
+	objects->rust = rust;
 	objects->vtables = vtables;
 	objects->blocks = mf_new_array(vtables->classes.count + 1, uint8_t);
 	objects->tallies = mf_new_array(vtables->classes.count + 1,
@@ -83,6 +91,7 @@ static void destroy(void *scanner)
 	if (!objects)
 		return;
 	mf_vtables_destroy(objects->vtables);
+	mf_rust_destroy(objects->rust);
 	mf_object_rows_deinit(&objects->rows);
 	mf_vec_deinit(&objects->parts);
 	mf_vec_deinit(&objects->members);
@@ -97,6 +106,7 @@ static void *worker_create(void *scanner)
 	struct mf_object_worker *worker = mf_new(struct mf_object_worker);
 
 	worker->objects = objects;
+	worker->rust = mf_rust_worker_create(objects->rust);
 	worker->slots =
 		mf_new_array(objects->vtables->classes.count + 1, uint32_t);
 	return worker;
@@ -268,10 +278,13 @@ static void look_at_piece(struct mf_object_worker *worker,
 							     piece->ends));
 }
 
-static void look_at_window(void *worker, const struct mf_scan_window *window)
+static void look_at_window(void *context, const struct mf_scan_window *window)
 {
+	struct mf_object_worker *worker = context;
+
 	for (uint32_t i = 0; i < window->piece_count; i++)
 		look_at_piece(worker, window, &window->pieces[i]);
+	mf_rust_window(worker->rust, window);
 }
 
 /* ---- together ---------------------------------------------------------------------- */
@@ -302,6 +315,7 @@ static void merge(void *scanner, void *context)
 		mf_vec_push(&objects->parts, *part);
 	mf_vec_foreach(member, &worker->members)
 		mf_vec_push(&objects->members, *member);
+	mf_rust_merge(objects->rust, worker->rust);
 	worker_destroy(worker);
 }
 
@@ -367,7 +381,7 @@ static struct mf_error *finish(const struct mf_scan_context *context,
 {
 	struct mf_objects *objects = scanner;
 
-	(void)context;
+	mf_rust_finish(objects->rust, context);
 	mf_object_parts_count(objects);
 	count_members(objects);
 	mf_objects_make_rows(objects);
@@ -380,7 +394,7 @@ static struct mf_error *begin(const struct mf_scan_context *context,
 {
 	struct mf_objects *objects = scanner;
 
-	(void)context;
+	mf_rust_begin(objects->rust, context);
 	memset(objects->tallies, 0,
 	       objects->vtables->classes.count * sizeof(*objects->tallies));
 	objects->parts.count = objects->members.count = 0;

@@ -7,6 +7,7 @@
 
 #include "base/map.h"
 #include "base/pool.h"
+#include "scan/rust.h"
 #include "scan/scanner.h"
 #include "scan/vtables.h"
 
@@ -74,6 +75,7 @@ struct mf_object_member {
 
 struct mf_objects {
 	struct mf_vtables *vtables;
+	struct mf_rust *rust;
 	uint8_t *blocks; /* of each class: enum mf_control_block */
 	struct mf_object_tally *tallies;    /* by class */
 	MF_VEC(struct mf_object_run) parts; /* of chunks that span windows */
@@ -94,6 +96,7 @@ enum {
 
 struct mf_object_worker {
 	const struct mf_objects *objects;
+	struct mf_rust_worker *rust;
 	uint32_t *slots; /* of each class: its tally's index + 1 */
 	MF_VEC(struct mf_object_tally) tallies;
 	MF_VEC(uint32_t) classes; /* of each tally */
@@ -124,7 +127,7 @@ void mf_object_runs_end(struct mf_object_worker *worker, bool whole);
 /** Joins the parts of runs that span windows, and counts them. */
 void mf_object_parts_count(struct mf_objects *objects);
 
-/** Rows of all classes that have objects. */
+/** Rows of all classes that have objects, and of Rust's types. */
 void mf_objects_make_rows(struct mf_objects *objects);
 
 #endif

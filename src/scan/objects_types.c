@@ -1,6 +1,7 @@
 /*
  * From counts of classes to rows of types: classes of one name that modules
  * have of their own are one type, but those of a source file alone are not.
+ * Types of Rust come to the same table.
  */
 #include <string.h>
 
@@ -83,6 +84,36 @@ static bool is_same(const struct counted *a, const struct counted *b)
 	       strcmp(a->class->raw, b->class->raw) == 0;
 }
 
+static char *doubt_of(struct mf_objects *objects, uint64_t doubtful)
+{
+	if (!doubtful)
+		return NULL;
+	return mf_pool_printf(&objects->rows.pool, "%llu may be counted twice",
+			      (unsigned long long)doubtful);
+}
+
+static void add_rust(struct mf_objects *objects)
+{
+	size_t count;
+	const struct mf_rust_row *rows = mf_rust_rows(objects->rust, &count);
+
+	for (size_t i = 0; i < count; i++)
+		mf_vec_push(&objects->rows.list,
+			    (struct mf_object_row){
+				    .type = rows[i].type,
+				    .language = "rust",
+				    .evidence = rows[i].evidence,
+				    .module = rows[i].module,
+				    .count = rows[i].count,
+				    .note = doubt_of(objects, rows[i].doubtful),
+				    .bytes = rows[i].bytes,
+				    .example = rows[i].example,
+				    .confidence = rows[i].doubtful
+							  ? MF_OBJECT_MEDIUM
+							  : MF_OBJECT_HIGH,
+			    });
+}
+
 void mf_objects_make_rows(struct mf_objects *objects)
 {
 	MF_VEC(struct counted) list = { 0 };
@@ -105,4 +136,5 @@ void mf_objects_make_rows(struct mf_objects *objects)
 		make_row(objects, first);
 	}
 	mf_vec_deinit(&list);
+	add_rust(objects);
 }

@@ -14,7 +14,10 @@ scan_objects() { # BUILD WHAT-IT-NEEDS OPTION...
 	shift 2
 	[ -x "$FIXTURES/$build" ] || skip "no $needs to build it"
 	start_fixture "$build"
-	mf scan --objects --json "$@" "$PID" >"$BATS_TEST_TMPDIR/said"
+	mf scan --objects --json "$@" "$PID" >"$BATS_TEST_TMPDIR/said" || {
+		jq -c '.partial, .impact' "$BATS_TEST_TMPDIR/said"
+		return 1
+	}
 }
 
 # Each type that the program told of has just as many objects.
