@@ -3,6 +3,7 @@
  */
 #include "base/units.h"
 #include "cmd/command.h"
+#include "cmd/scan_pass.h"
 
 static struct mf_error *want_strings(struct mf_settings *settings,
 				     const char *value)
@@ -118,53 +119,8 @@ static const struct mf_option options[] = {
 	  .set = set_free },
 };
 
-/* What a pass over a target needs, and makes. */
-struct pass {
-	struct mf_scan_options options;
-	const struct mf_select *select;
-	struct mf_scan *scan;
-	struct mf_selection selection;
-};
-
-static void pass_deinit(struct pass *pass)
-{
-	mf_scan_destroy(pass->scan);
-	mf_selection_deinit(&pass->selection);
-}
-
-static struct mf_error *prepare(struct mf_target *target,
-				struct mf_image *image, void *context)
-{
-	struct pass *pass = context;
-
-	mf_scan_destroy(pass->scan);
-	pass->scan = NULL;
-	return mf_scan_create(target, image, &pass->options, &pass->scan);
-}
-
-static struct mf_error *read_all(const struct mf_view *view, void *context)
-{
-	struct pass *pass = context;
-	struct mf_selection *selection = &pass->selection;
-
-	mf_selection_deinit(selection);
-	*selection = (struct mf_selection){ 0 };
-	MF_TRY(mf_select_resolve(pass->select, view, selection));
-	return mf_scan_read(pass->scan,
-			    &(struct mf_scan_input){
-				    .target = view->target,
-				    .image = view->image,
-				    .space = view->space,
-				    .heap = view->heap,
-				    .ranges = selection->ranges,
-				    .range_count = selection->range_count,
-				    .groups = selection->groups,
-				    .group_count = selection->group_count,
-			    });
-}
-
 static struct mf_error *write_report(struct mf_run *run,
-				     const struct pass *pass)
+				     const struct mf_scan_pass *pass)
 {
 	struct mf_space *space;
 
@@ -179,7 +135,7 @@ static struct mf_error *write_report(struct mf_run *run,
 
 static struct mf_error *run_scan(struct mf_run *run)
 {
-	mf_cleanup(pass_deinit) struct pass pass = {
+	mf_cleanup(mf_scan_pass_deinit) struct mf_scan_pass pass = {
 		.options = run->settings->scan,
 		.select = run->select,
 	};
@@ -188,11 +144,7 @@ static struct mf_error *run_scan(struct mf_run *run)
 		pass.select = run->select = mf_select_create_usual();
 	if (!pass.options.wanted)
 		pass.options.wanted = MF_SCAN_ALL;
-	MF_TRY(mf_session_run_pass(run->session, &(struct mf_session_pass){
-							 .prepare = prepare,
-							 .read = read_all,
-							 .context = &pass,
-						 }));
+	MF_TRY(mf_scan_pass_run(&pass, run->session));
 	return write_report(run, &pass);
 }
 
