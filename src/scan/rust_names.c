@@ -141,33 +141,39 @@ static bool note_place(const struct mf_reference *reference, void *data)
 /* ---- whose code it is ---------------------------------------------------------- */
 
 /** The lower, the more likely the code that somebody wrote for this program. */
-static unsigned strangeness(const char *path)
+enum strangeness {
+	OF_THE_PROGRAM,
+	OF_A_CRATE,
+	OF_A_RUNTIME,
+	OF_THE_STANDARD, /* or of Tokio's part of every task */
+};
+
+static enum strangeness strangeness(const char *path)
 {
-	static const char *const standard[] = {
-		"library/core/", "library/alloc/", "library/std/",
-		"/rustc/",	 "library/",
-	};
-	static const char *const runtime[] = {
-		"/tokio-",   "/tokio/src/",  "/futures-",
-		"/tracing-", "/pin-project", "/parking_lot",
-	};
-	static const char *const crates[] = {
-		"/registry/",
-		"/vendor/",
-		"/git/checkouts/",
-		"/.cargo/",
+	static const struct {
+		const char *part;
+		enum strangeness strangeness;
+	} parts[] = {
+		{ "library/core/", OF_THE_STANDARD },
+		{ "library/alloc/", OF_THE_STANDARD },
+		{ "library/std/", OF_THE_STANDARD },
+		{ "/rustc/", OF_THE_STANDARD },
+		{ "/src/runtime/task/", OF_THE_STANDARD },
+		{ "/tokio-", OF_A_RUNTIME },
+		{ "/tokio/src/", OF_A_RUNTIME },
+		{ "/futures-", OF_A_RUNTIME },
+		{ "/tracing-", OF_A_RUNTIME },
+		{ "/pin-project", OF_A_RUNTIME },
+		{ "/parking_lot", OF_A_RUNTIME },
+		{ "/registry/", OF_A_CRATE },
+		{ "/vendor/", OF_A_CRATE },
+		{ "/git/checkouts/", OF_A_CRATE },
 	};
 
-	for (size_t i = 0; i < MF_ARRAY_SIZE(standard); i++)
-		if (strstr(path, standard[i]))
-			return 3;
-	for (size_t i = 0; i < MF_ARRAY_SIZE(runtime); i++)
-		if (strstr(path, runtime[i]))
-			return 2;
-	for (size_t i = 0; i < MF_ARRAY_SIZE(crates); i++)
-		if (strstr(path, crates[i]))
-			return 1;
-	return 0;
+	for (size_t i = 0; i < MF_ARRAY_SIZE(parts); i++)
+		if (strstr(path, parts[i].part))
+			return parts[i].strangeness;
+	return OF_THE_PROGRAM;
 }
 
 /* A crate's code counts as two calls further away than the program's own: its
@@ -186,18 +192,34 @@ static bool is_nearer(const struct place *place, const struct place *than)
 	return place->line < than->line;
 }
 
-static const struct place *nearest(const struct places *places)
+static const struct place *nearest(const struct places *places,
+				   unsigned strangest)
 {
 	const struct place *best = NULL;
 
 	for (size_t i = 0; i < places->items.count; i++) {
 		const struct place *place = &places->items.items[i];
 
-		if (strangeness(place->path) < 2 &&
+		if (strangeness(place->path) <= strangest &&
 		    (!best || is_nearer(place, best)))
 			best = place;
 	}
 	return best;
+}
+
+/* From a crate's name on: where it was kept means nothing elsewhere. */
+static const char *shortened(const char *path)
+{
+	static const char registry[] = "/registry/", index[] = "src/";
+	const char *at = strstr(path, registry), *end;
+
+	if (!at)
+		return path;
+	at += strlen(registry);
+	if (strncmp(at, index, strlen(index)) != 0)
+		return at;
+	end = strchr(at + strlen(index), '/');
+	return end ? end + 1 : path;
 }
 
 char *mf_rust_source(struct mf_follower *follower, struct mf_target *target,
@@ -208,10 +230,12 @@ char *mf_rust_source(struct mf_follower *follower, struct mf_target *target,
 	char *text = NULL;
 
 	mf_follow(follower, starts, count, depth, note_place, &places);
-	best = nearest(&places);
+	best = nearest(&places, OF_A_CRATE);
+	if (!best)
+		best = nearest(&places, OF_A_RUNTIME);
 	if (best)
-		text = mf_asprintf("%s:%u:%u", best->path, best->line,
-				   best->column);
+		text = mf_asprintf("%s:%u:%u", shortened(best->path),
+				   best->line, best->column);
 	forget(&places);
 	return text;
 }

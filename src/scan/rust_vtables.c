@@ -19,7 +19,7 @@ enum {
 	ALIGN,
 	METHODS,
 	ALIGN_MAX = 1 << 16,
-	CALLS_TO_SOURCE = 1,
+	CALLS_TO_SOURCE = 2,
 	NAME_PARTS = 2,
 };
 
@@ -177,6 +177,15 @@ static char *implementor(const char *name)
 	return type;
 }
 
+/* The type of a closure, or of an async function, is called as its code is. */
+static bool is_closure(const char *name)
+{
+	const char *last = strrchr(name, ':');
+
+	return last && (strcmp(last, ":{{closure}}") == 0 ||
+			strncmp(last, ":{closure#", 10) == 0);
+}
+
 /* A name of a type parameter says nothing: those are short, and upper case. */
 static bool is_parameter(const char *type)
 {
@@ -200,6 +209,8 @@ static char *name_by_methods(struct mf_follower *follower,
 		if (type && !is_parameter(type))
 			return type;
 		free(type);
+		if (is_closure(symbol.name))
+			return mf_strdup(symbol.name);
 		if (i == 0)
 			*function = mf_strdup(symbol.name);
 	}

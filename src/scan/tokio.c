@@ -16,7 +16,7 @@ enum {
 	PENDING_MAX = 1 << 16, /* of a worker */
 	CHUNK_HEADER_MAX = 16,
 	TRAILER_BYTES = 32, /* at least */
-	NAMED_BEFORE = 256,
+	NAMED_BEFORE = 4096,
 	RUNNING = 1 << 0,
 	COMPLETE = 1 << 1,
 	NOTIFIED = 1 << 2,
@@ -25,12 +25,6 @@ enum {
 
 static const uint64_t references_max = UINT64_C(1) << 32;
 static const uint64_t user_end = UINT64_C(1) << 56;
-
-struct worker {
-	const struct mf_tokio *tokio;
-	struct mf_tokio_tally *own, *inside;
-	MF_VEC(struct mf_tokio_pending) pending;
-};
 
 /* ---- cells ------------------------------------------------------------------- */
 
@@ -55,8 +49,9 @@ bool mf_tokio_read_header(const struct mf_tokio_vtable *vtable,
 	return true;
 }
 
-static void count_cell(struct mf_tokio_tally *tally, enum mf_tokio_state state,
-		       uint64_t bytes, uint64_t address)
+void mf_tokio_tally_cell(struct mf_tokio_tally *tally,
+			 enum mf_tokio_state state, uint64_t bytes,
+			 uint64_t address)
 {
 	tally->count[state]++;
 	tally->bytes[state] += bytes;
@@ -64,32 +59,67 @@ static void count_cell(struct mf_tokio_tally *tally, enum mf_tokio_state state,
 		tally->example = address;
 }
 
+void mf_tokio_tally_add(struct mf_tokio_tally *sum,
+			const struct mf_tokio_tally *part)
+{
+	for (size_t i = 0; i < MF_TOKIO_STATES; i++) {
+		sum->count[i] += part->count[i];
+		sum->bytes[i] += part->bytes[i];
+	}
+	if (part->example && (!sum->example || part->example < sum->example))
+		sum->example = part->example;
+}
+
+uint64_t mf_tokio_sum(const uint64_t parts[MF_TOKIO_STATES])
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < MF_TOKIO_STATES; i++)
+		sum += parts[i];
+	return sum;
+}
+
 struct tallies {
 	struct mf_tokio_tally *own, *inside;
+	struct mf_tokio_boxes *boxes;
 };
 
-/* A cell without a chunk around it is as large as its vtable says. */
-static void count_in(const struct mf_tokio *tokio, struct tallies tallies,
+/* HEADER, and STAGE where its future may be boxed, are those of CELL. A cell
+ * without a chunk around it is as large as its vtable says. */
+static void count_in(const struct mf_tokio *tokio,
+		     const struct tallies *tallies,
 		     const struct mf_tokio_pending *cell,
-		     const uint64_t *header)
+		     const uint64_t *header, const uint64_t *stage)
 {
 	const struct mf_tokio_vtable *vtable =
 		&tokio->vtables.items[cell->vtable];
 	bool own =
 		!cell->chunk || cell->header - cell->chunk <= CHUNK_HEADER_MAX;
 	uint64_t bytes = vtable->trailer ? vtable->trailer + TRAILER_BYTES : 0;
+	struct mf_tokio_tally *tally = NULL;
 	enum mf_tokio_state state;
 
 	if (!mf_tokio_read_header(vtable, header, &state))
 		return;
 	if (cell->chunk && own)
 		bytes = cell->size;
-	count_cell(own ? &tallies.own[cell->vtable]
-		       : &tallies.inside[cell->vtable],
-		   state, bytes, cell->header);
+	if (own && vtable->boxed && stage)
+		tally = mf_tokio_boxes_find(tallies->boxes, tokio, cell->vtable,
+					    stage);
+	if (!tally)
+		tally = own ? &tallies->own[cell->vtable]
+			    : &tallies->inside[cell->vtable];
+	mf_tokio_tally_cell(tally, state, bytes, cell->header);
 }
 
 /* ---- windows ------------------------------------------------------------------ */
+
+struct worker {
+	const struct mf_tokio *tokio;
+	struct tallies tallies;
+	struct mf_tokio_boxes boxes;
+	MF_VEC(struct mf_tokio_pending) pending;
+};
 
 static bool is_in_use(const struct mf_scan_piece *piece)
 {
@@ -97,16 +127,27 @@ static bool is_in_use(const struct mf_scan_piece *piece)
 	       piece->kind == MF_KIND_MMAPPED || piece->kind == MF_KINDS;
 }
 
+/* Where the words of a boxed future lie in the window; false: not in PIECE. */
+static bool has_stage(const struct mf_tokio_vtable *vtable,
+		      const struct mf_scan_piece *piece, int64_t start)
+{
+	return vtable->boxed &&
+	       start + vtable->stage + (int64_t)MF_TOKIO_STAGE * WORD <=
+		       (int64_t)piece->end;
+}
+
 /* The word at offset AT points at vtable number INDEX. */
 static void look_at(struct worker *worker, const struct mf_scan_window *window,
 		    const struct mf_scan_piece *piece, uint32_t at,
 		    uint64_t index)
 {
-	const struct mf_tokio_release *release =
-		worker->tokio->vtables.items[index].release;
-	int64_t start = (int64_t)at - (int64_t)release->vtable_word * WORD;
-	int64_t end = start + (int64_t)release->header * WORD;
-	uint64_t header[MF_TOKIO_HEADER];
+	const struct mf_tokio_vtable *vtable =
+		&worker->tokio->vtables.items[index];
+	int64_t start =
+		(int64_t)at - (int64_t)vtable->release->vtable_word * WORD;
+	int64_t end = start + (int64_t)vtable->release->header * WORD;
+	uint64_t header[MF_TOKIO_HEADER], stage[MF_TOKIO_STAGE];
+	bool staged = has_stage(vtable, piece, start);
 	struct mf_tokio_pending cell = {
 		.header = window->address + (uint64_t)start,
 		.chunk = piece->chunk,
@@ -117,14 +158,18 @@ static void look_at(struct worker *worker, const struct mf_scan_window *window,
 	if ((start < piece->start && piece->begins) ||
 	    (end > piece->end && piece->ends))
 		return;
-	if (start < piece->start || end > piece->end) {
+	if (start < piece->start || end > piece->end ||
+	    (vtable->boxed && !staged && !piece->ends)) {
 		if (worker->pending.count < PENDING_MAX)
 			mf_vec_push(&worker->pending, cell);
 		return;
 	}
 	memcpy(header, window->bytes + start, (size_t)(end - start));
-	count_in(worker->tokio, (struct tallies){ worker->own, worker->inside },
-		 &cell, header);
+	if (staged)
+		memcpy(stage, window->bytes + start + vtable->stage,
+		       sizeof(stage));
+	count_in(worker->tokio, &worker->tallies, &cell, header,
+		 staged ? stage : NULL);
 }
 
 static void look_through(struct worker *worker,
@@ -170,14 +215,28 @@ static void destroy(void *scanner)
 	mf_vec_deinit(&tokio->pending);
 	mf_vec_deinit(&tokio->rows);
 	mf_points_deinit(&tokio->points);
+	mf_tokio_boxes_deinit(&tokio->boxes);
+	mf_rust_vtables_destroy(tokio->traits);
 	free(tokio->own);
 	free(tokio->inside);
 	mf_pool_deinit(&tokio->pool);
 	free(tokio);
 }
 
-/* Names that symbols give cost little: as many as there may be are found before
- * the target is held. */
+/* All that can be named before the target is held is named then. */
+static struct mf_error *prepare(struct mf_tokio *tokio,
+				struct mf_target *target,
+				struct mf_image *image)
+{
+	MF_TRY(mf_tokio_find(tokio, target, image));
+	for (size_t i = 0; i < tokio->vtables.count && i < NAMED_BEFORE; i++)
+		if (tokio->vtables.items[i].sure)
+			mf_tokio_name(tokio, target, image,
+				      &tokio->vtables.items[i]);
+	mf_tokio_tell_apart(tokio, target, image);
+	return mf_tokio_boxes_prepare(tokio, target, image);
+}
+
 static struct mf_error *create(const struct mf_scan_context *context,
 			       void **ret)
 {
@@ -185,15 +244,11 @@ static struct mf_error *create(const struct mf_scan_context *context,
 	struct mf_error *error = NULL;
 
 	if (context->image)
-		error = mf_tokio_find(tokio, context->target, context->image);
+		error = prepare(tokio, context->target, context->image);
 	if (error) {
 		destroy(tokio);
 		return error;
 	}
-	for (size_t i = 0; i < tokio->vtables.count && i < NAMED_BEFORE; i++)
-		if (tokio->vtables.items[i].sure)
-			mf_tokio_name(tokio, context->target, context->image,
-				      &tokio->vtables.items[i]);
 	*ret = tokio;
 	return NULL;
 }
@@ -214,6 +269,7 @@ static struct mf_error *begin(const struct mf_scan_context *context,
 	free(tokio->inside);
 	tokio->own = new_tallies(tokio);
 	tokio->inside = new_tallies(tokio);
+	mf_tokio_boxes_deinit(&tokio->boxes);
 	tokio->pending.count = 0;
 	tokio->rows.count = 0;
 	return NULL;
@@ -225,20 +281,12 @@ static void *worker_create(void *scanner)
 	struct worker *worker = mf_new(struct worker);
 
 	worker->tokio = tokio;
-	worker->own = new_tallies(tokio);
-	worker->inside = new_tallies(tokio);
+	worker->tallies = (struct tallies){
+		.own = new_tallies(tokio),
+		.inside = new_tallies(tokio),
+		.boxes = &worker->boxes,
+	};
 	return worker;
-}
-
-static void add_tally(struct mf_tokio_tally *sum,
-		      const struct mf_tokio_tally *part)
-{
-	for (size_t i = 0; i < MF_TOKIO_STATES; i++) {
-		sum->count[i] += part->count[i];
-		sum->bytes[i] += part->bytes[i];
-	}
-	if (part->example && (!sum->example || part->example < sum->example))
-		sum->example = part->example;
 }
 
 static void merge(void *scanner, void *data)
@@ -247,76 +295,40 @@ static void merge(void *scanner, void *data)
 	struct worker *worker = data;
 
 	for (size_t i = 0; i < tokio->vtables.count; i++) {
-		add_tally(&tokio->own[i], &worker->own[i]);
-		add_tally(&tokio->inside[i], &worker->inside[i]);
+		mf_tokio_tally_add(&tokio->own[i], &worker->tallies.own[i]);
+		mf_tokio_tally_add(&tokio->inside[i],
+				   &worker->tallies.inside[i]);
 	}
+	mf_tokio_boxes_merge(&tokio->boxes, &worker->boxes);
 	for (size_t i = 0; i < worker->pending.count; i++)
 		mf_vec_push(&tokio->pending, worker->pending.items[i]);
+	mf_tokio_boxes_deinit(&worker->boxes);
 	mf_vec_deinit(&worker->pending);
-	free(worker->own);
-	free(worker->inside);
+	free(worker->tallies.own);
+	free(worker->tallies.inside);
 	free(worker);
 }
 
 static void read_pending(struct mf_tokio *tokio, struct mf_target *target)
 {
+	const struct tallies tallies = { tokio->own, tokio->inside,
+					 &tokio->boxes };
+
 	for (size_t i = 0; i < tokio->pending.count; i++) {
 		const struct mf_tokio_pending *cell = &tokio->pending.items[i];
 		const struct mf_tokio_vtable *vtable =
 			&tokio->vtables.items[cell->vtable];
-		uint64_t header[MF_TOKIO_HEADER];
+		uint64_t header[MF_TOKIO_HEADER], stage[MF_TOKIO_STAGE];
+		bool staged =
+			vtable->boxed &&
+			mf_target_try_read(target, cell->header + vtable->stage,
+					   stage, sizeof(stage));
 
 		if (mf_target_try_read(target, cell->header, header,
 				       (size_t)vtable->release->header * WORD))
-			count_in(tokio,
-				 (struct tallies){ tokio->own, tokio->inside },
-				 cell, header);
+			count_in(tokio, &tallies, cell, header,
+				 staged ? stage : NULL);
 	}
-}
-
-/* ---- rows ---------------------------------------------------------------------- */
-
-static uint64_t sum_of(const uint64_t *parts)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < MF_TOKIO_STATES; i++)
-		sum += parts[i];
-	return sum;
-}
-
-static void add_row(struct mf_tokio *tokio,
-		    const struct mf_tokio_vtable *vtable,
-		    const struct mf_tokio_tally *tally)
-{
-	struct mf_tokio_row *row = NULL;
-
-	for (size_t i = 0; i < tokio->rows.count && !row; i++)
-		if (strcmp(tokio->rows.items[i].future, vtable->future) == 0)
-			row = &tokio->rows.items[i];
-	if (!row) {
-		row = mf_vec_add(&tokio->rows);
-		row->future = vtable->future;
-		row->bytes_known = true;
-	}
-	row->proof = MF_MAX(row->proof, vtable->proof);
-	row->bytes_known &= sum_of(tally->bytes) != 0;
-	add_tally(&row->tally, tally);
-}
-
-static int by_bytes(const void *left, const void *right)
-{
-	const struct mf_tokio_row *a = left, *b = right;
-	uint64_t a_bytes = sum_of(a->tally.bytes),
-		 b_bytes = sum_of(b->tally.bytes);
-	uint64_t a_count = sum_of(a->tally.count),
-		 b_count = sum_of(b->tally.count);
-
-	if (a_bytes != b_bytes)
-		return a_bytes < b_bytes ? 1 : -1;
-	if (a_count != b_count)
-		return a_count < b_count ? 1 : -1;
-	return strcmp(a->future, b->future);
 }
 
 static struct mf_error *finish(const struct mf_scan_context *context,
@@ -325,21 +337,7 @@ static struct mf_error *finish(const struct mf_scan_context *context,
 	struct mf_tokio *tokio = scanner;
 
 	read_pending(tokio, context->target);
-	for (size_t i = 0; i < tokio->vtables.count; i++) {
-		struct mf_tokio_vtable *vtable = &tokio->vtables.items[i];
-		const struct mf_tokio_tally *tally = &tokio->own[i];
-
-		if (!sum_of(tally->count) && vtable->sure)
-			tally = &tokio->inside[i];
-		if (!sum_of(tally->count) ||
-		    (!vtable->sure &&
-		     !mf_tokio_confirm(tokio, context->target, context->image,
-				       vtable)))
-			continue;
-		mf_tokio_name(tokio, context->target, context->image, vtable);
-		add_row(tokio, vtable, tally);
-	}
-	mf_vec_sort(&tokio->rows, by_bytes);
+	mf_tokio_make_rows(tokio, context);
 	return NULL;
 }
 

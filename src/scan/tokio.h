@@ -12,7 +12,7 @@
 #include "base/pool.h"
 #include "base/vec.h"
 #include "scan/points.h"
-#include "scan/rust_names.h"
+#include "scan/rust_vtables.h"
 #include "scan/scanner.h"
 
 enum mf_tokio_state {
@@ -26,6 +26,7 @@ enum mf_tokio_state {
 enum {
 	MF_TOKIO_FUNCTIONS = 8, /* most of a vtable */
 	MF_TOKIO_HEADER = 6,	/* words; most of a header */
+	MF_TOKIO_STAGE = 3,	/* words of a boxed future, at most */
 	MF_TOKIO_VTABLES_MAX = 1 << 15,
 };
 
@@ -44,6 +45,7 @@ enum mf_tokio_proof {
 	MF_TOKIO_SYMBOL,  /* by the symbol of its own poll */
 	MF_TOKIO_CALLS,	  /* by the symbols of what that calls */
 	MF_TOKIO_SOURCE,  /* by a source line */
+	MF_TOKIO_ALIKE,	  /* it is this one, or another of the same code */
 	MF_TOKIO_ADDRESS, /* not: where its poll lies */
 	MF_TOKIO_UNNAMED, /* not yet */
 };
@@ -55,6 +57,8 @@ struct mf_tokio_vtable {
 	uint64_t functions[MF_TOKIO_FUNCTIONS];
 	uint32_t function_count;
 	uint32_t trailer; /* bytes of a cell before it; 0: not known */
+	uint32_t stage;	  /* and before its future; 0: not known */
+	bool boxed;	  /* that may be a fat pointer to one */
 	bool sure;	  /* its shape or its symbol proves it */
 	enum mf_tokio_proof proof;
 	const char *future; /* the pool's */
@@ -73,22 +77,35 @@ struct mf_tokio_row {
 	bool bytes_known;
 };
 
-struct mf_tokio {
-	struct mf_pool pool;
-	MF_VEC(struct mf_tokio_vtable) vtables;
-	struct mf_points points;       /* address of a vtable: its index */
-	struct mf_tokio_tally *own;    /* of cells that are a chunk */
-	struct mf_tokio_tally *inside; /* of those inside of one */
-	MF_VEC(struct mf_tokio_pending) pending;
-	MF_VEC(struct mf_tokio_row) rows;
-	struct mf_follower *follower; /* of the module named last */
-	const struct mf_module *followed;
+/** Cells whose future is elsewhere, behind a fat pointer. */
+struct mf_tokio_boxed {
+	uint32_t vtable, trait; /* index; number of the fat pointer's vtable */
+	struct mf_tokio_tally tally;
+};
+
+struct mf_tokio_boxes {
+	struct mf_map indices; /* vtable << 32 | trait: index into the list */
+	MF_VEC(struct mf_tokio_boxed) list;
 };
 
 /** A cell whose header was not in one piece; read again at the end. */
 struct mf_tokio_pending {
 	uint64_t header, chunk, size;
 	uint32_t vtable;
+};
+
+struct mf_tokio {
+	struct mf_pool pool;
+	MF_VEC(struct mf_tokio_vtable) vtables;
+	struct mf_points points;       /* address of a vtable: its index */
+	struct mf_tokio_tally *own;    /* of cells that are a chunk */
+	struct mf_tokio_tally *inside; /* of those inside of one */
+	struct mf_tokio_boxes boxes;
+	MF_VEC(struct mf_tokio_pending) pending;
+	MF_VEC(struct mf_tokio_row) rows;
+	struct mf_rust_vtables *traits; /* NULL: no future may be boxed */
+	struct mf_follower *follower;	/* of the module named last */
+	const struct mf_module *followed;
 };
 
 /* ---- vtables ------------------------------------------------------------- */
@@ -106,11 +123,43 @@ struct mf_error *mf_tokio_find(struct mf_tokio *tokio, struct mf_target *target,
 bool mf_tokio_read_header(const struct mf_tokio_vtable *vtable,
 			  const uint64_t *header, enum mf_tokio_state *ret);
 
+void mf_tokio_tally_add(struct mf_tokio_tally *sum,
+			const struct mf_tokio_tally *part);
+void mf_tokio_tally_cell(struct mf_tokio_tally *tally,
+			 enum mf_tokio_state state, uint64_t bytes,
+			 uint64_t address);
+uint64_t mf_tokio_sum(const uint64_t parts[MF_TOKIO_STATES]);
+
+/* ---- boxed futures --------------------------------------------------------- */
+
+/** Finds what of VTABLES may hold a fat pointer; all of them are named. */
+struct mf_error *mf_tokio_boxes_prepare(struct mf_tokio *tokio,
+					struct mf_target *target,
+					struct mf_image *image) MF_MUST_CHECK;
+
+/** The tally of cells of VTABLE that hold such STAGE words, or NULL. */
+struct mf_tokio_tally *mf_tokio_boxes_find(struct mf_tokio_boxes *boxes,
+					   const struct mf_tokio *tokio,
+					   uint32_t vtable,
+					   const uint64_t *stage);
+void mf_tokio_boxes_merge(struct mf_tokio_boxes *boxes,
+			  const struct mf_tokio_boxes *part);
+void mf_tokio_boxes_deinit(struct mf_tokio_boxes *boxes);
+
+/** The name of what BOXED is; the pool's. */
+const char *mf_tokio_boxed_name(struct mf_tokio *tokio,
+				const struct mf_tokio_boxed *boxed,
+				enum mf_tokio_proof *proof);
+
 /* ---- names ---------------------------------------------------------------- */
 
 /** Names the future of VTABLE, if it has no name. */
 void mf_tokio_name(struct mf_tokio *tokio, struct mf_target *target,
 		   struct mf_image *image, struct mf_tokio_vtable *vtable);
+
+/** Of futures that were given the same name, says which is which. */
+void mf_tokio_tell_apart(struct mf_tokio *tokio, struct mf_target *target,
+			 struct mf_image *image);
 
 /** VTABLE's poll is Tokio's, by where it would panic. */
 bool mf_tokio_confirm(struct mf_tokio *tokio, struct mf_target *target,
@@ -120,6 +169,10 @@ bool mf_tokio_confirm(struct mf_tokio *tokio, struct mf_target *target,
 const char *mf_tokio_proof_name(enum mf_tokio_proof proof);
 
 /* ---- rows ------------------------------------------------------------------ */
+
+/** Makes the rows of what was counted. */
+void mf_tokio_make_rows(struct mf_tokio *tokio,
+			const struct mf_scan_context *context);
 
 void mf_tokio_write(const void *scanner, const struct mf_scan *scan,
 		    struct mf_report *report);

@@ -116,6 +116,66 @@ void mf_tokio_name(struct mf_tokio *tokio, struct mf_target *target,
 				     vtable->module->bias));
 }
 
+/* ---- twins -------------------------------------------------------------------- */
+
+/* Compilers make one of functions that do the same: then the drops of several
+ * futures have one address, and all their names. Those that belong to the same
+ * scheduler have the same function in their second slot. */
+static int by_name(const void *left, const void *right)
+{
+	const struct mf_tokio_vtable *a =
+		*(struct mf_tokio_vtable *const *)left;
+	const struct mf_tokio_vtable *b =
+		*(struct mf_tokio_vtable *const *)right;
+	int order;
+
+	if (a->module != b->module)
+		return a->module->index < b->module->index ? -1 : 1;
+	order = strcmp(a->future, b->future);
+	if (order)
+		return order;
+	return (a->functions[1] > b->functions[1]) -
+	       (a->functions[1] < b->functions[1]);
+}
+
+static bool are_twins(const struct mf_tokio_vtable *a,
+		      const struct mf_tokio_vtable *b)
+{
+	return a->module == b->module && a->functions[1] == b->functions[1] &&
+	       a->functions[0] != b->functions[0] &&
+	       strcmp(a->future, b->future) == 0;
+}
+
+void mf_tokio_tell_apart(struct mf_tokio *tokio, struct mf_target *target,
+			 struct mf_image *image)
+{
+	MF_VEC(struct mf_tokio_vtable *) named = { 0 };
+	mf_auto_free bool *twin = NULL;
+
+	mf_vec_foreach(vtable, &tokio->vtables)
+		if (vtable->proof == MF_TOKIO_CALLS)
+			mf_vec_push(&named, vtable);
+	mf_vec_sort(&named, by_name);
+	twin = mf_new_array(named.count + 1, bool);
+	for (size_t i = 1; i < named.count; i++)
+		if (are_twins(named.items[i - 1], named.items[i]))
+			twin[i - 1] = twin[i] = true;
+	for (size_t i = 0; i < named.count; i++) {
+		struct mf_tokio_vtable *vtable = named.items[i];
+		mf_auto_free char *source = NULL;
+
+		if (!twin[i])
+			continue;
+		source = mf_rust_source(
+			follower_of(tokio, target, image, vtable->module),
+			target, vtable->functions, 1, CALLS_TO_SOURCE);
+		vtable->proof = source ? MF_TOKIO_SOURCE : MF_TOKIO_ALIKE;
+		if (source)
+			vtable->future = mf_pool_strdup(&tokio->pool, source);
+	}
+	mf_vec_deinit(&named);
+}
+
 bool mf_tokio_confirm(struct mf_tokio *tokio, struct mf_target *target,
 		      struct mf_image *image,
 		      const struct mf_tokio_vtable *vtable)
@@ -131,9 +191,9 @@ bool mf_tokio_confirm(struct mf_tokio *tokio, struct mf_target *target,
 const char *mf_tokio_proof_name(enum mf_tokio_proof proof)
 {
 	static const char *const names[] = {
-		[MF_TOKIO_SYMBOL] = "symbol",	[MF_TOKIO_CALLS] = "calls",
-		[MF_TOKIO_SOURCE] = "source",	[MF_TOKIO_ADDRESS] = "address",
-		[MF_TOKIO_UNNAMED] = "address",
+		[MF_TOKIO_SYMBOL] = "symbol", [MF_TOKIO_CALLS] = "calls",
+		[MF_TOKIO_SOURCE] = "source", [MF_TOKIO_ADDRESS] = "address",
+		[MF_TOKIO_ALIKE] = "alike",   [MF_TOKIO_UNNAMED] = "address",
 	};
 
 	return names[proof];

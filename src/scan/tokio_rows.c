@@ -2,6 +2,9 @@
  * Tokio's tasks as rows: for data one for each future and state, for people one
  * for each future, with a column for each state.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "memforensics/report.h"
 
 #include "scan/tokio.h"
@@ -9,6 +12,78 @@
 enum {
 	SHOWN = 20,
 };
+
+/* ---- making them ---------------------------------------------------------------- */
+
+/* A future, whatever it is scheduled by. */
+static void add_row(struct mf_tokio *tokio, const char *future,
+		    enum mf_tokio_proof proof,
+		    const struct mf_tokio_tally *tally)
+{
+	struct mf_tokio_row *row = NULL;
+
+	for (size_t i = 0; i < tokio->rows.count && !row; i++)
+		if (strcmp(tokio->rows.items[i].future, future) == 0)
+			row = &tokio->rows.items[i];
+	if (!row) {
+		row = mf_vec_add(&tokio->rows);
+		row->future = future;
+		row->bytes_known = true;
+	}
+	row->proof = MF_MAX(row->proof, proof);
+	row->bytes_known &= mf_tokio_sum(tally->bytes) != 0;
+	mf_tokio_tally_add(&row->tally, tally);
+}
+
+static int by_bytes(const void *left, const void *right)
+{
+	const struct mf_tokio_row *a = left, *b = right;
+	uint64_t a_bytes = mf_tokio_sum(a->tally.bytes),
+		 b_bytes = mf_tokio_sum(b->tally.bytes);
+	uint64_t a_count = mf_tokio_sum(a->tally.count),
+		 b_count = mf_tokio_sum(b->tally.count);
+
+	if (a_bytes != b_bytes)
+		return a_bytes < b_bytes ? 1 : -1;
+	if (a_count != b_count)
+		return a_count < b_count ? 1 : -1;
+	return strcmp(a->future, b->future);
+}
+
+static void add_boxed(struct mf_tokio *tokio)
+{
+	for (size_t i = 0; i < tokio->boxes.list.count; i++) {
+		const struct mf_tokio_boxed *boxed =
+			&tokio->boxes.list.items[i];
+		enum mf_tokio_proof proof;
+		const char *future = mf_tokio_boxed_name(tokio, boxed, &proof);
+
+		add_row(tokio, future, proof, &boxed->tally);
+	}
+}
+
+void mf_tokio_make_rows(struct mf_tokio *tokio,
+			const struct mf_scan_context *context)
+{
+	for (size_t i = 0; i < tokio->vtables.count; i++) {
+		struct mf_tokio_vtable *vtable = &tokio->vtables.items[i];
+		const struct mf_tokio_tally *tally = &tokio->own[i];
+
+		if (!mf_tokio_sum(tally->count) && vtable->sure)
+			tally = &tokio->inside[i];
+		if (!mf_tokio_sum(tally->count) ||
+		    (!vtable->sure &&
+		     !mf_tokio_confirm(tokio, context->target, context->image,
+				       vtable)))
+			continue;
+		mf_tokio_name(tokio, context->target, context->image, vtable);
+		add_row(tokio, vtable->future, vtable->proof, tally);
+	}
+	add_boxed(tokio);
+	mf_vec_sort(&tokio->rows, by_bytes);
+}
+
+/* ---- writing them ---------------------------------------------------------------- */
 
 static const char *const state_names[MF_TOKIO_STATES] = {
 	[MF_TOKIO_IDLE] = "idle",
@@ -62,15 +137,6 @@ static void write_data(const struct mf_tokio *tokio, struct mf_report *report)
 	mf_report_table_end(report);
 }
 
-static uint64_t bytes_of(const struct mf_tokio_row *row)
-{
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < MF_TOKIO_STATES; i++)
-		bytes += row->tally.bytes[i];
-	return bytes;
-}
-
 static void write_text(const struct mf_tokio *tokio, struct mf_report *report)
 {
 	static const struct mf_column columns[] = {
@@ -102,8 +168,10 @@ static void write_text(const struct mf_tokio *tokio, struct mf_report *report)
 				      mf_count(count[MF_TOKIO_SCHEDULED]),
 				      mf_count(count[MF_TOKIO_RUNNING]),
 				      mf_count(count[MF_TOKIO_COMPLETE]),
-				      row->bytes_known ? mf_size(bytes_of(row))
-						       : mf_none(),
+				      row->bytes_known
+					      ? mf_size(mf_tokio_sum(
+							row->tally.bytes))
+					      : mf_none(),
 			      });
 	}
 	mf_report_table_end(report);

@@ -18,6 +18,7 @@ enum {
 	SCHEDULER_MAX = 128,
 	SCHEDULER_SIZE_MAX = 64,
 	TRAILER_MAX = 1 << 28, /* a future of a quarter of a gigabyte */
+	ID = 8,		       /* bytes of it */
 	CONTEXT = 32,
 };
 
@@ -112,6 +113,8 @@ static void add_vtable(struct search *search, uint64_t address,
 	       vtable.function_count * sizeof(uint64_t));
 	if (release->offsets && words[release->functions] < TRAILER_MAX)
 		vtable.trailer = (uint32_t)words[release->functions];
+	if (release->offsets == 3)
+		vtable.stage = (uint32_t)words[release->functions + 2] + ID;
 	mf_points_add(&tokio->points, address, tokio->vtables.count);
 	mf_vec_push(&tokio->vtables, vtable);
 }
