@@ -73,6 +73,9 @@ FIXTURES := $(patsubst fixtures/programs/%.c,$(O)/fixtures/%,\
 PRELOADS := $(patsubst fixtures/preload/%.c,$(O)/fixtures/%.so,\
 	$(wildcard fixtures/preload/*.c))
 
+# Rust's are the same for every build of ours, and take long: they are shared.
+RUST	:= build/rust
+
 # Some of them with libc inside, where there is one to link; then stripped, too.
 ifneq ($(findstring /,$(shell $(CC) -print-file-name=libc.a)),)
 FIXTURES += $(addprefix $(O)/fixtures/,static-bins static-arenas \
@@ -205,6 +208,13 @@ $(O)/fixtures/%.so: fixtures/preload/%.c
 	$(call say,FIXTURE,$@) $(CC) -std=gnu17 -D_GNU_SOURCE -O1 -g -Wall \
 		-Wextra $(if $(WERROR),-Werror) -shared -fPIC -MMD -MP -MF $@.d -o $@ $<
 
+# Nothing where there is no Rust, or no Tokio.
+$(RUST)/stamp: $(wildcard fixtures/programs/rust/* fixtures/programs/tokio/* \
+		fixtures/programs/tokio/src/*)
+	$(call say,FIXTURE,$(RUST)) fixtures/programs/rust/build $(RUST)
+	$(Q)fixtures/programs/tokio/build $(RUST)
+	$(Q)touch $@
+
 # What is made from the command table: the man page and the completions.
 GENERATED := $(O)/$(NAME).1 $(O)/$(NAME).bash $(O)/_$(NAME)
 $(O)/$(NAME).1: FORM := man
@@ -216,7 +226,7 @@ $(GENERATED): $(PROGRAM) $(wildcard contrib/man/*)
 .PHONY: fixtures units fuzzers seeders generated
 fuzzers: $(FUZZERS)
 seeders: $(SEEDERS)
-fixtures: $(FIXTURES) $(PRELOADS)
+fixtures: $(FIXTURES) $(PRELOADS) $(RUST)/stamp
 units: $(UNITS) $(DRIVERS)
 generated: $(GENERATED)
 
