@@ -304,70 +304,96 @@ static void read_pending(struct mf_rust *rust, struct mf_target *target)
 
 /* ---- rows ------------------------------------------------------------------------ */
 
-static struct mf_rust_row *row_of(struct mf_rust *rust, struct mf_map *rows,
-				  uint64_t number)
+/** The types that objects were found of. */
+struct types {
+	struct mf_rust *rust;
+	struct mf_map rows_of; /* number of a vtable: index of its row */
+	struct mf_map by_name; /* hash of a name: index of the last such row */
+};
+
+static uint64_t hash_of(const char *text)
 {
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static size_t add_row(struct mf_rust *rust, const struct mf_rust_vtable *vtable)
+{
+	mf_vec_push(&rust->rows,
+		    (struct mf_rust_row){
+			    .type = vtable->type,
+			    .evidence = mf_rust_proof_name(vtable->proof),
+			    .module = vtable->module->name,
+		    });
+	return rust->rows.count - 1;
+}
+
+/* One type has a vtable for each trait. */
+static struct mf_rust_row *row_of(struct types *types, uint64_t number)
+{
+	struct mf_rust *rust = types->rust;
 	struct mf_rust_vtable *vtable = &rust->vtables->list.items[number];
-	const uint64_t *known = mf_map_get(rows, number);
+	const uint64_t *known = mf_map_get(&types->rows_of, number);
 	const char *type;
-	size_t i;
+	uint64_t hash, index;
 
 	if (known)
 		return &rust->rows.items[*known];
 	type = mf_rust_vtable_name(rust->vtables, vtable);
-	for (i = 0; i < rust->rows.count; i++)
-		if (strcmp(rust->rows.items[i].type, type) == 0)
-			break;
-	mf_map_set(rows, number, i);
-	if (i == rust->rows.count)
-		mf_vec_push(&rust->rows, (struct mf_rust_row){
-						 .type = type,
-						 .evidence = mf_rust_proof_name(
-							 vtable->proof),
-						 .module = vtable->module->name,
-					 });
-	return &rust->rows.items[i];
+	hash = hash_of(type);
+	known = mf_map_get(&types->by_name, hash);
+	if (known && strcmp(rust->rows.items[*known].type, type) == 0)
+		index = *known;
+	else
+		index = add_row(rust, vtable);
+	mf_map_set(&types->by_name, hash, index);
+	mf_map_set(&types->rows_of, number, index);
+	return &rust->rows.items[index];
 }
 
-static void count_object(struct mf_rust_row *row, uint64_t address,
-			 uint64_t bytes)
+static void count_object(struct types *types, uint64_t slot)
 {
+	const struct mf_rust *rust = types->rust;
+	uint64_t number = slot & number_mask, address = slot >> NUMBER_BITS;
+	struct mf_rust_row *row = row_of(types, number);
+
 	row->count++;
-	row->bytes += bytes;
+	row->bytes += bytes_at(rust->input, address,
+			       &rust->vtables->list.items[number]);
 	if (!row->example || address < row->example)
 		row->example = address;
 }
 
+static void count_doubtful(struct types *types, uint64_t number)
+{
+	uint64_t count = types->rust->doubtful[number];
+	struct mf_rust_row *row;
+
+	if (!count)
+		return;
+	row = row_of(types, number);
+	row->count += count;
+	row->doubtful += count;
+	row->bytes += count * types->rust->vtables->list.items[number].size;
+}
+
 void mf_rust_finish(struct mf_rust *rust, const struct mf_scan_context *context)
 {
-	struct mf_map rows = { 0 };
+	struct types types = { .rust = rust };
 
 	if (!rust->vtables)
 		return;
 	read_pending(rust, context->target);
-	for (size_t i = 0; i < rust->objects.size; i++) {
-		uint64_t slot = rust->objects.slots[i];
-		uint64_t number = slot & number_mask;
-		uint64_t address = slot >> NUMBER_BITS;
-
-		if (slot)
-			count_object(
-				row_of(rust, &rows, number), address,
-				bytes_at(rust->input, address,
-					 &rust->vtables->list.items[number]));
-	}
-	for (size_t i = 0; i < rust->vtables->list.count; i++) {
-		struct mf_rust_row *row;
-
-		if (!rust->doubtful[i])
-			continue;
-		row = row_of(rust, &rows, i);
-		row->count += rust->doubtful[i];
-		row->doubtful += rust->doubtful[i];
-		row->bytes +=
-			rust->doubtful[i] * rust->vtables->list.items[i].size;
-	}
-	mf_map_deinit(&rows);
+	for (size_t i = 0; i < rust->objects.size; i++)
+		if (rust->objects.slots[i])
+			count_object(&types, rust->objects.slots[i]);
+	for (size_t i = 0; i < rust->vtables->list.count; i++)
+		count_doubtful(&types, i);
+	mf_map_deinit(&types.rows_of);
+	mf_map_deinit(&types.by_name);
 }
 
 const struct mf_rust_row *mf_rust_rows(const struct mf_rust *rust,

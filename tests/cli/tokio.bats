@@ -110,16 +110,18 @@ counts() { # NAMES SCHEDULER
 	scan "$scan" "$PID"
 	json_holds "$scan" '.tasks[] | select(.future | test("huge")) |
 		.bytes / .count | . > 200000 and . < 220000'
-	# the first of each is a chunk of about that size, in use
+	# they are all of the mapped chunks, and those of the other kind are the
+	# only ones of about their size
 	mf chunks --json --max-pause 1m "$PID" all >"$BATS_TEST_TMPDIR/chunks"
-	jq -r '.tasks[] | [.example, .bytes / .count] | @tsv' "$scan" |
-		while read -r example size; do
-			json_holds "$BATS_TEST_TMPDIR/chunks" \
-				"any(.chunks[]; .address == \"$(printf '0x%x' \
-					$((example - 16)))\" and
-				.state == \"in_use\" and
-				(.size - $size | fabs) <= 64)"
-		done
+	json_holds "$BATS_TEST_TMPDIR/chunks" \
+		"any(.totals[]; .state == \"mmapped\" and .count == 3 and .bytes ==
+			$(jq '.tasks[] | select(.future | test("huge")) | .bytes' \
+			"$scan"))"
+	json_holds "$BATS_TEST_TMPDIR/chunks" \
+		"[.sizes[] | select(.size > 1664 and .size < 1920) |
+			.in_use_bytes] | add ==
+			$(jq '.tasks[] | select(.future | test("heartbeat")) |
+			.bytes' "$scan")"
 }
 
 @test "as text: a row a future, a column a state, most bytes first" {
