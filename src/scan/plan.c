@@ -280,6 +280,18 @@ static void skip_absent(struct mf_scan_plan *plan)
 		plan->next++;
 }
 
+/* Bytes of whole pages that BATCH has room for, with slack behind them. */
+static uint64_t room_in(const struct mf_scan_plan *plan,
+			const struct mf_scan_batch *batch)
+{
+	uint64_t taken = batch->used + (uint64_t)MF_SCAN_SLACK;
+
+	if (taken >= CAPACITY)
+		return 0;
+	return page_of(plan,
+		       MF_MIN(CAPACITY - taken, (uint64_t)MF_SCAN_WINDOW));
+}
+
 struct mf_error *mf_scan_plan_fill(struct mf_scan_plan *plan,
 				   struct mf_scan_batch *batch, bool *more)
 {
@@ -288,9 +300,8 @@ struct mf_error *mf_scan_plan_fill(struct mf_scan_plan *plan,
 	batch->used = 0;
 	batch->slices.count = 0;
 	for (;;) {
-		uint64_t room = CAPACITY - MF_SCAN_SLACK - batch->used;
+		uint64_t room = room_in(plan, batch);
 
-		room = page_of(plan, MF_MIN(room, (uint64_t)MF_SCAN_WINDOW));
 		skip_absent(plan);
 		if (!room || !next_span(plan, room, &span))
 			break;
