@@ -30,6 +30,9 @@ void mf_heap_write_detail(const struct mf_heap_writer *writer);
 /** Where unused memory is, what malloc_trim makes of it, and who pins it. */
 void mf_heap_write_trim(const struct mf_heap_writer *writer);
 
+/** What of this allocator's own gives unused memory back to the kernel. */
+const char *mf_heap_giver(const struct mf_allocator *allocator);
+
 /** What people call ARENA: "main", or its number in TEXT (MF_UNIT_TEXT bytes). */
 const char *mf_arena_name(char *text, const struct mf_arena *arena);
 

@@ -21,6 +21,11 @@ static double share_of(uint64_t part, uint64_t whole)
 	return whole ? (double)part / (double)whole : 0;
 }
 
+static bool is_glibc(const struct mf_allocator *allocator)
+{
+	return !strcmp(allocator->name, "glibc");
+}
+
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -93,6 +98,11 @@ static void add_retained(struct mf_buffer *text,
 	}
 }
 
+const char *mf_heap_giver(const struct mf_allocator *allocator)
+{
+	return is_glibc(allocator) ? "malloc_trim(0)" : "a purge";
+}
+
 static void add_outlook(struct mf_buffer *text,
 			const struct mf_heap_writer *writer)
 {
@@ -100,7 +110,8 @@ static void add_outlook(struct mf_buffer *text,
 	const struct mf_arena_figures *figures = &allocator->figures;
 	char size[MF_UNIT_TEXT], count[MF_UNIT_TEXT];
 
-	mf_buffer_printf(text, "malloc_trim(0) would give back %s",
+	mf_buffer_printf(text, "%s would give back %s",
+			 mf_heap_giver(allocator),
 			 figures->trimmable_bytes
 				 ? mf_report_size(writer->report, size,
 						  figures->trimmable_bytes)
@@ -214,7 +225,9 @@ static void set_arena_row(struct mf_value row[], const char *name,
 	row[10] = mf_none();
 }
 
-static const char *note_of(const struct mf_arena *arena)
+/* Which threads use an arena of others than glibc is not known. */
+static const char *note_of(const struct mf_heap_writer *writer,
+			   const struct mf_arena *arena)
 {
 	if (arena->corrupt_count)
 		return "damaged";
@@ -222,7 +235,8 @@ static const char *note_of(const struct mf_arena *arena)
 		return "changing";
 	if (arena->locked)
 		return "locked";
-	if (!arena->main && !arena->attached_threads)
+	if (!arena->main && !arena->attached_threads &&
+	    is_glibc(writer->allocator))
 		return "orphan";
 	return "";
 }
@@ -234,9 +248,11 @@ static void write_arena(const struct mf_heap_writer *writer,
 	char name[MF_UNIT_TEXT];
 
 	set_arena_row(row, mf_arena_name(name, arena), &arena->figures);
-	row[1] = mf_count(arena->attached_threads);
-	row[9] = mf_count(arena->heap_count);
-	row[10] = mf_text(note_of(arena));
+	if (is_glibc(writer->allocator)) {
+		row[1] = mf_count(arena->attached_threads);
+		row[9] = mf_count(arena->heap_count);
+	}
+	row[10] = mf_text(note_of(writer, arena));
 	mf_report_row(writer->report, row);
 }
 

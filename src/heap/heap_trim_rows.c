@@ -51,9 +51,10 @@ static void write_unused(const struct mf_heap_writer *writer)
 	};
 	const struct mf_arena_figures *all = &writer->allocator->figures;
 	const struct mf_retained *stays = &all->retained;
+	mf_auto_free char *given = mf_asprintf(
+		"%s would give back now", mf_heap_giver(writer->allocator));
 	const struct unused_line lines[] = {
-		{ all->trimmable_bytes, "malloc_trim(0) would give back now",
-		  true },
+		{ all->trimmable_bytes, given, true },
 		{ stays->pinned, "stays: shares pages with chunks in use",
 		  false },
 		{ stays->headers, "stays: pages of free chunks' headers",

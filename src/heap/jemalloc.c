@@ -6,7 +6,7 @@
  * Source: jemalloc 5.0 to 5.3, base.c, base_structs.h.
  */
 #include "heap/allocators.h"
-#include "heap/jemalloc_rtree.h"
+#include "heap/jemalloc_model.h"
 
 enum {
 	BLOCK_ALIGNMENT = 2 << 20, /* HUGEPAGE */
@@ -17,6 +17,7 @@ enum {
 
 struct jemalloc {
 	struct mf_range data; /* of the object that holds it */
+	struct mf_jemalloc_model model;
 };
 
 /* ---- metadata blocks --------------------------------------------------------- */
@@ -125,7 +126,8 @@ struct claiming {
 	struct mf_heap_context *context;
 	struct mf_allocator_instance *instance;
 	struct blocks blocks;
-	struct mf_range run; /* of extents without a gap */
+	struct mf_jemalloc_model *model; /* NULL: nobody asked for chunks */
+	struct mf_range run;		 /* of extents without a gap */
 	uint64_t bytes[MF_JEMALLOC_STATES];
 	uint64_t extents;
 };
@@ -156,6 +158,8 @@ static bool claim_extent(void *data, const struct mf_jemalloc_extent *extent)
 	claiming->run.end = extent->address + extent->size;
 	claiming->bytes[extent->state] += extent->size;
 	claiming->extents++;
+	if (claiming->model)
+		mf_jemalloc_model_add(claiming->model, extent);
 	note_pointer(&claiming->blocks, extent->edata);
 	return true;
 }
@@ -217,6 +221,28 @@ static void say_figures(struct claiming *claiming,
 			    rtree->layout->name);
 }
 
+/* BAD: elements of the tree that did not check. */
+static void make_model(struct claiming *claiming, uint64_t bad)
+{
+	struct mf_jemalloc_model *model = claiming->model;
+	struct mf_allocator *info = &claiming->instance->info;
+	const char *why;
+
+	if (!model)
+		return;
+	mf_jemalloc_model_read(model, claiming->blocks.reader, bad, &why);
+	if (why)
+		mf_instance_explain(claiming->context, claiming->instance, "%s",
+				    why);
+	if (!model->holds)
+		return;
+	mf_jemalloc_model_count(model, claiming->context, info);
+	info->supported = true;
+	info->layout = "inferred";
+	info->why = "walked by its radix tree; what threads cache counts as "
+		    "in use";
+}
+
 static void claim_tree(struct claiming *claiming,
 		       const struct mf_jemalloc_rtree *rtree)
 {
@@ -226,12 +252,13 @@ static void claim_tree(struct claiming *claiming,
 		.leaf = note_leaf,
 		.data = claiming,
 	};
-	uint64_t metadata;
+	uint64_t metadata, bad;
 
 	blocks->reader = mf_reader_create(blocks->target);
 	mf_scan_words(blocks->target, blocks->data, note_words, blocks);
-	mf_jemalloc_each_extent(blocks->target, rtree, &visitor);
+	bad = mf_jemalloc_each_extent(blocks->target, rtree, &visitor);
 	claim_run(claiming);
+	make_model(claiming, bad);
 	note_bases(blocks);
 	metadata = claim_blocks(claiming);
 	say_figures(claiming, rtree, metadata);
@@ -251,9 +278,13 @@ static struct mf_error *claim(struct mf_heap_context *context,
 		.blocks = { .target = context->target, .data = jemalloc->data },
 	};
 
-	if (mf_jemalloc_find_rtree(context->target, jemalloc->data, &rtree))
+	if (mf_jemalloc_find_rtree(context->target, jemalloc->data, &rtree)) {
+		jemalloc->model.lg_page = rtree.layout->lg_page;
+		if (rtree.bits != MF_JEMALLOC_BITS_UNKNOWN &&
+		    !context->options->no_walk)
+			claiming.model = &jemalloc->model;
 		claim_tree(&claiming, &rtree);
-	else
+	} else
 		mf_instance_explain(context, instance,
 				    "no extents found: mapped but not in use, "
 				    "or of a version that is not known");
@@ -326,8 +357,22 @@ static struct mf_error *probe(struct mf_heap_context *context)
 	return NULL;
 }
 
+static bool each_chunk(const struct mf_allocator_instance *instance,
+		       struct mf_chunk_range range, mf_chunk_visitor visit,
+		       void *data)
+{
+	const struct jemalloc *jemalloc = instance->state;
+
+	return mf_jemalloc_model_each(&jemalloc->model, &instance->info, range,
+				      visit, data);
+}
+
 static void close_instance(struct mf_allocator_instance *instance)
 {
+	struct jemalloc *jemalloc = instance->state;
+
+	if (jemalloc)
+		mf_jemalloc_model_deinit(&jemalloc->model);
 	free(instance->state);
 	instance->state = NULL;
 }
@@ -336,5 +381,6 @@ const struct mf_allocator_ops mf_jemalloc_ops = {
 	.name = "jemalloc",
 	.probe = probe,
 	.claim = claim,
+	.each_chunk = each_chunk,
 	.close = close_instance,
 };

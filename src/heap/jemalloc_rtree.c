@@ -47,6 +47,7 @@ uint64_t mf_jemalloc_class_size(unsigned index)
 struct entry {
 	uint64_t edata, page; /* page: number, of the element */
 	uint64_t address, size, bits;
+	uint64_t offset; /* of its object, below a page */
 };
 
 static uint64_t element_edata(const struct mf_jemalloc_layout *layout,
@@ -70,6 +71,7 @@ static bool read_entry(struct mf_reader *reader,
 		return false;
 	entry->bits = head[EDATA_BITS];
 	entry->address = head[EDATA_ADDRESS] & ~page_mask;
+	entry->offset = head[EDATA_ADDRESS] & page_mask;
 	entry->size = head[EDATA_SIZE] & ~page_mask;
 	first = entry->address >> layout->lg_page;
 	return entry->size && entry->address + entry->size > entry->address &&
@@ -86,6 +88,7 @@ static struct mf_jemalloc_extent decode(const struct entry *entry,
 		.address = entry->address,
 		.size = entry->size,
 		.edata = entry->edata,
+		.offset = entry->offset,
 		.arena = bits & 0xfff,
 		.slab = bits >> 12 & 1,
 	};

@@ -41,6 +41,7 @@ enum mf_jemalloc_state {
 struct mf_jemalloc_extent {
 	uint64_t address, size; /* whole pages */
 	uint64_t edata;		/* address of what describes it */
+	uint64_t offset;	/* of its object, below a page */
 	enum mf_jemalloc_state state;
 	bool slab;
 	unsigned arena, size_class, free_regions;

@@ -213,7 +213,8 @@ struct mf_error *mf_spot_find_arena(struct mf_spot *spot,
 		for (size_t k = 0; k < allocators[i].arena_count; k++) {
 			const struct mf_arena *arena = &allocators[i].arenas[k];
 
-			if (arena->index != spot->arena)
+			/* only glibc's have an address that is known */
+			if (arena->index != spot->arena || !arena->address)
 				continue;
 			spot->start = arena->address;
 			spot->end = arena->address + 1;

@@ -173,6 +173,84 @@ needs() { # PROGRAM...
 	run -5 mf chunks "$BATS_TEST_TMPDIR/listing"
 }
 
+# ---- jemalloc ---------------------------------------------------------------
+
+# What redis says of its own memory, as KEY of INFO.
+redis_says() { # KEY
+	redis-cli -s "$BATS_TEST_TMPDIR/redis" info memory | tr -d '\r' |
+		awk -F: -v key="$1" '$1 == key { print $2 }'
+}
+
+@test "redis: every byte that jemalloc says is allocated" {
+	local socket=$BATS_TEST_TMPDIR/redis before after
+	needs redis-server redis-cli
+	start_until 'eady to accept connections' redis-server --port 0 \
+		--unixsocket "$socket" --save '' --appendonly no
+	redis-cli -s "$socket" eval "for i = 1, 150000 do
+			redis.call('set', 'key:' .. i,
+				string.rep('x', 100 + i % 50)) end
+		for i = 1, 150000, 3 do redis.call('del', 'key:' .. i) end
+		redis.call('set', 'large', string.rep('y', 3000000))" 0
+	[[ $(redis_says mem_allocator) = jemalloc* ]] ||
+		skip "redis is not built with jemalloc"
+	# redis allocates a little on its own, ten times a second
+	local try
+	for try in 1 2 3 4 5 6 7 8 9 10; do
+		before=$(redis_says allocator_allocated)
+		chunks --histogram
+		after=$(redis_says allocator_allocated)
+		[ "$before" != "$after" ] || break
+	done
+	echo "try $try: $before, then $after"
+	local bytes
+	bytes=$(jq '.totals[] | select(.state == "in_use").bytes' "$report")
+	if [ "$before" = "$after" ]; then
+		[ "$bytes" -eq "$before" ]
+	else
+		((bytes > before - (64 << 10) && bytes < after + (64 << 10)))
+	fi
+	# the regions of each size, as its own statistics count them
+	redis-cli -s "$socket" memory malloc-stats | tr -d '\r' |
+		awk '/^bins:/ { bins = 1 } bins && /^large:/ { exit }
+			bins && $1 ~ /^[0-9]+$/ && $11 > 1000 {
+				print $1, $11 }' >"$BATS_TEST_TMPDIR/bins"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/bins")" -ge 4 ]
+	local size regions ours
+	while read -r size regions; do
+		ours=$(jq ".sizes[] | select(.size == $size).in_use_count" \
+			"$report")
+		echo "of $size bytes: $regions, and $ours here"
+		((ours >= regions - 64 && ours <= regions + 64))
+	done <"$BATS_TEST_TMPDIR/bins"
+	mf arenas "$PID" --json --stop brief --max-pause 10s >"$report"
+	json_holds "$report" '.allocators[0] | .name == "jemalloc" and
+		.supported and .consistency == "exact" and
+		(.system == .in_use.bytes + .free.bytes + .overhead.bytes) and
+		(.arenas | map(.in_use.bytes) | add) == .in_use.bytes and
+		(.params.active + .params.dirty + .params.muzzy) == .system'
+	chunks --min-size 1M --state in-use
+	json_holds "$report" '.chunks | any(.size >= 3000000 and
+		.size <= 3670016 and .allocator == "jemalloc")'
+}
+
+@test "jemalloc preloaded: every block, with its place and its usable size" {
+	local library
+	library=$(ldconfig -p |
+		awk '$1 == "libjemalloc.so.2" { print $NF; exit }')
+	[ -n "$library" ] || skip "libjemalloc.so.2 is not installed"
+	start_until '^ready$' env LD_PRELOAD="$library" \
+		"$FIXTURES/blocks" 20000
+	chunks
+	awk '$1 == "block" { print $2, $3 }' "$FIXTURE_SAID" |
+		sort >"$BATS_TEST_TMPDIR/known"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/known")" -gt 13000 ]
+	jq -r '.chunks[] | select(.state == "in_use") |
+		"\(.address) \(.usable)"' "$report" |
+		sort >"$BATS_TEST_TMPDIR/listed"
+	[ -z "$(comm -23 "$BATS_TEST_TMPDIR/known" \
+		"$BATS_TEST_TMPDIR/listed")" ]
+}
+
 # ---- known by their sizes ---------------------------------------------------
 
 streams() { # COUNT [end]

@@ -49,11 +49,12 @@ parameter() { # ALLOCATOR KEY
 		'.allocators[] | select(.name == $name) | .params[$key]' "$arenas"
 }
 
-# ALLOCATOR is there, named and not walked, and of VERSION.
+# ALLOCATOR is there, and of VERSION; only jemalloc is walked.
 names() { # ALLOCATOR VERSION
 	jq -e --arg name "$1" --arg version "$2" '.allocators |
 		map(select(.name == $name)) | length == 1 and
-		(.[0] | .supported == false and (.why | length > 0) and
+		(.[0] | .supported == ($name == "jemalloc") and
+			(.why | length > 0) and
 			(.version | test($version)))' "$arenas" || {
 		jq .allocators "$arenas"
 		return 1

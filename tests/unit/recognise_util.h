@@ -144,6 +144,7 @@ static inline struct forged_module *forge_module(struct forged_process *process,
 
 static inline struct forged_process *forge_process(void)
 {
+	static const struct mf_heap_options options;
 	struct forged_process *process = mf_new(struct forged_process);
 
 	process->target = mf_target_create_forged();
@@ -151,6 +152,7 @@ static inline struct forged_process *forge_process(void)
 		.target = process->target,
 		.image = &process->image,
 		.space = &process->space,
+		.options = &options,
 		.pool = &process->pool,
 		.heap = &process->heap,
 	};

@@ -194,6 +194,166 @@ static void survives_lies(void **state)
 	forge_end(process);
 }
 
+/* ---- chunk by chunk ------------------------------------------------------ */
+
+enum {
+	SHOWN_MAX = 256,
+};
+
+static struct shown {
+	struct mf_chunk chunks[SHOWN_MAX];
+	size_t count;
+} shown;
+
+static bool note(const struct mf_chunk *chunk, void *data)
+{
+	(void)data;
+	assert_true(shown.count < SHOWN_MAX);
+	shown.chunks[shown.count++] = *chunk;
+	return true;
+}
+
+static void show(const struct forged_process *process, uint64_t start,
+		 uint64_t end)
+{
+	const struct mf_allocator_instance *instance =
+		&process->heap.instances[0];
+	const struct mf_chunk_range range = { start, end };
+
+	shown.count = 0;
+	assert_true(instance->ops->each_chunk(instance, range, note, NULL));
+}
+
+static uint64_t count_kind(enum mf_chunk_kind kind, uint64_t *bytes)
+{
+	uint64_t count = 0;
+
+	*bytes = 0;
+	for (size_t i = 0; i < shown.count; i++)
+		if (shown.chunks[i].kind == kind) {
+			count++;
+			*bytes += shown.chunks[i].size;
+		}
+	return count;
+}
+
+/* Two slabs with 3 and 1 of 64 regions free, one object, one dirty extent. */
+static struct forged_process *forge_chunks(struct tree *tree)
+{
+	uint64_t edata;
+
+	forge_tree(tree);
+	add_extent(tree, 0, 4096, MF_JEMALLOC_ACTIVE, 3);
+	add_extent(tree, 4096, 4096, MF_JEMALLOC_ACTIVE, 1);
+	edata = add_extent(tree, 8192, 0x6000, MF_JEMALLOC_ACTIVE, 0);
+	/* 20480 bytes, 0x340 bytes into a page more than that */
+	forge_u64(tree->process, edata, UINT64_C(37) << 20);
+	forge_u64(tree->process, edata + 8, heap_at + 8192 + 0x340);
+	add_extent(tree, 0x10000, 0x3000, MF_JEMALLOC_DIRTY, 0);
+	add_extent(tree, 0x20000, 0x3000, MF_JEMALLOC_RETAINED, 0);
+	assert_int_equal(forge_recognise(tree->process, &mf_jemalloc_ops), 1);
+	return tree->process;
+}
+
+static void shows_each_region(void **state)
+{
+	struct tree tree = { .leaf_bits = 18, .lg_page = 12, .words = 1 };
+	struct forged_process *process = forge_chunks(&tree);
+	const struct mf_allocator *info = &process->heap.instances[0].info;
+	uint64_t bytes, last = 0;
+
+	(void)state;
+	assert_true(info->supported);
+	show(process, 0, UINT64_MAX);
+	for (size_t i = 0; i < shown.count; i++) {
+		assert_true(shown.chunks[i].address >= last);
+		last = shown.chunks[i].address + shown.chunks[i].size;
+	}
+	assert_int_equal(count_kind(MF_KIND_IN_USE, &bytes), 61 + 63 + 1);
+	assert_int_equal(bytes, 124 * 64 + 20480);
+	assert_int_equal(info->figures.in_use.count, 125);
+	assert_int_equal(info->figures.in_use.bytes, bytes);
+	assert_int_equal(count_kind(MF_KIND_FREE, &bytes), 3 + 1 + 1);
+	assert_int_equal(bytes, 4 * 64 + 0x3000);
+	assert_int_equal(info->figures.free.bytes, bytes);
+	assert_int_equal(info->figures.trimmable_bytes, 0x3000);
+	assert_int_equal(info->figures.pinned_bytes, 4 * 64);
+	assert_int_equal(count_kind(MF_KIND_OVERHEAD, &bytes), 2);
+	assert_int_equal(bytes, 0x6000 - 20480);
+	assert_int_equal(info->figures.overhead, bytes);
+	assert_int_equal(info->figures.system, 8192 + 0x6000 + 0x3000);
+	assert_int_equal(info->arena_count, 1);
+	assert_int_equal(info->arenas[0].histogram_count, 2);
+	forge_end(process);
+}
+
+static void shows_what_touches_a_range(void **state)
+{
+	struct tree tree = { .leaf_bits = 18, .lg_page = 12, .words = 1 };
+	struct forged_process *process = forge_chunks(&tree);
+
+	(void)state;
+	/* the low bits are those of free regions */
+	show(process, heap_at + 2 * 64 + 63, heap_at + 3 * 64 + 1);
+	assert_int_equal(shown.count, 2);
+	assert_int_equal(shown.chunks[0].address, heap_at + 128);
+	assert_int_equal(shown.chunks[0].kind, MF_KIND_FREE);
+	assert_int_equal(shown.chunks[1].kind, MF_KIND_IN_USE);
+	assert_int_equal(shown.chunks[1].user, heap_at + 192);
+	assert_int_equal(shown.chunks[1].usable, 64);
+	show(process, heap_at + 8192 + 0x340, heap_at + 8192 + 0x341);
+	assert_int_equal(shown.count, 1);
+	assert_int_equal(shown.chunks[0].address, heap_at + 8192 + 0x340);
+	assert_int_equal(shown.chunks[0].size, 20480);
+	show(process, heap_at + 8192 + 0x33f, heap_at + 8192 + 0x340);
+	assert_int_equal(shown.count, 1);
+	assert_int_equal(shown.chunks[0].kind, MF_KIND_OVERHEAD);
+	assert_int_equal(shown.chunks[0].usable, 0);
+	show(process, heap_at + 0x13000, heap_at + 0x30000);
+	assert_int_equal(shown.count, 0);
+	forge_end(process);
+}
+
+static struct forged_process *forge_slabs(struct tree *tree, unsigned torn)
+{
+	forge_tree(tree);
+	for (uint64_t i = 0; i < 100; i++) {
+		uint64_t edata =
+			add_extent(tree, i * 4096, 4096, MF_JEMALLOC_ACTIVE, 5);
+
+		if (i < torn)
+			forge_u64(tree->process, edata + 64, 3);
+	}
+	assert_int_equal(forge_recognise(tree->process, &mf_jemalloc_ops), 1);
+	return tree->process;
+}
+
+/* What changes hands is not known; what lies is not believed at all. */
+static void does_not_believe_what_contradicts_itself(void **state)
+{
+	struct tree tree = { .leaf_bits = 18, .lg_page = 12, .words = 1 };
+	struct tree again = tree;
+	struct forged_process *process = forge_slabs(&tree, 2);
+	const struct mf_allocator *info = &process->heap.instances[0].info;
+	uint64_t bytes;
+
+	(void)state;
+	assert_true(info->supported);
+	assert_int_equal(info->consistency, MF_IN_FLIGHT);
+	assert_int_equal(info->figures.unread, 2 * 4096);
+	show(process, 0, heap_at + UINT64_C(4) * 4096);
+	assert_int_equal(count_kind(MF_KIND_UNREAD, &bytes), 2);
+	assert_int_equal(bytes, 2 * 4096);
+	forge_end(process);
+	process = forge_slabs(&again, 3);
+	info = &process->heap.instances[0].info;
+	assert_false(info->supported);
+	assert_non_null(strstr(info->why, "bitmaps"));
+	show(process, 0, UINT64_MAX);
+	assert_int_equal(shown.count, 0);
+	forge_end(process);
+}
+
 static void says_that_it_is_unused(void **state)
 {
 	struct tree tree = { .leaf_bits = 18, .lg_page = 12, .words = 1 };
@@ -248,6 +408,9 @@ int main(void)
 		cmocka_unit_test(finds_every_layout),
 		cmocka_unit_test(claims_metadata),
 		cmocka_unit_test(survives_lies),
+		cmocka_unit_test(shows_each_region),
+		cmocka_unit_test(shows_what_touches_a_range),
+		cmocka_unit_test(does_not_believe_what_contradicts_itself),
 		cmocka_unit_test(says_that_it_is_unused),
 		cmocka_unit_test(says_its_version),
 		cmocka_unit_test(knows_size_classes),

@@ -17,6 +17,7 @@ static void expect_state(enum mf_consistency consistency, uint64_t unread,
 		.amount = { 3, 288 },
 	};
 	const struct mf_allocator glibc = {
+		.name = "glibc",
 		.consistency = consistency,
 		.figures.unread = unread,
 		.arenas = &arena,
