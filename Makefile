@@ -88,14 +88,14 @@ endif
 CXX_FIXTURES :=
 ifneq ($(shell command -v g++),)
 CXX_FIXTURES += objects objects-stripped objects-fixed objects-nortti \
-	objects-bare
+	objects-bare containers
 ifneq ($(findstring /,$(shell g++ -print-file-name=libstdc++.a)),)
 CXX_FIXTURES += objects-static
 endif
 endif
 ifneq ($(and $(shell command -v clang++),$(wildcard \
 	/usr/include/c++/v1/vector /usr/lib/llvm*/include/c++/v1/vector)),)
-CXX_FIXTURES += objects-libcxx
+CXX_FIXTURES += objects-libcxx containers-libcxx
 endif
 FIXTURES += $(CXX_FIXTURES:%=$(O)/fixtures/%)
 
@@ -190,7 +190,7 @@ $(O)/fixtures/stripped-%: $(O)/fixtures/static-%
 
 CXX_FLAGS = -std=c++17 -O0 -g -Wall -Wextra -pthread
 define cxx_fixture # NAME, COMPILER AND FLAGS
-$(O)/fixtures/$(1): fixtures/programs/objects.cc
+$(O)/fixtures/$(1): fixtures/programs/$(firstword $(subst -, ,$(1))).cc
 	@mkdir -p $$(@D)
 	$$(call say,FIXTURE,$$@) $(2) $$(CXX_FLAGS) -o $$@ $$<
 endef
@@ -200,6 +200,8 @@ $(eval $(call cxx_fixture,objects-nortti,g++ -fno-rtti))
 $(eval $(call cxx_fixture,objects-bare,g++ -fno-rtti -s))
 $(eval $(call cxx_fixture,objects-static,g++ -static -s))
 $(eval $(call cxx_fixture,objects-libcxx,clang++ -stdlib=libc++ -s))
+$(eval $(call cxx_fixture,containers,g++))
+$(eval $(call cxx_fixture,containers-libcxx,clang++ -stdlib=libc++))
 $(O)/fixtures/objects-stripped: $(O)/fixtures/objects
 	$(call say,FIXTURE,$@) strip -o $@ $<
 
@@ -314,6 +316,7 @@ help:
 	'WERROR=1 SANITIZE=address,undefined WITH_YARA=no'
 
 -include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(UNITS:=.d) \
-	$(filter-out $(O)/fixtures/stripped-% $(O)/fixtures/objects%, \
+	$(filter-out $(O)/fixtures/stripped-% $(O)/fixtures/objects% \
+		$(O)/fixtures/containers%, \
 		$(FIXTURES:=.d)) \
 	$(DRIVERS:=.d) $(PRELOADS:=.d) $(wildcard $(FUZZ)/*.d)

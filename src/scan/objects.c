@@ -92,6 +92,7 @@ static void destroy(void *scanner)
 		return;
 	mf_vtables_destroy(objects->vtables);
 	mf_rust_destroy(objects->rust);
+	mf_shapes_deinit(&objects->shapes);
 	mf_object_rows_deinit(&objects->rows);
 	mf_vec_deinit(&objects->parts);
 	mf_vec_deinit(&objects->members);
@@ -106,6 +107,7 @@ static void *worker_create(void *scanner)
 	struct mf_object_worker *worker = mf_new(struct mf_object_worker);
 
 	worker->objects = objects;
+	mf_shapes_fork(&objects->shapes, &worker->shapes);
 	worker->rust = mf_rust_worker_create(objects->rust);
 	worker->slots =
 		mf_new_array(objects->vtables->classes.count + 1, uint32_t);
@@ -119,6 +121,7 @@ static void worker_destroy(struct mf_object_worker *worker)
 	mf_vec_deinit(&worker->members);
 	mf_vec_deinit(&worker->parts);
 	mf_map_deinit(&worker->member_at);
+	mf_shapes_deinit(&worker->shapes);
 	free(worker->slots);
 	free(worker);
 }
@@ -233,18 +236,21 @@ static void see_word(struct look *look, size_t i)
 	see_object(look, i, point->class);
 }
 
-static void look_at_words(struct look *look)
+static void look_at_words(struct look *look, const struct mf_shape_words *own)
 {
 	const struct mf_vtables *vtables = look->worker->objects->vtables;
+	struct mf_shapes *shapes = &look->worker->shapes;
 	const uint64_t *bits = vtables->bits, *words = look->words;
 	const uint64_t mask = vtables->bit_mask;
-	size_t i = 0;
+	const uint64_t low = shapes->low, span = shapes->span;
 
-	for (; i < look->count; i++) {
+	for (size_t i = 0; i < look->count; i++) {
 		uint64_t bit = words[i] >> 3 & mask;
 
 		if (MF_UNLIKELY(bits[bit >> 6] >> (bit & 63) & 1))
 			see_word(look, i);
+		if (words[i] - low < span)
+			mf_shapes_see_pointer(shapes, own, i);
 	}
 }
 
@@ -266,13 +272,19 @@ static void look_at_piece(struct mf_object_worker *worker,
 		.address = start,
 		.outer = -1,
 	};
+	struct mf_shape_words own;
 
 	if (!is_live(piece) || start >= end)
 		return;
 	/* a window begins at a page */
 	look.words = (const void *)(window->bytes + (start - window->address));
 	look.count = (end - start) / sizeof(uint64_t);
-	look_at_words(&look);
+	own = (struct mf_shape_words){ look.words, look.count, start,
+				       piece->size };
+	look_at_words(&look, &own);
+	if (look.outer < 0 && piece->kind == MF_KIND_IN_USE && piece->begins &&
+	    piece->ends && worker->shapes.span)
+		mf_shapes_see_chunk(&worker->shapes, &own);
 	if (worker->run_count)
 		mf_object_runs_end(worker, !piece->chunk || (piece->begins &&
 							     piece->ends));
@@ -282,6 +294,7 @@ static void look_at_window(void *context, const struct mf_scan_window *window)
 {
 	struct mf_object_worker *worker = context;
 
+	mf_shapes_begin_window(&worker->shapes);
 	for (uint32_t i = 0; i < window->piece_count; i++)
 		look_at_piece(worker, window, &window->pieces[i]);
 	mf_rust_window(worker->rust, window);
@@ -316,6 +329,7 @@ static void merge(void *scanner, void *context)
 	mf_vec_foreach(member, &worker->members)
 		mf_vec_push(&objects->members, *member);
 	mf_rust_merge(objects->rust, worker->rust);
+	mf_shapes_merge(&objects->shapes, &worker->shapes);
 	worker_destroy(worker);
 }
 
@@ -385,6 +399,7 @@ static struct mf_error *finish(const struct mf_scan_context *context,
 	mf_object_parts_count(objects);
 	count_members(objects);
 	mf_objects_make_rows(objects);
+	mf_shapes_make_rows(&objects->shapes, context->target, &objects->rows);
 	mf_object_rows_sort(&objects->rows);
 	return NULL;
 }
@@ -398,6 +413,8 @@ static struct mf_error *begin(const struct mf_scan_context *context,
 	memset(objects->tallies, 0,
 	       objects->vtables->classes.count * sizeof(*objects->tallies));
 	objects->parts.count = objects->members.count = 0;
+	mf_shapes_deinit(&objects->shapes);
+	mf_shapes_init(&objects->shapes, context->input, objects->vtables);
 	mf_object_rows_deinit(&objects->rows);
 	return NULL;
 }

@@ -9,6 +9,7 @@
 #include "base/pool.h"
 #include "scan/rust.h"
 #include "scan/scanner.h"
+#include "scan/shapes.h"
 #include "scan/vtables.h"
 
 /** How far a count can be trusted. */
@@ -80,6 +81,7 @@ struct mf_objects {
 	struct mf_object_tally *tallies;    /* by class */
 	MF_VEC(struct mf_object_run) parts; /* of chunks that span windows */
 	MF_VEC(struct mf_object_member) members;
+	struct mf_shapes shapes;
 	struct mf_object_rows rows;
 };
 
@@ -97,6 +99,7 @@ enum {
 struct mf_object_worker {
 	const struct mf_objects *objects;
 	struct mf_rust_worker *rust;
+	struct mf_shapes shapes;
 	uint32_t *slots; /* of each class: its tally's index + 1 */
 	MF_VEC(struct mf_object_tally) tallies;
 	MF_VEC(uint32_t) classes; /* of each tally */

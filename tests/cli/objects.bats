@@ -137,3 +137,53 @@ same_blocks() { # AT-ONCE OF-AN-OBJECT, as their types begin
 	cat "$BATS_TEST_TMPDIR/text"
 	grep -Eq '^ +Plain +950 ' "$BATS_TEST_TMPDIR/text"
 }
+
+# Of the program's counts by shape: sums over all sizes, which may be wrong by
+# FEW, since a shape is no proof.
+same_shapes() {
+	local said=$BATS_TEST_TMPDIR/said few=3 word count bytes kind found
+	local -A counts=() sizes=()
+	while read -r word count bytes kind; do
+		[ "$word" = shape ] || continue
+		counts[$kind]=$((${counts[$kind]:-0} + count))
+		sizes[$kind]=$((${sizes[$kind]:-0} + bytes))
+	done <"$FIXTURE_SAID"
+	[ ${#counts[@]} = 5 ]
+	for kind in "${!counts[@]}"; do
+		found=$(jq --arg kind "$kind" '[.objects[] | select(.evidence ==
+			"shape" and .confidence == "medium" and (.type |
+			startswith($kind)))] | "\(map(.count) | add) \(map(.bytes)
+			| add)"' -r "$said")
+		read -r count bytes <<<"$found"
+		echo "$kind: $found, is ${counts[$kind]} ${sizes[$kind]}"
+		((count >= counts[$kind] - few && count <= counts[$kind] + few))
+		((bytes >= sizes[$kind] * 9 / 10))
+		((bytes <= sizes[$kind] * 11 / 10))
+	done
+}
+
+@test "containers by their shapes" {
+	scan_objects containers g++
+	same_shapes
+	local short
+	short=$(sed -n 's/^short //p' "$FIXTURE_SAID")
+	json_holds "$BATS_TEST_TMPDIR/said" ".objects[] | select(.type ==
+		\"std::string, short\") | .count >= $short and
+		.count <= $short + 3 and .bytes == 0"
+	json_holds "$BATS_TEST_TMPDIR/said" '.objects[] | select(.type ==
+		"std::deque block") | .count == 11'
+}
+
+@test "containers of libc++ by their shapes" {
+	scan_objects containers-libcxx 'clang++ with libc++'
+	same_shapes
+}
+
+@test "nothing of a shape is called certain, nor found where there is no C++" {
+	scan_objects containers g++
+	json_holds "$BATS_TEST_TMPDIR/said" 'all(.objects[]; .evidence != "shape"
+		or .confidence != "high")'
+	start_fixture mixed
+	mf scan --objects --json "$PID" >"$BATS_TEST_TMPDIR/c"
+	json_holds "$BATS_TEST_TMPDIR/c" '.objects == []'
+}

@@ -1,0 +1,254 @@
+/*
+ * What shapes seen in windows are worth: nodes are asked whether those that
+ * they point to point back, tables whether their chain is as long as they say;
+ * and what holds becomes a row.
+ */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "scan/objects.h"
+
+enum {
+	HEADER = 16,
+	WALK_MAX = 64, /* nodes of one table */
+	SURE = 95,     /* per cent of the samples that must hold */
+	LIKELY = 50,
+};
+
+static const char *const names[MF_SHAPES] = {
+	[MF_SHAPE_STRING] = "std::string text",
+	[MF_SHAPE_LLVM_STRING] = "std::string text",
+	[MF_SHAPE_SHORT_STRING] = "std::string, short",
+	[MF_SHAPE_VECTOR] = "std::vector elements",
+	[MF_SHAPE_DEQUE] = "std::deque block",
+	[MF_SHAPE_HASH] = "std::unordered_map or set node",
+	[MF_SHAPE_TREE] = "std::map or set node",
+	[MF_SHAPE_LLVM_TREE] = "std::map or set node",
+	[MF_SHAPE_LIST] = "std::list node",
+};
+
+/* ---- owners ----------------------------------------------------------------------- */
+
+/* Where not all could be checked, the rest is taken to be alike. */
+static uint64_t scaled(uint64_t part, const struct mf_shape_owners *owners)
+{
+	return (uint64_t)((double)part * (double)owners->seen /
+			  (double)owners->checked);
+}
+
+static void add_owners(struct mf_object_rows *rows, enum mf_shape shape,
+		       const struct mf_shape_owners *owners)
+{
+	bool all = owners->checked == owners->seen;
+	uint64_t count = all ? owners->count : scaled(owners->count, owners);
+	struct mf_object_row row = {
+		.type = names[shape],
+		.language = "c++",
+		.evidence = "shape",
+		.count = count,
+		.inside = shape == MF_SHAPE_SHORT_STRING ? count : 0,
+		.bytes = all ? owners->bytes : scaled(owners->bytes, owners),
+		.example = owners->example,
+		.confidence = all ? MF_OBJECT_MEDIUM : MF_OBJECT_LOW,
+	};
+
+	if (!owners->held)
+		return;
+	if (!all)
+		row.note = mf_pool_printf(&rows->pool,
+					  "about: %llu of %llu looked at",
+					  (unsigned long long)owners->checked,
+					  (unsigned long long)owners->seen);
+	mf_vec_push(&rows->list, row);
+}
+
+/* ---- nodes ------------------------------------------------------------------------ */
+
+static bool reads(struct mf_target *target, uint64_t address, uint64_t *words,
+		  size_t count)
+{
+	return mf_target_try_read(target, address, words,
+				  count * sizeof(*words));
+}
+
+/* The parent has it for a child; or is the end, whose parent it is. */
+static bool is_in_tree(struct mf_target *target, uint64_t node)
+{
+	uint64_t own[4], parent[4];
+
+	return reads(target, node, own, 4) &&
+	       reads(target, own[1], parent, 4) &&
+	       (parent[2] == node || parent[3] == node || parent[1] == node);
+}
+
+static bool is_in_llvm_tree(struct mf_target *target, uint64_t node)
+{
+	uint64_t own[3], parent[2];
+
+	return reads(target, node, own, 3) &&
+	       reads(target, own[2], parent, 2) &&
+	       (parent[0] == node || parent[1] == node);
+}
+
+static bool is_in_list(struct mf_target *target, uint64_t node)
+{
+	uint64_t own[2], next[2], previous[2];
+
+	return reads(target, node, own, 2) && own[0] != node &&
+	       reads(target, own[0], next, 2) && next[1] == node &&
+	       reads(target, own[1], previous, 2) && previous[0] == node;
+}
+
+static bool holds(struct mf_target *target, enum mf_shape shape, uint64_t node)
+{
+	if (shape == MF_SHAPE_TREE)
+		return is_in_tree(target, node);
+	if (shape == MF_SHAPE_LLVM_TREE)
+		return is_in_llvm_tree(target, node);
+	return is_in_list(target, node);
+}
+
+static void add_nodes(struct mf_object_rows *rows, struct mf_target *target,
+		      const struct mf_shape_nodes *nodes)
+{
+	uint64_t held = 0, all = nodes->sample_count, count;
+
+	for (unsigned i = 0; i < nodes->sample_count; i++)
+		held += holds(target, nodes->shape, nodes->samples[i]);
+	if (held * 100 < all * LIKELY || !held)
+		return;
+	/* where few were seen, all of them were asked */
+	count = nodes->count == all ? held : nodes->count * held / all;
+	mf_vec_push(
+		&rows->list,
+		(struct mf_object_row){
+			.type = mf_pool_printf(&rows->pool, "%s, %llu bytes",
+					       names[nodes->shape],
+					       (unsigned long long)nodes->size),
+			.language = "c++",
+			.evidence = "shape",
+			.note = mf_pool_printf(&rows->pool,
+					       "%llu of %llu hold together",
+					       (unsigned long long)held,
+					       (unsigned long long)all),
+			.count = count,
+			.bytes = count * nodes->size,
+			.example = nodes->example,
+			.confidence = held * 100 >= all * SURE
+					      ? MF_OBJECT_MEDIUM
+					      : MF_OBJECT_LOW,
+		});
+}
+
+/* ---- hash tables -------------------------------------------------------------------- */
+
+/* The size of its nodes' chunks; 0: they are none, or not as many. */
+static uint64_t node_size(const struct mf_shapes *shapes,
+			  struct mf_target *target,
+			  const struct mf_shape_table *table)
+{
+	uint64_t node = table->first, size = 0, steps = 0;
+	struct mf_chunk chunk;
+
+	for (; node && steps < WALK_MAX && steps < table->count; steps++) {
+		if (!mf_heap_chunk_at(shapes->input->heap, node, &chunk) ||
+		    chunk.address + HEADER != node ||
+		    chunk.kind != MF_KIND_IN_USE ||
+		    !mf_target_read_u64(target, node, &node))
+			return 0;
+		if (!size || chunk.size < size)
+			size = chunk.size;
+	}
+	return steps == table->count ? (node ? 0 : size)
+				     : (steps == WALK_MAX ? size : 0);
+}
+
+struct node_sizes {
+	MF_VEC(struct mf_object_row) rows;
+	struct mf_map at; /* size: index */
+};
+
+static struct mf_object_row *row_of(struct node_sizes *sizes,
+				    struct mf_pool *pool, uint64_t size)
+{
+	const uint64_t *known = mf_map_get(&sizes->at, size);
+	struct mf_object_row *row;
+
+	if (known)
+		return &sizes->rows.items[*known];
+	mf_map_set(&sizes->at, size, sizes->rows.count);
+	row = mf_vec_add(&sizes->rows);
+	*row = (struct mf_object_row){
+		.type = mf_pool_printf(pool, "%s, %llu bytes",
+				       names[MF_SHAPE_HASH],
+				       (unsigned long long)size),
+		.language = "c++",
+		.evidence = "shape",
+		.example = UINT64_MAX,
+		.confidence = MF_OBJECT_MEDIUM,
+	};
+	return row;
+}
+
+static void add_table(struct node_sizes *sizes, struct mf_pool *pool,
+		      const struct mf_shape_table *table, uint64_t size)
+{
+	struct mf_object_row *row = row_of(sizes, pool, size);
+
+	row->count += table->count;
+	row->bytes += table->count * size;
+	row->example = MF_MIN(row->example, table->first);
+}
+
+static int compare_tables(const void *left, const void *right)
+{
+	const struct mf_shape_table *a = left, *b = right;
+
+	if (a->first != b->first)
+		return a->first < b->first ? -1 : 1;
+	return (a->address > b->address) - (a->address < b->address);
+}
+
+/* Two tables of one chain: the later words are a copy, left by a move. */
+static void add_tables(struct mf_shapes *shapes, struct mf_target *target,
+		       struct mf_object_rows *rows)
+{
+	struct node_sizes sizes = { 0 };
+	uint64_t last = 0;
+
+	mf_vec_sort(&shapes->tables, compare_tables);
+	for (size_t i = 0; i < shapes->tables.count; i++) {
+		const struct mf_shape_table *table = &shapes->tables.items[i];
+		uint64_t size = table->first == last
+					? 0
+					: node_size(shapes, target, table);
+
+		if (!size)
+			continue;
+		last = table->first;
+		add_table(&sizes, &rows->pool, table, size);
+	}
+	for (size_t i = 0; i < sizes.rows.count; i++) {
+		struct mf_object_row *row = &sizes.rows.items[i];
+
+		if (shapes->tables_lost) {
+			row->confidence = MF_OBJECT_LOW;
+			row->note = "more tables than were followed";
+		}
+		mf_vec_push(&rows->list, *row);
+	}
+	mf_vec_deinit(&sizes.rows);
+	mf_map_deinit(&sizes.at);
+}
+
+void mf_shapes_make_rows(struct mf_shapes *shapes, struct mf_target *target,
+			 struct mf_object_rows *rows)
+{
+	if (!shapes->input)
+		return;
+	for (unsigned i = 0; i < MF_SHAPE_OWNERS; i++)
+		add_owners(rows, (enum mf_shape)i, &shapes->owners[i]);
+	for (size_t i = 0; i < shapes->nodes.count; i++)
+		add_nodes(rows, target, &shapes->nodes.items[i]);
+	add_tables(shapes, target, rows);
+}
