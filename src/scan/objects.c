@@ -204,6 +204,7 @@ static void see_object(struct look *look, size_t i, uint32_t class)
 		.count = 1,
 		.before = i ? look->words[i - 1] : 0,
 		.class = class,
+		.header = piece->header,
 	};
 	struct mf_object_tally *tally;
 

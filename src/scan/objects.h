@@ -66,6 +66,7 @@ struct mf_object_run {
 	uint64_t stride;	/* 0: there is only one */
 	uint64_t count, before; /* before: the word before the first */
 	uint32_t class;
+	uint32_t header; /* bytes of the chunk before what its user has */
 };
 
 /** Objects of a class at one place in objects of another. */

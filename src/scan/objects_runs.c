@@ -9,7 +9,6 @@
 #include "scan/objects.h"
 
 enum {
-	HEADER = 16,	     /* of a chunk, before what its user has */
 	PARTS_MAX = 1 << 16, /* of one worker */
 };
 
@@ -22,7 +21,7 @@ static void note_example(struct mf_object_tally *tally, uint64_t address)
 /* A length, then as many elements as that, which the chunk has room for. */
 static bool is_array(const struct mf_object_run *run)
 {
-	uint64_t start = run->chunk + HEADER, end = run->chunk + run->size;
+	uint64_t start = run->chunk + run->header, end = run->chunk + run->size;
 	uint64_t cookie = run->first - start;
 
 	return run->chunk && cookie >= sizeof(uint64_t) &&
@@ -34,7 +33,7 @@ void mf_object_run_count(const struct mf_object_run *run,
 			 struct mf_object_tally *tally)
 {
 	note_example(tally, run->first);
-	if (run->chunk && run->first == run->chunk + HEADER) {
+	if (run->chunk && run->first == run->chunk + run->header) {
 		tally->started++;
 		tally->bytes += run->size;
 		tally->loose += run->count - 1;

@@ -403,6 +403,7 @@ static bool add_chunk(const struct mf_chunk *chunk, void *data)
 	add_piece(cut, start, end,
 		  &(struct mf_scan_piece){
 			  .kind = (uint8_t)chunk->kind,
+			  .header = (uint8_t)(start - chunk->address),
 			  .chunk = chunk->address,
 			  .size = chunk->size,
 		  });

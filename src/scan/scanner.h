@@ -42,6 +42,7 @@ struct mf_scan_piece {
 	uint32_t start, end; /* offsets in the window */
 	uint32_t group;
 	uint8_t kind;	/* enum mf_chunk_kind; MF_KINDS: no chunk */
+	uint8_t header; /* bytes of the chunk before what its user has */
 	bool begins;	/* its first byte is the chunk's (or range's) first */
 	bool ends;	/* its last byte is the chunk's (or range's) last */
 	uint64_t chunk; /* its address, with header; 0: no chunk */
