@@ -32,22 +32,56 @@ static int nesting_of(const char *at, const char *from)
 	return *at && strchr(">)]}", *at) ? -1 : 0;
 }
 
+/* Bytes of TEXT up to the comma or bracket that ends it. */
+static size_t argument_size(const char *text)
+{
+	const char *at = text;
+	int nesting = 0;
+
+	for (; *at; at++) {
+		int step = nesting_of(at, text);
+
+		if (nesting == 0 && (*at == ',' || step < 0))
+			break;
+		nesting += step;
+	}
+	return (size_t)(at - text);
+}
+
+/* Until Rust 1.69 an async function's type was wrapped in one of the library's,
+ * which says nothing. */
+static void unwrap(char *name)
+{
+	static const char wrapper[] = "core::future::from_generator::GenFuture<";
+	char *at;
+
+	while ((at = strstr(name, wrapper))) {
+		const char *inner = at + strlen(wrapper);
+		size_t size = argument_size(inner);
+		const char *rest = inner + size;
+
+		if (*rest)
+			rest++;
+		memmove(at, inner, size);
+		memmove(at + size, rest, strlen(rest) + 1);
+	}
+}
+
 char *mf_rust_argument(const char *name, const char *before)
 {
-	const char *from = strstr(name, before), *at;
-	int nesting = 0;
+	const char *from = strstr(name, before);
+	size_t size;
+	char *argument;
 
 	if (!from)
 		return NULL;
 	from += strlen(before);
-	for (at = from; *at && nesting >= 0; at++) {
-		if (*at == ',' && nesting == 0)
-			break;
-		nesting += nesting_of(at, from);
-	}
-	if (nesting < 0)
-		at--;
-	return at > from ? mf_strndup(from, (size_t)(at - from)) : NULL;
+	size = argument_size(from);
+	if (!size)
+		return NULL;
+	argument = mf_strndup(from, size);
+	unwrap(argument);
+	return argument;
 }
 
 /* ---- places ------------------------------------------------------------------ */
