@@ -52,7 +52,8 @@ static size_t argument_size(const char *text)
  * which says nothing. */
 static void unwrap(char *name)
 {
-	static const char wrapper[] = "core::future::from_generator::GenFuture<";
+	static const char wrapper[] =
+		"core::future::from_generator::GenFuture<";
 	char *at;
 
 	while ((at = strstr(name, wrapper))) {
