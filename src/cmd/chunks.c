@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "base/vec.h"
+#include "cmd/chunk_types.h"
 #include "cmd/command.h"
 
 enum {
@@ -79,6 +80,13 @@ static struct mf_error *set_max_size(struct mf_settings *settings,
 	return NULL;
 }
 
+static struct mf_error *set_type(struct mf_settings *settings,
+				 const char *value)
+{
+	settings->chunks.type = value;
+	return NULL;
+}
+
 static const char *const sort_words[] = { "address", "size", NULL };
 
 static struct mf_error *set_sort(struct mf_settings *settings,
@@ -115,6 +123,11 @@ static const struct mf_option options[] = {
 	  .argument = "SIZE",
 	  .summary = "only chunks of SIZE bytes and less",
 	  .set = set_max_size },
+	{ .name = "type",
+	  .argument = "NAME",
+	  .summary = "only C++ objects of this type; * and ? stand for "
+		     "any letters",
+	  .set = set_type },
 	{ .name = "sort",
 	  .argument = "address|size",
 	  .summary = "the list in this order (address)",
@@ -131,17 +144,29 @@ static const struct mf_option options[] = {
 struct choosing {
 	const struct mf_run *run;
 	MF_VEC(struct mf_chunk_range) ranges;
-	bool nothing; /* no memory could be read */
+	struct mf_chunk_types types;
+	struct mf_chunk_choice choice;
 };
 
 static void choosing_deinit(struct choosing *choosing)
 {
 	mf_vec_deinit(&choosing->ranges);
+	mf_chunk_types_deinit(&choosing->types);
 }
 
-static struct mf_error *read_choice(const struct mf_view *view, void *context)
+static struct mf_error *prepare_choice(struct mf_target *target,
+				       struct mf_image *image, void *context)
 {
 	struct choosing *choosing = context;
+
+	if (!choosing->run->settings->chunks.type)
+		return NULL;
+	return mf_chunk_types_prepare(&choosing->types, target, image);
+}
+
+static struct mf_error *choose_ranges(struct choosing *choosing,
+				      const struct mf_view *view)
+{
 	struct mf_selection selection;
 
 	choosing->ranges.count = 0;
@@ -153,19 +178,39 @@ static struct mf_error *read_choice(const struct mf_view *view, void *context)
 				    selection.ranges[i].end,
 			    });
 	mf_selection_deinit(&selection);
+	choosing->choice.ranges = choosing->ranges.items;
+	choosing->choice.range_count = choosing->ranges.count;
 	return NULL;
 }
 
-/* Only what is chosen by region has to be looked up while the target stands
- * still. */
+static struct mf_error *read_choice(const struct mf_view *view, void *context)
+{
+	struct choosing *choosing = context;
+	const char *type = choosing->run->settings->chunks.type;
+	struct mf_chunk_choice *choice = &choosing->choice;
+
+	choice->accepts = NULL;
+	if (choosing->run->select)
+		MF_TRY(choose_ranges(choosing, view));
+	if (type) {
+		mf_chunk_types_read(&choosing->types, view, choice, type);
+		choice->accepts = mf_chunk_types_has;
+		choice->data = &choosing->types;
+	}
+	return NULL;
+}
+
+/* Only what is chosen by region or type has to be looked up while the target
+ * stands still. */
 static struct mf_error *build(struct mf_run *run, struct choosing *choosing)
 {
 	const struct mf_session_pass pass = {
+		.prepare = prepare_choice,
 		.read = read_choice,
 		.context = choosing,
 	};
 
-	if (!run->select)
+	if (!run->select && !run->settings->chunks.type)
 		return NULL;
 	return mf_session_run_pass(run->session, &pass);
 }
@@ -228,8 +273,9 @@ static uint64_t count_all(const struct mf_chunk_census *census)
 }
 
 static void write_chunks(struct mf_run *run, const struct mf_heap *heap,
-			 const struct mf_chunk_choice *choice)
+			 struct choosing *choosing)
 {
+	const struct mf_chunk_choice *choice = &choosing->choice;
 	const struct mf_chunks_settings *settings = &run->settings->chunks;
 	const struct mf_report_options *report = &run->settings->report;
 	struct mf_chunk_census *census = mf_chunk_census_create(heap, choice);
@@ -237,6 +283,8 @@ static void write_chunks(struct mf_run *run, const struct mf_heap *heap,
 		.by_size = settings->by_size,
 		.limit = report->top == SIZE_MAX ? 0 : report->top,
 		.total = count_all(census),
+		.type = settings->type ? mf_chunk_types_of : NULL,
+		.data = &choosing->types,
 	};
 
 	/* what is read by eye has an end */
@@ -248,17 +296,8 @@ static void write_chunks(struct mf_run *run, const struct mf_heap *heap,
 	mf_chunk_census_destroy(census);
 }
 
-static struct mf_error *write_all(struct mf_run *run,
-				  const struct choosing *choosing)
+static struct mf_error *write_all(struct mf_run *run, struct choosing *choosing)
 {
-	const struct mf_chunks_settings *settings = &run->settings->chunks;
-	const struct mf_chunk_choice choice = {
-		.ranges = run->select ? choosing->ranges.items : NULL,
-		.range_count = choosing->ranges.count,
-		.kinds = settings->kinds,
-		.min_size = settings->min_size,
-		.max_size = settings->max_size,
-	};
 	struct mf_space *space;
 	struct mf_heap *heap;
 
@@ -268,7 +307,7 @@ static struct mf_error *write_all(struct mf_run *run,
 		return refuse(run);
 	MF_TRY(mf_run_begin(run));
 	mf_run_write_head(run, space);
-	write_chunks(run, heap, &choice);
+	write_chunks(run, heap, choosing);
 	write_rest(run, heap);
 	mf_run_write_foot(run);
 	return mf_run_end(run);
@@ -276,7 +315,15 @@ static struct mf_error *write_all(struct mf_run *run,
 
 static struct mf_error *run_chunks(struct mf_run *run)
 {
-	struct choosing choosing = { .run = run };
+	const struct mf_chunks_settings *settings = &run->settings->chunks;
+	struct choosing choosing = {
+		.run = run,
+		.choice = {
+			.kinds = settings->kinds,
+			.min_size = settings->min_size,
+			.max_size = settings->max_size,
+		},
+	};
 	struct mf_error *error = build(run, &choosing);
 
 	if (!error)

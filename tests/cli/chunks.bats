@@ -125,6 +125,28 @@ needs() { # PROGRAM...
 	[[ $output == *"larger than --max-size"* ]]
 }
 
+@test "a type chooses: objects of C++, as many as the program counts" {
+	[ -x "$FIXTURES/objects" ] || skip "no g++ to build it"
+	start_fixture objects
+	freeze "$PID"
+	local type count checked=0
+	while read -r count type; do
+		chunks --type "$type"
+		[ "$(jq '.chunks | length' "$report")" -eq "$count" ]
+		json_holds "$report" "all(.chunks[]; .type == \"$type\" and
+			.state == \"in_use\") and
+			(.totals | map(.count) | add) == $count"
+		checked=$((checked + 1))
+	done < <(sed -n 's/^type \([0-9]* \(Box<int>\|Box<Derived\*>\|Diamond\)\)$/\1/p' \
+		"$FIXTURE_SAID")
+	[ "$checked" -eq 3 ]
+	chunks --type 'Box<*' --sort size
+	json_holds "$report" '[.chunks[].type] | unique ==
+		["Box<Derived*>", "Box<int>"]'
+	chunks --type NoSuchType
+	json_holds "$report" '.chunks == []'
+}
+
 @test "largest first, of more than are put in order at once" {
 	start_fixture blocks 900000 quiet
 	freeze "$PID"
