@@ -32,6 +32,7 @@ enum {
 	MF_STRING_TEXT = 192,  /* bytes that are kept of one that is counted */
 	MF_SHAPE_TEXT = 96,    /* of a shape, and of its example */
 	MF_PREFIX_TEXT = 64,
+	MF_WIDE_SEED = 4,      /* characters of ASCII that tell UTF-16 */
 	MF_STRING_SETS = 2048, /* of eight texts */
 	MF_SHAPE_SETS = 512,
 	MF_PREFIX_SETS = 1024,
@@ -189,6 +190,9 @@ struct mf_string_edge {
 	bool open_before, open_behind;
 	bool high; /* it has other than ASCII */
 	bool key;
+	/* UTF-16: it has enough ASCII in a row; so much at its ends */
+	bool seeded;
+	uint8_t plain_before, plain_behind;
 	uint32_t head_size;
 	uint8_t head[MF_STRING_HEAD + MF_STRING_SLACK];
 };
@@ -204,8 +208,9 @@ void mf_string_edges_flush(struct mf_strings_worker *worker);
 
 /** Characters of valid text in SIZE bytes: exactly one. */
 bool mf_string_is_character(const uint8_t *bytes, size_t size);
-/** The same in UTF-16LE. */
+/** The same in UTF-16LE; and whether that is ASCII. */
 bool mf_string_is_wide_character(const uint8_t *bytes, size_t size);
+bool mf_string_is_wide_plain(const uint8_t *bytes, size_t size);
 
 /* ---- lines of keys ------------------------------------------------------------ */
 
@@ -217,6 +222,8 @@ bool mf_key_chain_add(struct mf_strings_worker *worker,
 		      const struct mf_string *string);
 /** Says whether what is at START in PIECE, and cut, is of a key. */
 bool mf_key_chain_goes_on(const struct mf_string_piece *piece, uint32_t start);
+/** STRING is the line before a key, which is not of it. */
+bool mf_key_begins(const struct mf_string *string);
 /** HASH is a line of a key, wherever it is found. */
 void mf_key_line_note(struct mf_strings_worker *worker, uint64_t hash);
 

@@ -42,20 +42,18 @@ static void count_edge(struct mf_strings_worker *worker,
 		.address = edge->start,
 		.size = edge->end - edge->start,
 		.head = edge->head,
-		.key = edge->key,
 		.joined = true,
 	};
-	uint32_t least = worker->scanner->least;
 
-	if (edge->kind != MF_EDGE_TEXT)
-		least = MF_MAX(least, 4u);
-	if (edge->characters < least)
+	if (edge->characters < worker->scanner->least ||
+	    (edge->kind != MF_EDGE_TEXT && !edge->seeded))
 		return;
 	string.encoding = edge->kind != MF_EDGE_TEXT ? MF_STRING_UTF16
 			  : edge->high		     ? MF_STRING_UTF8
 						     : MF_STRING_ASCII;
 	string.hash = mf_string_hash(&string, edge->rolled);
-	if (edge->key)
+	string.key = edge->key && !mf_key_begins(&string);
+	if (string.key)
 		mf_key_line_note(worker, string.hash);
 	mf_strings_found(worker, &string);
 }
@@ -94,6 +92,30 @@ static bool glue(const struct mf_string_edge *left,
 		       : mf_string_is_wide_character(ret, *size);
 }
 
+/* What of the ASCII that tells UTF-16 is on both sides of MIDDLE. */
+static void join_plain(struct mf_string_edge *left,
+		       const struct mf_string_edge *right,
+		       const uint8_t *middle, size_t size)
+{
+	bool all_left = left->plain_before == left->characters;
+	bool all_right = right->plain_behind == right->characters;
+	bool plain = !size || mf_string_is_wide_plain(middle, size);
+	unsigned between = size > 0;
+
+	left->seeded |= right->seeded;
+	if (!plain) {
+		left->plain_behind = right->plain_behind;
+		return;
+	}
+	between += left->plain_behind + right->plain_before;
+	left->seeded |= between >= MF_WIDE_SEED;
+	/* where there are more than that, it is seeded already */
+	if (all_left)
+		left->plain_before = (uint8_t)MF_MIN(between, 255u);
+	left->plain_behind = all_right ? (uint8_t)MF_MIN(between, 255u)
+				       : right->plain_behind;
+}
+
 /* Makes LEFT both of them. */
 static bool join(struct mf_string_edge *left,
 		 const struct mf_string_edge *right)
@@ -106,6 +128,7 @@ static bool join(struct mf_string_edge *left,
 	/* a head that is full has all of the string's first bytes */
 	append_head(left, middle, (uint32_t)size);
 	append_head(left, right->head, right->head_size);
+	join_plain(left, right, middle, size);
 	left->rolled = mf_string_roll(left->rolled, middle, size);
 	left->rolled = mf_string_roll_join(left->rolled, right->rolled,
 					   right->end - right->start);

@@ -8,8 +8,7 @@
 #include "scan/strings.h"
 
 enum {
-	GAP = 16,    /* most bytes between two lines */
-	LINE = 4096, /* longest */
+	GAP = 16, /* most bytes between two lines */
 	MOST_LINES = 1024,
 	MOST_KEYS = 1 << 16, /* hashes */
 	DASHES = 4,
@@ -23,16 +22,23 @@ void mf_key_line_note(struct mf_strings_worker *worker, uint64_t hash)
 
 static bool has(const struct mf_string *string, const char *text)
 {
-	return string->size <= LINE &&
-	       memmem(string->head, string->size, text, strlen(text));
+	size_t size = (size_t)MF_MIN(string->size, (uint64_t)MF_STRING_HEAD);
+
+	return memmem(string->head, size, text, strlen(text));
 }
 
+bool mf_key_begins(const struct mf_string *string)
+{
+	return has(string, "-----BEGIN ") && has(string, "PRIVATE KEY");
+}
+
+/* The same, quickly no: it ends with dashes. */
 static bool begins_key(const struct mf_string *string)
 {
 	const uint8_t *end = string->head + string->size;
 
-	return !memcmp(end - DASHES, "----", DASHES) &&
-	       has(string, "-----BEGIN ") && has(string, "PRIVATE KEY");
+	return string->size > DASHES && !memcmp(end - DASHES, "----", DASHES) &&
+	       mf_key_begins(string);
 }
 
 static bool ends_key(const struct mf_string *string)
@@ -52,7 +58,7 @@ static bool is_line(const struct mf_string *string)
 {
 	uint64_t base64 = 0;
 
-	if (string->size > LINE)
+	if (string->size > MF_STRING_HEAD)
 		return false;
 	for (uint64_t i = 0; i < string->size; i++)
 		base64 += is_base64(string->head[i]);
@@ -147,13 +153,13 @@ bool mf_key_chain_add(struct mf_strings_worker *worker,
 
 	if (chain->state != MF_CHAIN_NONE && !is_next(piece, start))
 		chain->state = MF_CHAIN_NONE;
-	if (chain->state == MF_CHAIN_KEY)
-		key = add_to_key(worker, string);
-	else if (chain->state == MF_CHAIN_OPEN)
-		add_to_open(worker, string);
 	if (begins_key(string)) {
 		chain->state = MF_CHAIN_KEY;
 		chain->count = 0;
+	} else if (chain->state == MF_CHAIN_KEY) {
+		key = add_to_key(worker, string);
+	} else if (chain->state == MF_CHAIN_OPEN) {
+		add_to_open(worker, string);
 	}
 	chain->end = string->address + string->size;
 	return key;

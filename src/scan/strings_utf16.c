@@ -9,7 +9,6 @@ enum {
 	WORD = 64,
 	PAIRS = 4, /* so many pairs of ASCII are not characters */
 	NEAR = 3,  /* of so many at an end, one is ASCII */
-	LEAST = 4,
 	HIGH = 0xd800,
 	LOW = 0xdc00,
 	PRIVATE = 0xe000,
@@ -74,6 +73,11 @@ static uint32_t character_before(const uint8_t *end, uint32_t size)
 	return size >= 2 ? character(end - 2, 2) : 0;
 }
 
+bool mf_string_is_wide_plain(const uint8_t *bytes, size_t size)
+{
+	return size == 2 && is_plain(bytes);
+}
+
 bool mf_string_is_wide_character(const uint8_t *bytes, size_t size)
 {
 	return size && size <= 4 && character(bytes, (uint32_t)size) == size;
@@ -133,7 +137,7 @@ static void found(const struct mf_string_piece *piece,
 	};
 
 	if (reach->characters <
-	    MF_MAX(piece->worker->scanner->least, (uint32_t)LEAST))
+	    MF_MAX(piece->worker->scanner->least, (uint32_t)MF_WIDE_SEED))
 		return;
 	string.hash = mf_string_hash(
 		&string, string.size > MF_STRING_HEAD
@@ -144,13 +148,44 @@ static void found(const struct mf_string_piece *piece,
 
 /* ---- ends that are open --------------------------------------------------- */
 
-/* Says whether one of the first (or last) characters of REACH is ASCII. */
+/* How many characters of REACH are ASCII, at its start or at its end; SEED of
+ * them are enough. */
+static uint8_t plain_at(const uint8_t *bytes, const struct reach *reach,
+			bool at_end)
+{
+	uint32_t most =
+		MF_MIN((reach->end - reach->start) / 2, (uint32_t)MF_WIDE_SEED);
+	uint8_t count = 0;
+
+	while (count < most &&
+	       is_plain(bytes + (at_end ? reach->end - 2 - count * 2
+					: reach->start + count * 2)))
+		count++;
+	return count;
+}
+
+static bool is_seeded(const uint8_t *bytes, const struct reach *reach)
+{
+	uint32_t plain = 0;
+
+	for (uint32_t at = reach->start; at < reach->end; at += 2) {
+		plain = is_plain(bytes + at) ? plain + 1 : 0;
+		if (plain == MF_WIDE_SEED)
+			return true;
+	}
+	return false;
+}
+
+/* Says whether one of the first (or last) characters of REACH is ASCII, or
+ * could be behind so few. */
 static bool is_plain_near(const uint8_t *bytes, const struct reach *reach,
 			  bool at_end)
 {
 	uint32_t count =
 		MF_MIN((reach->end - reach->start) / 2, (uint32_t)NEAR);
 
+	if (count < NEAR)
+		return true;
 	for (uint32_t i = 0; i < count; i++)
 		if (is_plain(bytes + (at_end ? reach->end - 2 - i * 2
 					     : reach->start + i * 2)))
@@ -171,13 +206,15 @@ static bool open_behind(const struct mf_string_piece *piece, bool odd,
 	const uint8_t *bytes = piece->window->bytes;
 	uint32_t end = piece->end;
 
-	if (piece->ends || end - piece->start < 4)
+	if (piece->ends)
 		return false;
 	end -= ((piece->window->address + end) & 1) != odd;
-	if (is_high(unit_at(bytes + end - 2)))
+	if (end - piece->start >= 2 && is_high(unit_at(bytes + end - 2)))
 		end -= 2;
 	*ret = (struct open_end){ { end, end, 0 }, piece->end - end, odd };
 	reach_back(bytes, piece->start, &ret->reach);
+	if (ret->reach.start == end)
+		return ret->cut == 1 && bytes[end] >= ' ';
 	return is_plain_near(bytes, &ret->reach, true);
 }
 
@@ -187,37 +224,49 @@ static bool open_before(const struct mf_string_piece *piece, bool odd,
 	const uint8_t *bytes = piece->window->bytes;
 	uint32_t start = piece->start;
 
-	if (piece->begins || piece->end - start < 4)
+	if (piece->begins)
 		return false;
 	start += ((piece->window->address + start) & 1) != odd;
-	if (is_low(unit_at(bytes + start)))
+	if (piece->end - start >= 2 && is_low(unit_at(bytes + start)))
 		start += 2;
 	*ret = (struct open_end){ { start, start, 0 },
 				  start - piece->start,
 				  odd };
 	reach_on(bytes, piece->end, &ret->reach);
+	if (ret->reach.end == start)
+		return ret->cut == 1 && !bytes[piece->start];
 	return is_plain_near(bytes, &ret->reach, false);
+}
+
+static void fill_edge(const struct mf_string_piece *piece,
+		      const struct open_end *end, struct mf_string_edge *edge)
+{
+	const uint8_t *bytes = piece->window->bytes;
+	uint32_t size = end->reach.end - end->reach.start;
+
+	edge->kind = end->odd ? MF_EDGE_WIDE_ODD : MF_EDGE_WIDE;
+	edge->start = piece->window->address + end->reach.start;
+	edge->end = piece->window->address + end->reach.end;
+	edge->characters = end->reach.characters;
+	edge->seeded = is_seeded(bytes, &end->reach);
+	edge->plain_before = plain_at(bytes, &end->reach, false);
+	edge->plain_behind = plain_at(bytes, &end->reach, true);
+	edge->rolled = mf_string_roll(0, bytes + end->reach.start, size);
+	edge->head_size = MF_MIN(size, (uint32_t)MF_STRING_HEAD);
+	memcpy(edge->head, bytes + end->reach.start, edge->head_size);
 }
 
 static void add_edge(const struct mf_string_piece *piece,
 		     const struct open_end *before,
 		     const struct open_end *behind)
 {
-	const struct open_end *end = before ? before : behind;
 	const uint8_t *bytes = piece->window->bytes;
-	uint32_t size = end->reach.end - end->reach.start;
 	struct mf_string_edge edge = {
-		.kind = end->odd ? MF_EDGE_WIDE_ODD : MF_EDGE_WIDE,
-		.start = piece->window->address + end->reach.start,
-		.end = piece->window->address + end->reach.end,
-		.characters = end->reach.characters,
 		.open_before = before,
 		.open_behind = behind,
-		.head_size = MF_MIN(size, (uint32_t)MF_STRING_HEAD),
 	};
 
-	edge.rolled = mf_string_roll(0, bytes + end->reach.start, size);
-	memcpy(edge.head, bytes + end->reach.start, edge.head_size);
+	fill_edge(piece, before ? before : behind, &edge);
 	if (before) {
 		edge.lead_size = (uint8_t)before->cut;
 		memcpy(edge.lead, bytes + piece->start, before->cut);
@@ -230,30 +279,29 @@ static void add_edge(const struct mf_string_piece *piece,
 	mf_string_edges_add(piece->worker, &edge);
 }
 
-/* Takes what touches open ends; *inner becomes what is left between them. */
-static void take_ends(const struct mf_string_piece *piece, struct reach *inner)
+/* Takes what touches open ends, at even or odd addresses; INNER becomes what is
+ * left between them. */
+static void take_ends(const struct mf_string_piece *piece, bool odd,
+		      struct reach *inner)
 {
 	struct open_end before, behind;
-	bool is_before = open_before(piece, false, &before) ||
-			 open_before(piece, true, &before);
-	bool is_behind = open_behind(piece, false, &behind) ||
-			 open_behind(piece, true, &behind);
+	bool is_before = open_before(piece, odd, &before);
+	bool is_behind = open_behind(piece, odd, &behind);
 
-	if (is_before && is_behind && before.odd == behind.odd &&
-	    before.reach.end >= behind.reach.end) {
-		before.reach.end = behind.reach.end;
+	if (is_before && is_behind && before.reach.end >= behind.reach.end) {
 		add_edge(piece, &before, &behind);
 		inner->start = inner->end;
 		return;
 	}
 	if (is_before) {
 		add_edge(piece, &before, NULL);
-		inner->start = before.reach.end;
+		inner->start = MF_MAX(inner->start, before.reach.end);
 	}
 	if (is_behind) {
 		add_edge(piece, NULL, &behind);
-		inner->end = behind.reach.start;
+		inner->end = MF_MIN(inner->end, behind.reach.start);
 	}
+	inner->start = MF_MIN(inner->start, inner->end);
 }
 
 /* ---- a piece ---------------------------------------------------------------- */
@@ -279,8 +327,10 @@ void mf_strings_wide(const struct mf_string_piece *piece)
 	struct reach inner = { piece->start, piece->end, 0 };
 	uint32_t at;
 
-	if (!piece->begins || !piece->ends)
-		take_ends(piece, &inner);
+	if (!piece->begins || !piece->ends) {
+		take_ends(piece, false, &inner);
+		take_ends(piece, true, &inner);
+	}
 	at = inner.start;
 	while ((at = next_seed(piece->worker->wide, at, inner.end)) <
 	       inner.end) {
