@@ -59,15 +59,15 @@ enum {
 	HEX = 4, /* a letter that is a digit, too */
 };
 
-static unsigned class_of(uint8_t byte)
-{
-	unsigned letter = (byte | 0x20u) - 'a';
+static const uint8_t classes[UINT8_MAX + 1] = {
+	['0' ... '9'] = DIGIT,	['a' ... 'f'] = LETTER | HEX,
+	['g' ... 'z'] = LETTER, ['A' ... 'F'] = LETTER | HEX,
+	['G' ... 'Z'] = LETTER,
+};
 
-	if (byte >= '0' && byte <= '9')
-		return DIGIT;
-	if (letter >= 26)
-		return 0;
-	return letter < 6 ? LETTER | HEX : LETTER;
+static inline unsigned class_of(uint8_t byte)
+{
+	return classes[byte];
 }
 
 /* TEXT looks like PATTERN: 0 is a digit, x a hexadecimal one. */

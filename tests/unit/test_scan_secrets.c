@@ -58,7 +58,7 @@ static const struct mask_case cases[] = {
 	{ "ghp_short", NULL, NULL },
 	{ "xoxb-123456789012-abcdef", NULL, "xoxb********************" },
 	{ "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln tail", NULL,
-	  "eyJ***************************************** tail" },
+	  "eyJ************************************** tail" },
 	/* values of what is called so */
 	{ "password=hunter2&user=me", NULL, "password=*******&user=me" },
 	{ "{\"Password\": \"hun ter2\"}", NULL,
@@ -79,7 +79,7 @@ static const struct mask_case cases[] = {
 	{ "http://host:8080/path@x", NULL, NULL },
 	/* addresses */
 	{ "to jane.doe@example.com, please", NULL,
-	  "to j******************, please" },
+	  "to j*******************, please" },
 	{ "user@host", NULL, NULL },
 	{ "@example.com", NULL, NULL },
 	/* cards, by their check digit */

@@ -57,9 +57,10 @@ static void expect(const struct mf_strings *strings, const char *text,
 {
 	const struct mf_sketch_item *item = find_in(&strings->sums.texts, text);
 
-	if (!item)
-		print_message("no \"%s\"\n", text);
-	assert_non_null(item);
+	if (!item) {
+		fail_msg("no \"%s\"", text);
+		return;
+	}
 	assert_int_equal(item->count, count);
 	assert_int_equal(item->bytes, count * item->size);
 	assert_int_equal(item->first, FORGED_SCAN_ADDRESS + offset);
@@ -505,7 +506,7 @@ static void test_shapes(void **state)
 		uint8_t shape[MF_SHAPE_TEXT + 1] = { 0 };
 		char text[128] = "";
 
-		strcpy(text, cases[i].text);
+		snprintf(text, sizeof(text), "%s", cases[i].text);
 		shape[mf_shape_make((const uint8_t *)text, strlen(text), shape,
 				    MF_SHAPE_TEXT)] = 0;
 		assert_string_equal((char *)shape, cases[i].shape);
@@ -548,44 +549,49 @@ static void test_led(void **state)
 
 /* ---- keys -------------------------------------------------------------------------- */
 
+static const char *const key_lines[] = {
+	"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7",
+	"Nr9dY0cQm3x1yNUVWoTQqVx1YQOQx8vPzGfHbT3kqeWyqN1vYxkS",
+	"shortlastline",
+};
+
+static void expect_hidden(const struct bytes *bytes, uint32_t split)
+{
+	struct forged_scan forged;
+	const char *json;
+
+	forged_scan_init(&forged, bytes->all, bytes->size);
+	forged.options.all_strings = split % 2;
+	scan(&forged, split);
+	json = forged_scan_json(&forged);
+	for (size_t i = 0; i < MF_ARRAY_SIZE(key_lines); i++) {
+		if (strstr(json, key_lines[i]))
+			print_message("cut at %u\n", split);
+		assert_null(strstr(json, key_lines[i]));
+	}
+	assert_non_null(strstr(json, "BEGIN PRIVATE KEY"));
+	assert_non_null(strstr(json, "some text behind"));
+	assert_non_null(strstr(json, "*************"));
+	forged_scan_deinit(&forged);
+}
+
 /* No line of a private key is shown, wherever windows meet. */
 static void test_key_lines(void **state)
 {
-	static const char *const lines[] = {
-		"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7",
-		"Nr9dY0cQm3x1yNUVWoTQqVx1YQOQx8vPzGfHbT3kqeWyqN1vYxkS",
-		"shortlastline",
-	};
 	struct bytes bytes = { 0 };
-	struct forged_scan forged;
 
 	(void)state;
 	PUT(&bytes, "some text before\0-----BEGIN PRIVATE KEY-----\n");
-	for (size_t i = 0; i < MF_ARRAY_SIZE(lines); i++) {
-		put(&bytes, lines[i], strlen(lines[i]));
+	for (size_t i = 0; i < MF_ARRAY_SIZE(key_lines); i++) {
+		put(&bytes, key_lines[i], strlen(key_lines[i]));
 		PUT(&bytes, "\r\n");
 	}
 	PUT(&bytes, "-----END PRIVATE KEY-----\nsome text behind\0");
 	/* a copy of a line, elsewhere */
-	put(&bytes, lines[1], strlen(lines[1]));
+	put(&bytes, key_lines[1], strlen(key_lines[1]));
 	PUT(&bytes, "\0");
-	forged_scan_init(&forged, bytes.all, bytes.size);
-	for (uint32_t split = 0; split < bytes.size; split++) {
-		const char *json;
-
-		forged.options.all_strings = split % 2;
-		scan(&forged, split);
-		json = forged_scan_json(&forged);
-		for (size_t i = 0; i < MF_ARRAY_SIZE(lines); i++) {
-			if (strstr(json, lines[i]))
-				print_message("cut at %u\n", split);
-			assert_null(strstr(json, lines[i]));
-		}
-		assert_non_null(strstr(json, "BEGIN PRIVATE KEY"));
-		assert_non_null(strstr(json, "some text behind"));
-		assert_non_null(strstr(json, "*************"));
-	}
-	forged_scan_deinit(&forged);
+	for (uint32_t split = 0; split < bytes.size; split++)
+		expect_hidden(&bytes, split);
 }
 
 /* ---- masks of bytes -------------------------------------------------------------- */
