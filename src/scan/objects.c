@@ -426,7 +426,7 @@ static void write_rows(const void *scanner, const struct mf_scan *scan,
 	const struct mf_objects *objects = scanner;
 
 	(void)scan;
-	mf_object_rows_write(&objects->rows, report);
+	mf_object_rows_write(&objects->rows, objects->vtables, report);
 }
 
 const struct mf_scanner_ops mf_scan_objects_ops = {

@@ -21,7 +21,9 @@ enum mf_object_confidence {
 
 /** One type; texts are kept by the caller, or in the scanner's pool. */
 struct mf_object_row {
-	const char *type, *language;
+	const char *type; /* NULL: the name of CLASS, made when it is written */
+	uint32_t class;
+	const char *language;
 	const char *evidence; /* "rtti", "symbol", "address", "shape" */
 	const char *module;   /* of its vtable; NULL: none */
 	const char *note;     /* for people; NULL: none */
@@ -43,7 +45,7 @@ void mf_object_rows_deinit(struct mf_object_rows *rows);
 /** Most bytes first. */
 void mf_object_rows_sort(struct mf_object_rows *rows);
 void mf_object_rows_write(const struct mf_object_rows *rows,
-			  struct mf_report *report);
+			  struct mf_vtables *vtables, struct mf_report *report);
 
 /* ---- counting ------------------------------------------------------------- */
 

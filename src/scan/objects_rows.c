@@ -2,8 +2,6 @@
  * Objects as rows of a report: one table for the types of all languages, and
  * for what is recognised by its shape alone.
  */
-#include <string.h>
-
 #include "memforensics/report.h"
 
 #include "scan/objects.h"
@@ -22,8 +20,6 @@ static int compare_rows(const void *left, const void *right)
 		return a->bytes < b->bytes ? 1 : -1;
 	if (a->count != b->count)
 		return a->count < b->count ? 1 : -1;
-	if (strcmp(a->type, b->type) != 0)
-		return strcmp(a->type, b->type);
 	return (a->example > b->example) - (a->example < b->example);
 }
 
@@ -66,10 +62,12 @@ static const struct mf_table table = {
 	.empty = "No object of a known type was found.",
 };
 
-static void write_row(struct mf_report *report, const struct mf_object_row *row)
+static void write_row(struct mf_report *report, struct mf_vtables *vtables,
+		      const struct mf_object_row *row)
 {
 	const struct mf_value values[] = {
-		mf_text(row->type),
+		mf_text(row->type ? row->type
+				  : mf_vtables_name(vtables, row->class)),
 		mf_text(row->language),
 		mf_count(row->count),
 		mf_size(row->bytes),
@@ -86,10 +84,10 @@ static void write_row(struct mf_report *report, const struct mf_object_row *row)
 }
 
 void mf_object_rows_write(const struct mf_object_rows *rows,
-			  struct mf_report *report)
+			  struct mf_vtables *vtables, struct mf_report *report)
 {
 	mf_report_table_begin(report, &table);
 	for (size_t i = 0; i < rows->list.count; i++)
-		write_row(report, &rows->list.items[i]);
+		write_row(report, vtables, &rows->list.items[i]);
 	mf_report_table_end(report);
 }

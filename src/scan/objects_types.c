@@ -48,8 +48,7 @@ static void make_row(struct mf_objects *objects, const struct counted *counted)
 
 	mf_vec_push(&objects->rows.list,
 		    (struct mf_object_row){
-			    .type = mf_vtables_name(objects->vtables,
-						    counted->index),
+			    .class = counted->index,
 			    .language = "c++",
 			    .evidence = mf_vtable_proof_name(class->proof),
 			    .module = class->module->name,

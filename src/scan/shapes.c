@@ -14,7 +14,8 @@ enum {
 	HEADER = 16,
 	CHUNK_MIN = 32,
 	ALIGNMENT = 16,
-	CHECKS = 2048, /* of one shape, in one window */
+	CHECKS = 2048,	 /* of one shape, in one window */
+	SPARE = 1 << 17, /* and of all, beyond that */
 	SHORT_MAX = 15,
 	BLOCK = 512, /* bytes of a deque's */
 	DEQUE_WORDS = 10,
@@ -85,6 +86,7 @@ void mf_shapes_fork(const struct mf_shapes *from, struct mf_shapes *ret)
 		.span = from->span,
 		.gnu = from->gnu,
 		.llvm = from->llvm,
+		.spare = SPARE,
 	};
 }
 
@@ -134,9 +136,12 @@ static void see_owner(struct mf_shapes *shapes, enum mf_shape shape,
 	struct mf_chunk chunk;
 
 	owners->seen++;
-	if (!shapes->checks[shape])
+	if (shapes->checks[shape])
+		shapes->checks[shape]--;
+	else if (shapes->spare)
+		shapes->spare--;
+	else
 		return;
-	shapes->checks[shape]--;
 	owners->checked++;
 	if (!owns(shapes, start, request, &chunk))
 		return;

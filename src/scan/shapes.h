@@ -62,6 +62,7 @@ struct mf_shapes {
 	uint64_t low, span;		   /* of addresses of chunks */
 	bool gnu, llvm; /* libstdc++, libc++ are in the program */
 	uint64_t past;	/* words before this address have been told of */
+	unsigned spare; /* checks left beyond those of a window */
 	unsigned checks[MF_SHAPE_OWNERS]; /* left for this window */
 	struct mf_shape_owners owners[MF_SHAPE_OWNERS];
 	MF_VEC(struct mf_shape_nodes) nodes;

@@ -10,8 +10,9 @@
 
 enum {
 	HEADER = 16,
-	WALK_MAX = 64, /* nodes of one table */
-	SURE = 95,     /* per cent of the samples that must hold */
+	WALK_MAX = 64,	    /* nodes of one table */
+	WALK_ALL = 1 << 15, /* of all; then 2 of each */
+	SURE = 95,	    /* per cent of the samples that must hold */
 	LIKELY = 50,
 };
 
@@ -24,7 +25,7 @@ static const char *const names[MF_SHAPES] = {
 	[MF_SHAPE_HASH] = "std::unordered_map or set node",
 	[MF_SHAPE_TREE] = "std::map or set node",
 	[MF_SHAPE_LLVM_TREE] = "std::map or set node",
-	[MF_SHAPE_LIST] = "std::list node",
+	[MF_SHAPE_LIST] = "node of a std::list or other list",
 };
 
 /* ---- owners ----------------------------------------------------------------------- */
@@ -142,25 +143,32 @@ static void add_nodes(struct mf_object_rows *rows, struct mf_target *target,
 
 /* ---- hash tables -------------------------------------------------------------------- */
 
+struct walk {
+	const struct mf_heap *heap;
+	struct mf_target *target;
+	uint64_t left; /* steps */
+};
+
 /* The size of its nodes' chunks; 0: they are none, or not as many. */
-static uint64_t node_size(const struct mf_shapes *shapes,
-			  struct mf_target *target,
-			  const struct mf_shape_table *table)
+static uint64_t node_size(struct walk *walk, const struct mf_shape_table *table)
 {
 	uint64_t node = table->first, size = 0, steps = 0;
+	uint64_t most = walk->left > WALK_MAX ? WALK_MAX : 2;
 	struct mf_chunk chunk;
 
-	for (; node && steps < WALK_MAX && steps < table->count; steps++) {
-		if (!mf_heap_chunk_at(shapes->input->heap, node, &chunk) ||
+	for (; node && steps < most && steps < table->count; steps++) {
+		if (!mf_heap_chunk_at(walk->heap, node, &chunk) ||
 		    chunk.address + HEADER != node ||
 		    chunk.kind != MF_KIND_IN_USE ||
-		    !mf_target_read_u64(target, node, &node))
+		    !mf_target_read_u64(walk->target, node, &node))
 			return 0;
 		if (!size || chunk.size < size)
 			size = chunk.size;
 	}
-	return steps == table->count ? (node ? 0 : size)
-				     : (steps == WALK_MAX ? size : 0);
+	walk->left -= MF_MIN(steps, walk->left);
+	if (steps == table->count)
+		return node ? 0 : size;
+	return steps == most ? size : 0;
 }
 
 struct node_sizes {
@@ -213,15 +221,15 @@ static int compare_tables(const void *left, const void *right)
 static void add_tables(struct mf_shapes *shapes, struct mf_target *target,
 		       struct mf_object_rows *rows)
 {
+	struct walk walk = { shapes->input->heap, target, WALK_ALL };
 	struct node_sizes sizes = { 0 };
 	uint64_t last = 0;
 
 	mf_vec_sort(&shapes->tables, compare_tables);
 	for (size_t i = 0; i < shapes->tables.count; i++) {
 		const struct mf_shape_table *table = &shapes->tables.items[i];
-		uint64_t size = table->first == last
-					? 0
-					: node_size(shapes, target, table);
+		uint64_t size =
+			table->first == last ? 0 : node_size(&walk, table);
 
 		if (!size)
 			continue;
