@@ -95,19 +95,27 @@ static bool is_of_allocators(const struct mf_heap *heap, uint64_t address,
 	return false;
 }
 
+/* The last word of a chunk in use is in the next one's header, or behind the
+ * last of all. */
+static bool chunk_at(const struct mf_heap *heap, uint64_t address,
+		     struct mf_place *place)
+{
+	bool found = mf_heap_chunk_at(heap, address, &place->chunk);
+
+	if (!found &&
+	    (address < BORROWED ||
+	     !mf_heap_chunk_at(heap, address - BORROWED, &place->chunk)))
+		return false;
+	mf_chunk_user_bytes(&place->chunk, &place->user, &place->user_end);
+	return found || address < place->user_end;
+}
+
 static bool find_chunk(const struct mf_places *places, struct mf_place *place)
 {
 	uint64_t address = place->address;
 
-	if (!places->heap)
+	if (!places->heap || !chunk_at(places->heap, address, place))
 		return false;
-	/* the last word of a chunk in use is in the next one's header */
-	if (!mf_heap_chunk_at(places->heap, address, &place->chunk) &&
-	    (address < BORROWED ||
-	     !mf_heap_chunk_at(places->heap, address - BORROWED,
-			       &place->chunk)))
-		return false;
-	mf_chunk_user_bytes(&place->chunk, &place->user, &place->user_end);
 	if (place->chunk.kind == MF_KIND_OVERHEAD)
 		place->kind = MF_PLACE_ALLOCATOR;
 	else if (place->chunk.kind != MF_KIND_IN_USE &&

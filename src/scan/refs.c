@@ -476,9 +476,9 @@ static void list_path(struct mf_refs *refs, uint32_t step)
 	for (; step != MF_REFS_TARGET; step = refs->steps.items[step].next) {
 		struct mf_place place;
 
-		if (!mf_map_set(&refs->place_of_step, step,
-				refs->step_places.count))
+		if (mf_map_has(&refs->place_of_step, step))
 			return;
+		mf_map_set(&refs->place_of_step, step, refs->step_places.count);
 		mf_refs_place_of(refs, &refs->steps.items[step], &place);
 		if (refs->step_places.count < TYPES_READ)
 			mf_place_read_type(&refs->places, &place);

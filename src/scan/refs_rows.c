@@ -216,24 +216,29 @@ static void write_regions(const struct mf_refs *refs, struct mf_report *report)
 
 /* ---- the target ------------------------------------------------------------ */
 
+/* A chunk, a variable, an address; or a range of whatever there may be. */
 static void say_target(const struct mf_ref_target *target,
 		       struct mf_report *report)
 {
 	const struct mf_place *place = &target->place;
+	unsigned long long start = target->start, end = target->end;
+	bool is_chunk = place->in_chunk && end <= place->user_end;
 	char size[MF_UNIT_TEXT];
 	MF_AUTO_BUFFER(text);
 
 	mf_place_print(place, &text);
-	mf_report_size(report, size, target->end - target->start);
-	if (place->in_chunk)
-		mf_report_line(report, "%#llx: %s of %s, %s",
-			       (unsigned long long)target->start,
+	mf_report_size(report, size, end - start);
+	if (is_chunk)
+		mf_report_line(report, "%#llx: %s, %s, %s", start,
 			       mf_buffer_text(&text), size,
 			       mf_heap_chunk_kind_name(place->chunk.kind));
-	else
-		mf_report_line(report, "%#llx: %s, %s",
-			       (unsigned long long)target->start,
+	else if (place->symbol || end - start == 1 || !place->region)
+		mf_report_line(report, "%#llx: %s, %s", start,
 			       mf_buffer_text(&text), size);
+	else
+		mf_report_line(report, "%#llx-%#llx: %s in %s, %s", start, end,
+			       mf_class_name(place->region->class),
+			       place->region->label, size);
 }
 
 static void write_targets(const struct mf_refs *refs, struct mf_report *report)
