@@ -123,6 +123,19 @@ struct mf_symbol {
 bool mf_image_symbol_at(struct mf_image *image, uint64_t address,
 			struct mf_symbol *ret);
 
+/** A place in a program's source. */
+struct mf_line {
+	const char *file; /* as the compiler was told; the image's */
+	unsigned line;
+};
+
+/**
+ * The line of the code at ADDRESS, or the declaration of the variable that
+ * begins there; false where debug information does not say it.
+ */
+bool mf_image_line_at(struct mf_image *image, uint64_t address,
+		      struct mf_line *ret);
+
 /** NAME demangled (Itanium C++, Rust legacy and v0), or a copy; free() it. */
 char *mf_demangle(const char *name);
 

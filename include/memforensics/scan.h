@@ -223,4 +223,37 @@ void mf_refs_destroy(struct mf_refs *refs);
 /** `targets`, `references`, `by_region`, `levels`, `paths`, `totals`. */
 void mf_refs_write(const struct mf_refs *refs, struct mf_report *report);
 
+struct mf_explain;
+
+struct mf_explain_options {
+	bool no_refs;	  /* do not look for who points there */
+	bool redact;	  /* mask all that looks like a secret */
+	unsigned threads; /* as in mf_scan_options */
+};
+
+enum {
+	MF_EXPLAIN_MAX = 64, /* places at once */
+};
+
+/** Before the target is held: types. */
+struct mf_error *mf_explain_create(struct mf_target *target,
+				   struct mf_image *image,
+				   const struct mf_explain_options *options,
+				   struct mf_explain **ret) MF_MUST_CHECK;
+
+/**
+ * While the target stands still: what is at the COUNT located SPOTS, at most
+ * MF_EXPLAIN_MAX. INPUT's ranges do not matter. Begins from nothing when it is
+ * called again; INPUT's space and heap have to live until it is written.
+ */
+struct mf_error *mf_explain_read(struct mf_explain *explain,
+				 const struct mf_scan_input *input,
+				 const struct mf_spot *spots, size_t count)
+	MF_MUST_CHECK;
+void mf_explain_destroy(struct mf_explain *explain);
+
+/** `addresses`. */
+void mf_explain_write(const struct mf_explain *explain,
+		      struct mf_report *report);
+
 #endif

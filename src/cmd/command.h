@@ -62,6 +62,7 @@ struct mf_settings {
 	uint64_t max_size;	 /* of dump, bytes; 0: none was given */
 	bool walk_heaps;	 /* although the command has no_walk */
 	struct mf_refs_options refs;
+	struct mf_explain_options explain;
 	enum mf_region_order order; /* of maps */
 	bool class_given;
 	enum mf_class class; /* the only one of maps */
@@ -128,8 +129,8 @@ struct mf_run {
 /* ---- the tables ----------------------------------------------------------- */
 
 extern const struct mf_command mf_command_attach, mf_command_maps,
-	mf_command_arenas, mf_command_chunks, mf_command_refs, mf_command_scan,
-	mf_command_dump, mf_command_snapshot;
+	mf_command_arenas, mf_command_chunks, mf_command_explain,
+	mf_command_refs, mf_command_scan, mf_command_dump, mf_command_snapshot;
 
 /** All commands, in the order of help. */
 const struct mf_command *const *mf_commands(size_t *count);

@@ -23,6 +23,7 @@ static const struct mf_command *const commands[] = {
 	&mf_command_maps,
 	&mf_command_arenas,
 	&mf_command_chunks,
+	&mf_command_explain,
 	&mf_command_refs,
 	&mf_command_scan,
 	&mf_command_dump,

@@ -257,14 +257,14 @@ Elf *mf_debug_open_mini(struct mf_object *object, int *fd)
 
 /* ---- DWARF -------------------------------------------------------------- */
 
-/* These are large, unpacked at once by libdw, and no type needs them. */
+/* These are large, unpacked at once by libdw, and neither types nor lines need
+ * them. */
 static bool is_needless(const char *name)
 {
 	static const char *const names[] = {
-		".debug_line",	       ".debug_loc",	  ".debug_loclists",
-		".debug_macro",	       ".debug_macinfo",  ".debug_frame",
-		".debug_pubnames",     ".debug_pubtypes", ".debug_gnu_pubnames",
-		".debug_gnu_pubtypes",
+		".debug_loc",	   ".debug_loclists",	  ".debug_macro",
+		".debug_macinfo",  ".debug_frame",	  ".debug_pubnames",
+		".debug_pubtypes", ".debug_gnu_pubnames", ".debug_gnu_pubtypes",
 	};
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(names); i++)

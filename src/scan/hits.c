@@ -16,7 +16,7 @@ enum {
 struct mf_hits_worker {
 	const struct mf_hits *hits;
 	struct mf_hit_list lists[MF_HIT_FROM];
-	uint64_t *by_region;
+	uint64_t *by_region, *by_range;
 	uint64_t hidden;
 };
 
@@ -53,7 +53,8 @@ void mf_hits_deinit(struct mf_hits *hits)
 void mf_hits_add_range(struct mf_hits *hits, uint64_t start, uint64_t end)
 {
 	if (start < end)
-		mf_vec_push(&hits->ranges, (struct mf_hit_range){ start, end });
+		mf_vec_push(&hits->ranges,
+			    (struct mf_hit_range){ start, end, 0 });
 }
 
 static int by_start(const void *a, const void *b)
@@ -102,9 +103,10 @@ static const struct mf_hit_range *range_at(const struct mf_hits *hits,
 	return address < base->start || address >= base->end ? NULL : base;
 }
 
-bool mf_hits_cover(const struct mf_hits *hits, uint64_t address)
+const struct mf_hit_range *mf_hits_around(const struct mf_hits *hits,
+					  uint64_t address)
 {
-	return range_at(hits, address) != NULL;
+	return range_at(hits, address);
 }
 
 static const struct mf_hit_range *wanted_at(const struct mf_hits *hits,
@@ -176,6 +178,7 @@ struct mf_hits_worker *mf_hits_worker_create(const struct mf_hits *hits)
 
 	worker->hits = hits;
 	worker->by_region = new_counts(hits->space);
+	worker->by_range = mf_new_array(hits->ranges.count + 1, uint64_t);
 	return worker;
 }
 
@@ -183,8 +186,10 @@ static void look_at(struct mf_hits_worker *worker, const struct mf_hit *hit)
 {
 	const struct mf_hits *hits = worker->hits;
 	bool tagged;
+	const struct mf_hit_range *range =
+		mf_hits_range_of(hits, hit->value, &tagged);
 
-	if (!mf_hits_range_of(hits, hit->value, &tagged))
+	if (!range)
 		return;
 	if (mf_graph_is_hidden(hits->graph, hit->slot)) {
 		worker->hidden++;
@@ -193,6 +198,7 @@ static void look_at(struct mf_hits_worker *worker, const struct mf_hit *hit)
 	list_push(&worker->lists[hit->chunk ? MF_HIT_CHUNK : MF_HIT_ROOT], hit,
 		  hits->kept);
 	worker->by_region[region_of(hits->space, hit->slot)]++;
+	worker->by_range[range - hits->ranges.items]++;
 }
 
 static void scan_piece(struct mf_hits_worker *worker,
@@ -238,7 +244,10 @@ void mf_hits_merge(struct mf_hits *hits, struct mf_hits_worker *worker)
 	}
 	for (size_t i = 0; i <= count; i++)
 		hits->by_region[i] += worker->by_region[i];
+	for (size_t i = 0; i < hits->ranges.count; i++)
+		hits->ranges.items[i].words += worker->by_range[i];
 	hits->hidden += worker->hidden;
+	free(worker->by_range);
 	free(worker->by_region);
 	free(worker);
 }

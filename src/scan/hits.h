@@ -11,6 +11,7 @@
 /** [start, end) that is pointed at. */
 struct mf_hit_range {
 	uint64_t start, end;
+	uint64_t words; /* that point into it, once merged */
 };
 
 struct mf_hit {
@@ -55,8 +56,9 @@ void mf_hits_seal(struct mf_hits *hits);
 const struct mf_hit_range *mf_hits_range_of(const struct mf_hits *hits,
 					    uint64_t value, bool *tagged);
 
-/** ADDRESS lies in one of the ranges. */
-bool mf_hits_cover(const struct mf_hits *hits, uint64_t address);
+/** The range that ADDRESS lies in, or NULL. */
+const struct mf_hit_range *mf_hits_around(const struct mf_hits *hits,
+					  uint64_t address);
 
 /** Counts and keeps one; where many come from elsewhere than windows. */
 void mf_hits_note(struct mf_hits *hits, const struct mf_hit *hit);

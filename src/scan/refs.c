@@ -324,13 +324,18 @@ void mf_refs_each_register(struct mf_target *target, mf_register_visitor visit,
 			visit(&threads[i], k, threads[i].general[k], data);
 }
 
-static bool is_target(const struct mf_refs *refs, uint64_t value, bool *tagged)
+static bool is_target(struct mf_refs *refs, uint64_t value, bool *tagged)
 {
+	const struct mf_hit_range *range =
+		mf_hits_range_of(&refs->hits, value, tagged);
 	uint64_t offset;
 	uint32_t node;
 
-	if (mf_hits_range_of(&refs->hits, value, tagged))
+	if (range) {
+		refs->hits.ranges.items[range - refs->hits.ranges.items]
+			.words++;
 		return true;
+	}
 	if (!refs->typed_count)
 		return false;
 	node = mf_graph_target(refs->graph, value, &offset, tagged);

@@ -39,7 +39,8 @@ static struct mf_ref_level *tally_of(const struct walk *walk)
 static bool is_in_target(const struct mf_refs *refs, uint64_t slot,
 			 uint32_t node)
 {
-	return mf_hits_cover(&refs->hits, slot) || mf_refs_is_typed(refs, node);
+	return mf_hits_around(&refs->hits, slot) ||
+	       mf_refs_is_typed(refs, node);
 }
 
 /* ---- one word --------------------------------------------------------------- */

@@ -114,42 +114,51 @@ static const char *confidence_of(const struct mf_reference *reference)
 	return reference->offset ? "medium" : "high";
 }
 
+static void write_reference(const struct mf_refs *refs,
+			    struct mf_report *report,
+			    const struct mf_reference *reference)
+{
+	struct mf_value values[WORD_COLUMNS];
+	struct mf_value *more = values + MF_PLACE_COLUMNS;
+	struct mf_place place = reference->place;
+	MF_AUTO_BUFFER(points);
+	MF_AUTO_BUFFER(text);
+
+	mf_place_find_symbol(&refs->places, &place);
+	mf_place_fill(&place, &text, values);
+	mf_buffer_printf(&points, reference->offset ? "byte %#llx" : "start",
+			 (unsigned long long)reference->offset);
+	more[0] = mf_address(reference->value);
+	more[1] = mf_address(reference->target);
+	more[2] = mf_size(reference->offset);
+	more[3] = mf_bool(!reference->offset && !reference->tagged);
+	more[4] = mf_text(mf_buffer_text(&points));
+	more[5] = mf_text(confidence_of(reference));
+	mf_report_row(report, values);
+}
+
 void mf_references_write(const struct mf_refs *refs, struct mf_report *report,
-			 const char *key, size_t most)
+			 uint64_t only, size_t most)
 {
 	struct mf_column columns[WORD_COLUMNS];
 	const struct mf_table table = {
-		.key = key,
+		.key = "references",
 		.title = "WORDS THAT POINT THERE",
 		.columns = columns,
 		.column_count = WORD_COLUMNS,
 		.top = SHOWN_WORDS,
 	};
-	MF_AUTO_BUFFER(points);
-	MF_AUTO_BUFFER(text);
 
 	add_columns(columns);
 	mf_report_table_begin(report, &table);
-	for (size_t i = 0; i < refs->references.count && i < most; i++) {
+	for (size_t i = 0; i < refs->references.count && most; i++) {
 		const struct mf_reference *reference =
 			&refs->references.items[i];
-		struct mf_value values[WORD_COLUMNS];
-		struct mf_place place = reference->place;
-		struct mf_value *more = values + MF_PLACE_COLUMNS;
 
-		mf_place_find_symbol(&refs->places, &place);
-		mf_place_fill(&place, &text, values);
-		mf_buffer_clear(&points);
-		mf_buffer_printf(&points,
-				 reference->offset ? "byte %#llx" : "start",
-				 (unsigned long long)reference->offset);
-		more[0] = mf_address(reference->value);
-		more[1] = mf_address(reference->target);
-		more[2] = mf_size(reference->offset);
-		more[3] = mf_bool(!reference->offset && !reference->tagged);
-		more[4] = mf_text(mf_buffer_text(&points));
-		more[5] = mf_text(confidence_of(reference));
-		mf_report_row(report, values);
+		if (only && reference->target != only)
+			continue;
+		write_reference(refs, report, reference);
+		most--;
 	}
 	mf_report_table_end(report);
 }
@@ -455,7 +464,7 @@ void mf_refs_write(const struct mf_refs *refs, struct mf_report *report)
 {
 	write_targets(refs, report);
 	write_totals(refs, report);
-	mf_references_write(refs, report, "references", SIZE_MAX);
+	mf_references_write(refs, report, 0, SIZE_MAX);
 	write_regions(refs, report);
 	if (refs->options.depth <= 1)
 		return;

@@ -19,8 +19,11 @@ extern const struct mf_column mf_place_columns[MF_PLACE_COLUMNS];
 void mf_place_fill(const struct mf_place *place, struct mf_buffer *text,
 		   struct mf_value *values);
 
-/** A table KEY of the first MOST words that point at the target. */
+/**
+ * A table of the words that point at the target, or at the part of it that
+ * starts at ONLY (0: at any), the first MOST of them.
+ */
 void mf_references_write(const struct mf_refs *refs, struct mf_report *report,
-			 const char *key, size_t most);
+			 uint64_t only, size_t most);
 
 #endif

@@ -67,10 +67,28 @@ static void expect_layout(struct victim *victim, const char *near)
 	}
 }
 
+/* NAME is declared on the line of the victim's source that has TEXT. */
+static void expect_line(struct victim *victim, const char *name,
+			const char *text)
+{
+	const char *end = strstr(victim_source, text);
+	struct mf_line line = { NULL, 0 };
+	unsigned wanted = 1;
+
+	assert_non_null(end);
+	for (const char *at = victim_source; at < end; at++)
+		wanted += *at == '\n';
+	assert_true(mf_image_line_at(victim->image, said_symbol(victim, name),
+				     &line));
+	assert_int_equal(line.line, wanted);
+	assert_non_null(strstr(line.file, ".c"));
+}
+
 static void expect_all(const char *path)
 {
 	struct victim victim = start_victim(path, NULL);
 	struct mf_member member = { .name = "first", .offset = 5 };
+	struct mf_line line;
 	uint64_t size;
 
 	look_at(&victim, &(struct mf_image_options){ .no_debuginfo = true });
@@ -78,6 +96,13 @@ static void expect_all(const char *path)
 	expect_layout(&victim, "hidden");
 	expect_layout(&victim, "outer_variable");
 	expect_layout(&victim, "hidden_variable");
+	expect_line(&victim, "hidden", "{ return x * 3");
+	expect_line(&victim, "outer_variable", "} outer_variable =");
+	expect_line(&victim, "hidden_variable", "static struct outer hidden_");
+	expect_line(&victim, "zeroes", "char zeroes[");
+	assert_false(mf_image_line_at(
+		victim.image, said_symbol(&victim, "zeroes") + 1, &line));
+	assert_false(mf_image_line_at(victim.image, 0x1000, &line));
 	assert_false(mf_image_struct_layout(victim.image,
 					    main_module(victim.image), "main",
 					    "absent", &member, 1, &size));
