@@ -117,6 +117,30 @@ struct mf_scan_group {
 	uint64_t start; /* of its first range */
 };
 
+enum mf_find_kind {
+	MF_FIND_TEXT,
+	MF_FIND_HEX, /* "de ad ?? e?" */
+	MF_FIND_REGEX,
+	MF_FIND_POINTER, /* words that point into ranges of the input */
+	MF_FIND_YARA,	 /* the path of a file of rules */
+};
+
+enum {
+	MF_SCAN_PATTERNS = 64, /* at once, at most */
+};
+
+/** As it was given; kept by the caller as long as the scan. */
+struct mf_scan_pattern {
+	enum mf_find_kind kind;
+	const char *text;
+};
+
+/** What words are looked for that point to, by one pattern of that kind. */
+struct mf_scan_pointed {
+	uint64_t start, end;
+	uint32_t pattern; /* index into the options' */
+};
+
 struct mf_scan_options {
 	unsigned wanted;  /* MF_SCAN_* */
 	bool free_too;	  /* bytes of chunks that are not in use, too */
@@ -124,7 +148,9 @@ struct mf_scan_options {
 	unsigned threads; /* 0: as many as there are CPUs, at most 2 */
 	/* strings: characters of one, at least; 0: 6 */
 	uint32_t least_characters;
-	bool all_strings; /* each where it is, not counted by text */
+	bool all_strings; /* each where it is, not counted by text; all matches */
+	const struct mf_scan_pattern *patterns; /* of MF_SCAN_MATCHES */
+	size_t pattern_count;			/* at most MF_SCAN_PATTERNS */
 };
 
 /** What is scanned; heap NULL: every byte of a range counts. */
@@ -137,6 +163,8 @@ struct mf_scan_input {
 	size_t range_count;
 	const struct mf_scan_group *groups;
 	size_t group_count;
+	const struct mf_scan_pointed *pointed; /* of each pattern ascending */
+	size_t pointed_count;
 };
 
 /**

@@ -57,6 +57,7 @@ struct mf_settings {
 	bool to_stdout;	      /* -o - */
 	bool full, compress;  /* of snapshot */
 	struct mf_scan_options scan;
+	struct mf_scan_pattern patterns[MF_SCAN_PATTERNS]; /* of scan */
 	const char *index;	 /* of dump: a file for it; or NULL */
 	bool as_core, skip_free; /* of dump */
 	uint64_t max_size;	 /* of dump, bytes; 0: none was given */

@@ -56,7 +56,6 @@ static struct mf_error *set_free(struct mf_settings *settings,
 static struct mf_error *set_all(struct mf_settings *settings, const char *value)
 {
 	(void)value;
-	settings->scan.wanted |= MF_SCAN_STRINGS;
 	settings->scan.all_strings = true;
 	return NULL;
 }
@@ -97,7 +96,7 @@ static const struct mf_option options[] = {
 	  .summary = "characters of a string, at least (6)",
 	  .set = set_min_length },
 	{ .name = "all",
-	  .summary = "every string with its address, not counted by text",
+	  .summary = "every string, or match, with its address",
 	  .set = set_all },
 	{ .name = "redact",
 	  .summary = "mask tokens, passwords, e-mail and card numbers, too",
@@ -114,6 +113,27 @@ static const struct mf_option options[] = {
 	{ .name = "signatures",
 	  .summary = "file formats, protocols, keys: counted, with their bytes",
 	  .set = want_signatures },
+	{ .name = "find",
+	  .argument = "TEXT",
+	  .summary = "where this text stands (may be given several times)",
+	  .set = mf_scan_set_find },
+	{ .name = "hex",
+	  .argument = "PATTERN",
+	  .summary = "where these bytes stand, such as 'de ad ?? e?'",
+	  .set = mf_scan_set_hex },
+	{ .name = "regex",
+	  .argument = "RE",
+	  .summary = "what matches this regular expression (Perl's)",
+	  .set = mf_scan_set_regex },
+	{ .name = "pointer-to",
+	  .argument = "REGION",
+	  .summary = "words that point into this region",
+	  .set = mf_scan_set_pointer_to },
+	{ .name = "yara",
+	  .argument = "FILE",
+	  .summary = "what the YARA rules of this file find",
+	  .set = mf_scan_set_yara,
+	  .completion = MF_COMPLETE_FILE },
 	{ .name = "free",
 	  .summary = "the bytes of free chunks, too",
 	  .set = set_free },
@@ -142,6 +162,9 @@ static struct mf_error *run_scan(struct mf_run *run)
 
 	if (!run->select)
 		pass.select = run->select = mf_select_create_usual();
+	pass.options.patterns = run->settings->patterns;
+	if (pass.options.all_strings && !pass.options.pattern_count)
+		pass.options.wanted |= MF_SCAN_STRINGS;
 	if (!pass.options.wanted)
 		pass.options.wanted = MF_SCAN_ALL;
 	MF_TRY(mf_scan_pass_run(&pass, run->session));

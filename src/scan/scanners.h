@@ -11,9 +11,10 @@ extern const struct mf_scanner_ops mf_scan_objects_ops;
 extern const struct mf_scanner_ops mf_scan_tasks_ops;
 extern const struct mf_scanner_ops mf_scan_signatures_ops;
 extern const struct mf_scanner_ops mf_scan_content_ops;
+extern const struct mf_scanner_ops mf_scan_matches_ops;
 
 enum {
-	MF_SCANNERS = 5,
+	MF_SCANNERS = 6,
 };
 
 extern const struct mf_scanner_ops *const mf_scanners[MF_SCANNERS];

@@ -125,7 +125,7 @@ static inline enum mf_sign_is mf_sign_is_about(const struct mf_sign *sign,
 	return MF_SIGN_IS;
 }
 
-static inline bool mf_is_digit(uint8_t c)
+static inline bool mf_sign_is_digit(uint8_t c)
 {
 	return c >= '0' && c <= '9';
 }

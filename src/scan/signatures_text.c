@@ -80,8 +80,8 @@ static bool json_number(struct json *json)
 	size_t at = json->at, digits = 0;
 
 	while (at < json->size && (is_one_of(json->bytes[at], "+-.eE") ||
-				   mf_is_digit(json->bytes[at])))
-		digits += mf_is_digit(json->bytes[at++]);
+				   mf_sign_is_digit(json->bytes[at])))
+		digits += mf_sign_is_digit(json->bytes[at++]);
 	json->starved = at == json->size;
 	if ((!digits && !json->starved) || at - json->at > 40)
 		return false;
@@ -323,7 +323,7 @@ static uint64_t content_length(const uint8_t *line, size_t size)
 		return UINT64_MAX;
 	while (at < size && line[at] == ' ')
 		at++;
-	for (; at < size && mf_is_digit(line[at]) && digits < 15;
+	for (; at < size && mf_sign_is_digit(line[at]) && digits < 15;
 	     at++, digits++)
 		value = value * 10 + (line[at] - '0');
 	return digits ? value : UINT64_MAX;
@@ -448,8 +448,8 @@ MF_SIGN_DECODER(http_response)
 		return mf_sign_short(sign);
 	if ((bytes[7] != '0' && bytes[7] != '1') || bytes[8] != ' ' ||
 	    bytes[STATUS] < '1' || bytes[STATUS] > '5' ||
-	    !mf_is_digit(bytes[STATUS + 1]) ||
-	    !mf_is_digit(bytes[STATUS + 2]) ||
+	    !mf_sign_is_digit(bytes[STATUS + 1]) ||
+	    !mf_sign_is_digit(bytes[STATUS + 2]) ||
 	    (bytes[STATUS + 3] != ' ' && bytes[STATUS + 3] != '\r'))
 		return MF_SIGN_NOT;
 	line = first_line(sign);

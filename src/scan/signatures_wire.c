@@ -118,7 +118,7 @@ static size_t resp_number(const uint8_t *bytes, size_t size, uint64_t *ret)
 	uint64_t value = 0;
 	size_t at = 0;
 
-	while (at < size && at < 10 && mf_is_digit(bytes[at]))
+	while (at < size && at < 10 && mf_sign_is_digit(bytes[at]))
 		value = value * 10 + (bytes[at++] - '0');
 	if (!at || size - at < 2 || bytes[at] != '\r' || bytes[at + 1] != '\n')
 		return 0;

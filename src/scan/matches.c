@@ -1,0 +1,665 @@
+/*
+ * Looks for the patterns that were given. What lies within a window is found
+ * there; what lies across the ends of two, when all windows are through, by
+ * reading those few bytes again.
+ */
+#include "scan/matches.h"
+
+#include "base/buffer.h"
+#include "base/escape.h"
+#include "scan/scanners.h"
+
+enum {
+	WORD = 8,
+	MOST_SETS = 4096,     /* of YARA's strings */
+	MASKED_BEFORE = 4096, /* bytes in which a key that goes on may begin */
+};
+
+/* A pattern, compiled. */
+struct pattern {
+	enum mf_find_kind kind;
+	struct mf_needle *needle;
+	struct mf_regex *regex;
+	struct mf_yara *yara;
+	/* what is pointed to, while there is an input */
+	const struct mf_scan_pointed *ranges;
+	size_t range_count;
+};
+
+/* From where on a seam has to be looked at, for one regular expression. */
+struct from {
+	uint64_t seam, address;
+	size_t pattern;
+};
+
+struct scanner {
+	const struct mf_scan_options *options;
+	const struct mf_scan_input *input;
+	MF_VEC(struct pattern) patterns;
+	MF_VEC(struct mf_match_set) sets; /* one a pattern, then YARA's own */
+	MF_VEC(struct mf_seam_side) sides;
+	MF_VEC(struct from) from;
+	MF_VEC(struct mf_match_row) rows;
+	struct mf_buffer trouble;
+	size_t limit;
+};
+
+struct worker {
+	struct scanner *scanner;
+	struct mf_match_set *sets;	  /* one a pattern */
+	struct mf_regex_worker **regexes; /* one a pattern; NULL: none */
+	MF_VEC(struct mf_seam_side) sides;
+	MF_VEC(struct from) from;
+	unsigned gave_up; /* in this window */
+};
+
+/* ---- creation -------------------------------------------------------------------- */
+
+static struct mf_error *compile(const struct mf_scan_pattern *given,
+				struct pattern *ret)
+{
+	ret->kind = given->kind;
+	switch (given->kind) {
+	case MF_FIND_TEXT:
+		ret->needle = mf_new(struct mf_needle);
+		return mf_needle_from_text(given->text, ret->needle);
+	case MF_FIND_HEX:
+		ret->needle = mf_new(struct mf_needle);
+		return mf_needle_from_hex(given->text, ret->needle);
+	case MF_FIND_REGEX:
+		return mf_regex_compile(given->text, &ret->regex);
+	case MF_FIND_YARA:
+		return mf_yara_compile(given->text, &ret->yara);
+	default:
+		return NULL;
+	}
+}
+
+static void forget(struct scanner *scanner)
+{
+	mf_vec_foreach(set, &scanner->sets)
+		mf_match_set_deinit(set);
+	mf_vec_deinit(&scanner->sets);
+	mf_vec_foreach(row, &scanner->rows)
+		free(row->context);
+	mf_vec_deinit(&scanner->rows);
+	mf_vec_deinit(&scanner->sides);
+	mf_vec_deinit(&scanner->from);
+	mf_buffer_deinit(&scanner->trouble);
+}
+
+static void destroy(void *data)
+{
+	struct scanner *scanner = data;
+
+	if (!scanner)
+		return;
+	forget(scanner);
+	mf_vec_foreach(pattern, &scanner->patterns) {
+		free(pattern->needle);
+		mf_regex_destroy(pattern->regex);
+		mf_yara_destroy(pattern->yara);
+	}
+	mf_vec_deinit(&scanner->patterns);
+	free(scanner);
+}
+
+static struct mf_error *create(const struct mf_scan_context *context,
+			       void **ret)
+{
+	const struct mf_scan_options *options = context->options;
+	struct scanner *scanner = mf_new(struct scanner);
+	struct mf_error *error = NULL;
+
+	scanner->options = options;
+	for (size_t i = 0; i < options->pattern_count && !error; i++) {
+		struct pattern *pattern = mf_vec_add(&scanner->patterns);
+
+		error = compile(&options->patterns[i], pattern);
+	}
+	if (error) {
+		destroy(scanner);
+		return error;
+	}
+	scanner->limit = MF_MATCHES_SHOWN;
+	if (options->all_strings && options->pattern_count)
+		scanner->limit = MF_MATCHES_MOST / options->pattern_count;
+	*ret = scanner;
+	return NULL;
+}
+
+static struct mf_error *begin(const struct mf_scan_context *context, void *data)
+{
+	const struct mf_scan_input *input = context->input;
+	struct scanner *scanner = data;
+
+	forget(scanner);
+	scanner->input = input;
+	for (size_t i = 0; i < scanner->patterns.count; i++) {
+		struct mf_match_set *set = mf_vec_add(&scanner->sets);
+		struct pattern *pattern = &scanner->patterns.items[i];
+
+		set->pattern = scanner->options->patterns[i].text;
+		set->kind = pattern->kind;
+		set->limit = scanner->limit;
+		pattern->range_count = 0;
+		for (size_t j = 0; j < input->pointed_count; j++) {
+			if (input->pointed[j].pattern != i)
+				continue;
+			if (!pattern->range_count++)
+				pattern->ranges = &input->pointed[j];
+		}
+	}
+	return NULL;
+}
+
+static void *create_worker(void *data)
+{
+	struct worker *worker = mf_new(struct worker);
+	struct scanner *scanner = data;
+	size_t count = scanner->patterns.count;
+
+	worker->scanner = scanner;
+	worker->sets = mf_new_array(count ? count : 1, struct mf_match_set);
+	worker->regexes =
+		mf_new_array(count ? count : 1, struct mf_regex_worker *);
+	for (size_t i = 0; i < count; i++) {
+		worker->sets[i].limit = scanner->limit;
+		if (scanner->patterns.items[i].regex)
+			worker->regexes[i] = mf_regex_worker_create(
+				scanner->patterns.items[i].regex);
+	}
+	return worker;
+}
+
+static void merge_worker(void *data, void *from)
+{
+	struct scanner *scanner = data;
+	struct worker *worker = from;
+
+	for (size_t i = 0; i < scanner->patterns.count; i++) {
+		mf_match_set_merge(&scanner->sets.items[i], &worker->sets[i]);
+		mf_match_set_deinit(&worker->sets[i]);
+		mf_regex_worker_destroy(worker->regexes[i]);
+	}
+	mf_vec_foreach(side, &worker->sides)
+		mf_vec_push(&scanner->sides, *side);
+	mf_vec_foreach(one, &worker->from)
+		mf_vec_push(&scanner->from, *one);
+	mf_vec_deinit(&worker->sides);
+	mf_vec_deinit(&worker->from);
+	free(worker->sets);
+	free(worker->regexes);
+	free(worker);
+}
+
+/* ---- a window ---------------------------------------------------------------------- */
+
+static void find_needle(const struct mf_needle *needle, const uint8_t *bytes,
+			size_t size, uint64_t address, struct mf_match_set *set)
+{
+	size_t at = 0;
+
+	while ((at = mf_needle_find(needle, bytes, at, size)) < size) {
+		mf_match_set_add(set, address + at, needle->size);
+		at++;
+	}
+}
+
+static bool is_pointed(const struct pattern *pattern, uint64_t word)
+{
+	size_t low = 0, high = pattern->range_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (pattern->ranges[middle].end <= word)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < pattern->range_count && word >= pattern->ranges[low].start;
+}
+
+static void find_pointers(const struct pattern *pattern, const uint8_t *bytes,
+			  size_t size, uint64_t address,
+			  struct mf_match_set *set)
+{
+	uint64_t low, span;
+	size_t at = (size_t)(-address & (WORD - 1));
+
+	if (!pattern->range_count)
+		return;
+	low = pattern->ranges[0].start;
+	span = pattern->ranges[pattern->range_count - 1].end - low;
+	for (; at + WORD <= size; at += WORD) {
+		uint64_t word = mf_load(uint64_t, bytes + at);
+
+		if (MF_UNLIKELY(word - low < span) && is_pointed(pattern, word))
+			mf_match_set_add(set, address + at, WORD);
+	}
+}
+
+/* Bytes in which a regular expression is looked for, and which count. */
+struct stretch {
+	const uint8_t *bytes;
+	size_t size;
+	size_t from, to; /* a match counts when it begins in between */
+	uint64_t address;
+};
+
+/* Returns where the last match that counts, or began before FROM, ends. */
+static size_t find_regex(struct worker *worker, size_t pattern,
+			 const struct stretch *stretch, size_t at)
+{
+	struct mf_match_set *set = &worker->sets[pattern];
+	size_t start, end, last = at;
+
+	if (set->gave_up > MF_PATTERN_WORST)
+		set->gave_up++;
+	while (at < stretch->to && set->gave_up <= MF_PATTERN_WORST) {
+		enum mf_regex_is is =
+			mf_regex_find(worker->regexes[pattern], stretch->bytes,
+				      stretch->size, at, &start, &end);
+
+		if (is == MF_REGEX_NONE)
+			break;
+		if (is == MF_REGEX_GAVE_UP) {
+			set->gave_up++;
+			if (++worker->gave_up >= MF_PATTERN_MOST_GAVE_UP)
+				break;
+			at += MF_PATTERN_GIVE_UP_STEP;
+			continue;
+		}
+		if (start >= stretch->to)
+			break;
+		if (start >= stretch->from)
+			mf_match_set_add(set, stretch->address + start,
+					 end - start);
+		at = last = end;
+	}
+	return last;
+}
+
+static void scan_regex(struct worker *worker, size_t pattern,
+		       const struct mf_scan_window *window,
+		       const struct mf_scan_piece *piece, uint32_t lead,
+		       uint32_t trail)
+{
+	const struct stretch stretch = {
+		.bytes = window->bytes + piece->start,
+		.size = piece->end - piece->start,
+		.from = lead,
+		.to = piece->end - piece->start - trail,
+		.address = window->address + piece->start,
+	};
+	size_t last = find_regex(worker, pattern, &stretch, 0);
+
+	if (!piece->ends && last > stretch.to)
+		mf_vec_push(&worker->from,
+			    (struct from){
+				    .seam = window->address + piece->end,
+				    .address = stretch.address + last,
+				    .pattern = pattern,
+			    });
+}
+
+static void keep_sides(struct worker *worker,
+		       const struct mf_scan_window *window,
+		       const struct mf_scan_piece *piece, uint32_t lead,
+		       uint32_t trail)
+{
+	uint64_t start = window->address + piece->start;
+	uint64_t end = window->address + piece->end;
+
+	if (!piece->begins)
+		mf_vec_push(&worker->sides, (struct mf_seam_side){
+						    .address = start,
+						    .far = end,
+						    .margin = lead,
+					    });
+	if (!piece->ends)
+		mf_vec_push(&worker->sides, (struct mf_seam_side){
+						    .address = end,
+						    .far = start,
+						    .margin = trail,
+						    .left = true,
+					    });
+}
+
+static void scan_piece(struct worker *worker,
+		       const struct mf_scan_window *window,
+		       const struct mf_scan_piece *piece)
+{
+	const uint8_t *bytes = window->bytes + piece->start;
+	uint64_t address = window->address + piece->start;
+	uint32_t size = piece->end - piece->start;
+	uint32_t most = MF_PATTERN_OVERLAP;
+	uint32_t lead = piece->begins ? 0 : MF_MIN(most, size / 2);
+	uint32_t trail = piece->ends ? 0 : MF_MIN(most, size - lead);
+
+	for (size_t i = 0; i < worker->scanner->patterns.count; i++) {
+		const struct pattern *pattern =
+			&worker->scanner->patterns.items[i];
+
+		if (pattern->needle)
+			find_needle(pattern->needle, bytes, size, address,
+				    &worker->sets[i]);
+		else if (pattern->regex)
+			scan_regex(worker, i, window, piece, lead, trail);
+		else if (pattern->yara)
+			mf_yara_scan(pattern->yara, bytes, size, address);
+		else
+			find_pointers(pattern, bytes, size, address,
+				      &worker->sets[i]);
+	}
+	if (lead || trail)
+		keep_sides(worker, window, piece, lead, trail);
+}
+
+static void scan_window(void *data, const struct mf_scan_window *window)
+{
+	struct worker *worker = data;
+
+	worker->gave_up = 0;
+	if (!worker->scanner->patterns.count)
+		return;
+	for (uint32_t i = 0; i < window->piece_count; i++)
+		scan_piece(worker, window, &window->pieces[i]);
+}
+
+/* ---- across windows ------------------------------------------------------------------ */
+
+/* A seam, and bytes around it. */
+struct around {
+	const struct mf_seam *seam;
+	uint8_t *bytes;
+	uint64_t start; /* of the bytes */
+	size_t size;
+};
+
+/* Of bytes [START, END) those that can be had without a gap to the cut. */
+static bool read_around(struct mf_target *target, struct around *around,
+			uint64_t before, uint64_t behind)
+{
+	const struct mf_seam *seam = around->seam;
+	uint64_t start =
+		seam->address - MF_MIN(seam->address - seam->left, before);
+	uint64_t end =
+		seam->address + MF_MIN(seam->right - seam->address, behind);
+
+	around->start = start;
+	around->size = (size_t)(end - start);
+	memset(around->bytes + around->size, 0, MF_SCAN_SLACK);
+	return around->size &&
+	       mf_target_try_read(target, start, around->bytes, around->size);
+}
+
+static void join_needle(struct mf_target *target, struct around *around,
+			const struct mf_needle *needle,
+			struct mf_match_set *set)
+{
+	const struct mf_seam *seam = around->seam;
+	size_t at = 0, cut;
+
+	if (needle->size < 2 || seam->left == seam->address ||
+	    seam->right == seam->address ||
+	    !read_around(target, around, needle->size - 1, needle->size - 1))
+		return;
+	cut = (size_t)(seam->address - around->start);
+	while ((at = mf_needle_find(needle, around->bytes, at, around->size)) <
+	       cut) {
+		mf_match_set_add(set, around->start + at, needle->size);
+		at++;
+	}
+}
+
+static uint64_t regex_from(const struct scanner *scanner,
+			   const struct mf_seam *seam, size_t pattern)
+{
+	uint64_t from = seam->address - seam->before;
+
+	for (size_t i = 0; i < scanner->from.count; i++) {
+		const struct from *one = &scanner->from.items[i];
+
+		if (one->seam == seam->address && one->pattern == pattern)
+			return MF_MAX(from, one->address);
+	}
+	return from;
+}
+
+static void join_regex(struct mf_target *target, struct around *around,
+		       struct worker *worker, size_t pattern)
+{
+	const struct mf_seam *seam = around->seam;
+	struct stretch stretch;
+
+	if (!read_around(target, around, (uint64_t)2 * MF_PATTERN_OVERLAP,
+			 (uint64_t)2 * MF_PATTERN_OVERLAP))
+		return;
+	stretch = (struct stretch){
+		.bytes = around->bytes,
+		.size = around->size,
+		.from = (size_t)(regex_from(worker->scanner, seam, pattern) -
+				 around->start),
+		.to = (size_t)(seam->address + seam->behind - around->start),
+		.address = around->start,
+	};
+	worker->gave_up = 0;
+	find_regex(worker, pattern, &stretch, stretch.from);
+}
+
+static void join_yara(struct mf_target *target, struct around *around,
+		      struct mf_yara *yara)
+{
+	if (around->seam->left < around->seam->address &&
+	    around->seam->right > around->seam->address &&
+	    read_around(target, around, MF_PATTERN_OVERLAP, MF_PATTERN_OVERLAP))
+		mf_yara_scan(yara, around->bytes, around->size, around->start);
+}
+
+static void join_seams(struct mf_target *target, struct scanner *scanner)
+{
+	struct worker *worker = create_worker(scanner);
+	struct mf_seam *seams;
+	size_t count = mf_seams_join(scanner->sides.items, scanner->sides.count,
+				     &seams);
+	struct around around = {
+		.bytes = mf_calloc(4 * MF_PATTERN_OVERLAP + MF_SCAN_SLACK, 1),
+	};
+
+	for (size_t i = 0; i < count; i++) {
+		around.seam = &seams[i];
+		for (size_t j = 0; j < scanner->patterns.count; j++) {
+			const struct pattern *pattern =
+				&scanner->patterns.items[j];
+
+			if (pattern->needle)
+				join_needle(target, &around, pattern->needle,
+					    &worker->sets[j]);
+			else if (pattern->regex)
+				join_regex(target, &around, worker, j);
+			else if (pattern->yara)
+				join_yara(target, &around, pattern->yara);
+		}
+	}
+	free(around.bytes);
+	free(seams);
+	merge_worker(scanner, worker);
+}
+
+/* ---- what is told of ------------------------------------------------------------------- */
+
+static void add_yara_match(const char *rule, const char *string,
+			   uint64_t address, uint64_t size, void *data)
+{
+	struct scanner *scanner = data;
+	mf_auto_free char *name = mf_asprintf("%s%s%s", rule, string ? ":" : "",
+					      string ? string : "");
+	struct mf_match_set *set = NULL;
+
+	mf_vec_foreach(one, &scanner->sets)
+		if (one->own && !strcmp(one->own, name))
+			set = one;
+	if (!set) {
+		if (scanner->sets.count >= MOST_SETS)
+			return;
+		set = mf_vec_add(&scanner->sets);
+		set->kind = MF_FIND_YARA;
+		set->limit = scanner->limit;
+		set->own = name;
+		set->pattern = name;
+		name = NULL;
+	}
+	if (string)
+		mf_match_set_add(set, address, size);
+	else
+		set->count++;
+}
+
+static const char *find_where(const struct mf_scan_input *input,
+			      uint64_t address)
+{
+	size_t low = 0, high = input->range_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (input->ranges[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == input->range_count || input->ranges[low].start > address)
+		return NULL;
+	return input->groups[input->ranges[low].group].label;
+}
+
+/* Printable text as it is, a dot for every other byte. */
+static void add_shown(struct mf_buffer *buffer, const char *text, size_t size)
+{
+	for (size_t at = 0; at < size;) {
+		size_t length = mf_utf8_length(text + at, size - at);
+		unsigned char c = (unsigned char)text[at];
+
+		if (!length || c < ' ' || c == 0x7f) {
+			mf_buffer_putc(buffer, '.');
+			at++;
+			continue;
+		}
+		mf_buffer_add(buffer, text + at, length);
+		at += length;
+	}
+}
+
+static char *read_context(struct mf_target *target,
+			  const struct mf_match *match, unsigned how)
+{
+	char bytes[MASKED_BEFORE + 2 * MF_MATCH_CONTEXT];
+	uint64_t before = MF_MIN(match->address, (uint64_t)MASKED_BEFORE);
+	size_t behind = MF_MATCH_CONTEXT - MF_MATCH_CONTEXT_BEFORE;
+	MF_AUTO_BUFFER(text);
+	size_t shown;
+
+	/* Less before it, where that is not to be had; then less behind. */
+	while (!mf_target_try_read(target, match->address - before, bytes,
+				   before + behind)) {
+		if (before > (match->address & 0xfff))
+			before = match->address & 0xfff;
+		else if (behind > match->size && match->size)
+			behind = (size_t)match->size;
+		else
+			return NULL;
+	}
+	mf_secret_mask(bytes, before + behind, how | MF_MASK_CUT);
+	shown = MF_MIN((size_t)before, (size_t)MF_MATCH_CONTEXT_BEFORE);
+	add_shown(&text, bytes + before - shown, shown + behind);
+	return mf_buffer_take(&text);
+}
+
+static char *read_pointer(struct mf_target *target,
+			  const struct mf_match *match)
+{
+	uint64_t word;
+
+	if (!mf_target_read_u64(target, match->address, &word))
+		return NULL;
+	return mf_asprintf("0x%llx", (unsigned long long)word);
+}
+
+static void make_rows(struct mf_target *target, struct scanner *scanner)
+{
+	unsigned how = scanner->options->redact ? MF_MASK_ALL : MF_MASK_KEYS;
+
+	mf_vec_foreach(set, &scanner->sets) {
+		mf_match_set_settle(set);
+		mf_vec_foreach(match, &set->kept) {
+			bool pointer = set->kind == MF_FIND_POINTER;
+
+			mf_vec_push(
+				&scanner->rows,
+				(struct mf_match_row){
+					.match = *match,
+					.where = find_where(scanner->input,
+							    match->address),
+					.context =
+						pointer ? read_pointer(target,
+								       match)
+							: read_context(target,
+								       match,
+								       how),
+				});
+		}
+	}
+}
+
+/* Sets grow no more, so rows may point to theirs. */
+static void link_rows(struct scanner *scanner)
+{
+	size_t row = 0;
+
+	mf_vec_foreach(set, &scanner->sets)
+		for (size_t i = 0; i < set->kept.count; i++)
+			scanner->rows.items[row++].set = set;
+}
+
+static struct mf_error *finish(const struct mf_scan_context *context,
+			       void *data)
+{
+	struct scanner *scanner = data;
+
+	join_seams(context->target, scanner);
+	mf_vec_foreach(pattern, &scanner->patterns) {
+		if (!pattern->yara)
+			continue;
+		mf_yara_finish(pattern->yara, add_yara_match, scanner);
+		mf_buffer_puts(&scanner->trouble,
+			       mf_yara_trouble(pattern->yara));
+	}
+	make_rows(context->target, scanner);
+	link_rows(scanner);
+	return NULL;
+}
+
+static void write_rows(const void *data, const struct mf_scan *scan,
+		       struct mf_report *report)
+{
+	const struct scanner *scanner = data;
+
+	(void)scan;
+	mf_matches_write(scanner->sets.items, scanner->sets.count,
+			 scanner->rows.items, scanner->rows.count,
+			 mf_buffer_text(&scanner->trouble), report);
+}
+
+const struct mf_scanner_ops mf_scan_matches_ops = {
+	.scans_for = MF_SCAN_MATCHES,
+	.create = create,
+	.begin = begin,
+	.worker_create = create_worker,
+	.window = scan_window,
+	.merge = merge_worker,
+	.finish = finish,
+	.write = write_rows,
+	.destroy = destroy,
+};
