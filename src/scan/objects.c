@@ -273,6 +273,7 @@ static void look_at_piece(struct mf_object_worker *worker,
 		.address = start,
 		.outer = -1,
 	};
+	enum mf_shape shape = MF_SHAPES;
 	struct mf_shape_words own;
 
 	if (!is_live(piece) || start >= end)
@@ -282,10 +283,12 @@ static void look_at_piece(struct mf_object_worker *worker,
 	look.count = (end - start) / sizeof(uint64_t);
 	own = (struct mf_shape_words){ look.words, look.count, start,
 				       piece->size };
+	if (piece->kind == MF_KIND_IN_USE && piece->begins && piece->ends &&
+	    worker->shapes.span)
+		shape = mf_shapes_of_chunk(&worker->shapes, &own);
 	look_at_words(&look, &own);
-	if (look.outer < 0 && piece->kind == MF_KIND_IN_USE && piece->begins &&
-	    piece->ends && worker->shapes.span)
-		mf_shapes_see_chunk(&worker->shapes, &own);
+	if (look.outer < 0 && shape != MF_SHAPES)
+		mf_shapes_add_node(&worker->shapes, shape, &own);
 	if (worker->run_count)
 		mf_object_runs_end(worker, !piece->chunk || (piece->begins &&
 							     piece->ends));

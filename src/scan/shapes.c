@@ -19,6 +19,7 @@ enum {
 	SHORT_MAX = 15,
 	BLOCK = 512, /* bytes of a deque's */
 	DEQUE_WORDS = 10,
+	TREE_WORDS = 4,
 	NODE_WORDS = 5, /* of a tree with the smallest value */
 	PAGE = 4096,
 	LOWEST = 1 << 22, /* no program is loaded below */
@@ -233,6 +234,14 @@ static void see_llvm_string(struct mf_shapes *shapes, const uint64_t *at)
 		see_owner(shapes, MF_SHAPE_LLVM_STRING, at[0], capacity);
 }
 
+/* Three words of many in order, to things side by side: no vector's. */
+static bool is_in_row(const uint64_t *at, size_t before, size_t left)
+{
+	return before && left > 3 && at[-1] < at[0] && at[3] > at[2] &&
+	       at[3] - at[-1] < PAGE && at[1] % ALIGNMENT == 0 &&
+	       at[2] % ALIGNMENT == 0 && at[3] % ALIGNMENT == 0;
+}
+
 void mf_shapes_see_pointer(struct mf_shapes *shapes,
 			   const struct mf_shape_words *words, size_t i)
 {
@@ -258,7 +267,7 @@ void mf_shapes_see_pointer(struct mf_shapes *shapes,
 		return;
 	}
 	if (at[2] - at[0] - 1 < size_max) {
-		if (at[1] - at[0] <= at[2] - at[0])
+		if (at[1] - at[0] <= at[2] - at[0] && !is_in_row(at, i, left))
 			see_owner(shapes, MF_SHAPE_VECTOR, at[0],
 				  at[2] - at[0]);
 		return;
@@ -348,15 +357,23 @@ static struct mf_shape_nodes *nodes_of(struct mf_shapes *shapes,
 	return nodes;
 }
 
-void mf_shapes_see_chunk(struct mf_shapes *shapes,
-			 const struct mf_shape_words *words)
+enum mf_shape mf_shapes_of_chunk(struct mf_shapes *shapes,
+				 const struct mf_shape_words *words)
 {
 	enum mf_shape shape = shape_of(shapes, words);
-	struct mf_shape_nodes *nodes;
 
-	if (shape == MF_SHAPES)
-		return;
-	nodes = nodes_of(shapes, shape, words->chunk_size);
+	/* links of a tree may lie in the order of a vector's words */
+	if (shape == MF_SHAPE_TREE || shape == MF_SHAPE_LLVM_TREE)
+		shapes->past = words->address + TREE_WORDS * sizeof(uint64_t);
+	return shape;
+}
+
+void mf_shapes_add_node(struct mf_shapes *shapes, enum mf_shape shape,
+			const struct mf_shape_words *words)
+{
+	struct mf_shape_nodes *nodes =
+		nodes_of(shapes, shape, words->chunk_size);
+
 	if (!nodes)
 		return;
 	nodes->count++;

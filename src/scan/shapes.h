@@ -94,9 +94,11 @@ void mf_shapes_begin_window(struct mf_shapes *shapes);
 void mf_shapes_see_pointer(struct mf_shapes *shapes,
 			   const struct mf_shape_words *words, size_t i);
 
-/** All words of a chunk without a vptr: a node? */
-void mf_shapes_see_chunk(struct mf_shapes *shapes,
-			 const struct mf_shape_words *words);
+/** All words of a chunk: of what is it a node, were it no object? */
+enum mf_shape mf_shapes_of_chunk(struct mf_shapes *shapes,
+				 const struct mf_shape_words *words);
+void mf_shapes_add_node(struct mf_shapes *shapes, enum mf_shape shape,
+			const struct mf_shape_words *words);
 
 static inline bool mf_shapes_is_near(const struct mf_shapes *shapes,
 				     uint64_t word)

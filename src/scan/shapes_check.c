@@ -30,9 +30,16 @@ static const char *const names[MF_SHAPES] = {
 
 /* ---- owners ----------------------------------------------------------------------- */
 
-/* Where not all could be checked, the rest is taken to be alike. */
+/* Where most are what they look like, so are those that were not looked at. */
+static bool can_scale(const struct mf_shape_owners *owners)
+{
+	return owners->held * 100 >= owners->checked * SURE;
+}
+
 static uint64_t scaled(uint64_t part, const struct mf_shape_owners *owners)
 {
+	if (!can_scale(owners))
+		return part;
 	return (uint64_t)((double)part * (double)owners->seen /
 			  (double)owners->checked);
 }
@@ -41,25 +48,29 @@ static void add_owners(struct mf_object_rows *rows, enum mf_shape shape,
 		       const struct mf_shape_owners *owners)
 {
 	bool all = owners->checked == owners->seen;
-	uint64_t count = all ? owners->count : scaled(owners->count, owners);
 	struct mf_object_row row = {
 		.type = names[shape],
 		.language = "c++",
 		.evidence = "shape",
-		.count = count,
-		.inside = shape == MF_SHAPE_SHORT_STRING ? count : 0,
-		.bytes = all ? owners->bytes : scaled(owners->bytes, owners),
+		.count = owners->count,
+		.bytes = owners->bytes,
 		.example = owners->example,
 		.confidence = all ? MF_OBJECT_MEDIUM : MF_OBJECT_LOW,
 	};
 
 	if (!owners->held)
 		return;
-	if (!all)
-		row.note = mf_pool_printf(&rows->pool,
-					  "about: %llu of %llu looked at",
-					  (unsigned long long)owners->checked,
-					  (unsigned long long)owners->seen);
+	if (!all) {
+		row.count = scaled(row.count, owners);
+		row.bytes = scaled(row.bytes, owners);
+		row.note = mf_pool_printf(
+			&rows->pool, "%s: %llu of %llu looked at",
+			can_scale(owners) ? "about" : "at least",
+			(unsigned long long)owners->checked,
+			(unsigned long long)owners->seen);
+	}
+	if (shape == MF_SHAPE_SHORT_STRING)
+		row.inside = row.count;
 	mf_vec_push(&rows->list, row);
 }
 
