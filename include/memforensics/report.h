@@ -236,4 +236,41 @@ void mf_report_findings(struct mf_report *report,
 /** An error as the three lines of CONTRACT.md on STREAM. */
 void mf_report_error(FILE *stream, const struct mf_error *error);
 
+/* ---- reading one back ---------------------------------------------------- */
+
+/** A report in JSON, in memory. */
+struct mf_document;
+
+/** An object of one: it itself, a member, or a row of a table. */
+struct mf_node;
+
+/**
+ * Reads a report in JSON; NAME is for messages. Errors: it is too large, no
+ * JSON, or no report of a schema that is known.
+ */
+struct mf_error *mf_document_parse(const char *text, size_t size,
+				   const char *name, struct mf_document **ret)
+	MF_MUST_CHECK;
+struct mf_error *mf_document_read(const char *path, struct mf_document **ret)
+	MF_MUST_CHECK;
+void mf_document_destroy(struct mf_document *document);
+
+/** As long as the document. */
+const struct mf_node *mf_document_root(const struct mf_document *document);
+
+/** The object that is member KEY; NULL: there is none, or NODE is NULL. */
+const struct mf_node *mf_node_member(const struct mf_node *node,
+				     const char *key);
+/** Whether member KEY is a table; an empty one is. */
+bool mf_node_has_table(const struct mf_node *node, const char *key);
+/** Rows of the table that is member KEY; 0: there is none. */
+size_t mf_node_rows(const struct mf_node *node, const char *key);
+/** One of them; NULL: it is no object. */
+const struct mf_node *mf_node_row(const struct mf_node *node, const char *key,
+				  size_t row);
+/** Text that is member KEY; NULL: it is none. It may have been a target's. */
+const char *mf_node_text(const struct mf_node *node, const char *key);
+/** A number, not negative, or an address, "0x..."; false: it is none. */
+bool mf_node_number(const struct mf_node *node, const char *key, uint64_t *ret);
+
 #endif
