@@ -124,8 +124,8 @@ static void write_text(struct mf_run *run, const struct mf_space *space,
 	write_advice(run, findings, count, screen.advice);
 }
 
-static void write_data(struct mf_run *run, const struct mf_space *space,
-		       const struct mf_heap *heap)
+void mf_run_write_models(struct mf_run *run, const struct mf_space *space,
+			 const struct mf_heap *heap)
 {
 	const struct mf_region_rows rows = { .data_only = true };
 
@@ -148,7 +148,7 @@ static struct mf_error *run_attach(struct mf_run *run)
 	findings = mf_analysis_findings(analysis, &count);
 	MF_TRY(mf_run_begin(run));
 	write_text(run, space, heap, findings, count);
-	write_data(run, space, heap);
+	mf_run_write_models(run, space, heap);
 	mf_run_write_foot(run);
 	return mf_run_end(run);
 }

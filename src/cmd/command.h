@@ -112,6 +112,7 @@ struct mf_command {
 	bool unstopped; /* --stop auto is none */
 	bool copied;	/* --stop auto is snapshot; with all registers */
 	bool own_file;	/* -o is not for its report */
+	bool opens_own; /* it opens its targets itself: there is no session */
 	bool no_walk;	/* heaps are named and claimed, not read; unless the
 			   settings have walk_heaps */
 	struct mf_error *(*run)(struct mf_run *run);
@@ -125,13 +126,16 @@ struct mf_run {
 	struct mf_select *select; /* of takes_regions; NULL: none were given */
 	struct mf_output *output;
 	struct mf_report *report; /* NULL before mf_run_begin */
+	FILE *into;		  /* not NULL: the report goes there, as JSON */
+	bool partial; /* where there is no session: not all is known */
 };
 
 /* ---- the tables ----------------------------------------------------------- */
 
 extern const struct mf_command mf_command_attach, mf_command_maps,
 	mf_command_arenas, mf_command_chunks, mf_command_explain,
-	mf_command_refs, mf_command_scan, mf_command_dump, mf_command_snapshot;
+	mf_command_refs, mf_command_scan, mf_command_dump, mf_command_snapshot,
+	mf_command_diff;
 
 /** All commands, in the order of help. */
 const struct mf_command *const *mf_commands(size_t *count);
@@ -182,6 +186,8 @@ struct mf_error *mf_generate(const char *what, FILE *stream) MF_MUST_CHECK;
 struct mf_error *mf_run_begin(struct mf_run *run) MF_MUST_CHECK;
 /** The same without findings: no model is built, nothing is read. */
 struct mf_error *mf_run_begin_bare(struct mf_run *run) MF_MUST_CHECK;
+/** The same of a run without a session: nothing is said of a target. */
+struct mf_error *mf_run_begin_alone(struct mf_run *run) MF_MUST_CHECK;
 /** Ends the report and puts the output in place. */
 struct mf_error *mf_run_end(struct mf_run *run) MF_MUST_CHECK;
 
@@ -191,6 +197,9 @@ void mf_run_tell_core(struct mf_run *run, const char *path);
 /** Columns that its text fits into. */
 unsigned mf_run_width(const struct mf_run *run);
 
+/** What `attach` has as data: regions, totals, allocators. */
+void mf_run_write_models(struct mf_run *run, const struct mf_space *space,
+			 const struct mf_heap *heap);
 /** Text only: two lines about the target. */
 void mf_run_write_head(struct mf_run *run, const struct mf_space *space);
 /** Text only: what could not be known, then what was done to the target. */

@@ -28,6 +28,7 @@ static const struct mf_command *const commands[] = {
 	&mf_command_scan,
 	&mf_command_dump,
 	&mf_command_snapshot,
+	&mf_command_diff,
 };
 /* clang-format on */
 
@@ -167,6 +168,8 @@ static struct mf_error *open_and_run(struct mf_run *run)
 			"memforensics %s PID", run->command->name);
 	MF_TRY(check_arguments(run));
 	MF_TRY(check_output(settings));
+	if (run->command->opens_own)
+		return run->command->run(run);
 	if (run->command->unstopped && options.target.stop == MF_STOP_AUTO)
 		options.target.stop = MF_STOP_NONE;
 	if (run->command->copied && options.target.stop == MF_STOP_AUTO)
@@ -180,9 +183,10 @@ static struct mf_error *open_and_run(struct mf_run *run)
 
 static int exit_code(const struct mf_run *run)
 {
-	size_t count;
+	size_t count = run->partial;
 
-	mf_target_partials(mf_session_target(run->session), &count);
+	if (run->session)
+		mf_target_partials(mf_session_target(run->session), &count);
 	return count ? EXIT_PARTIAL : EXIT_SUCCESS;
 }
 

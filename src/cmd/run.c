@@ -47,10 +47,14 @@ static struct mf_error *open_report(struct mf_run *run)
 {
 	const struct mf_settings *settings = run->settings;
 	struct mf_report_options options = settings->report;
+	const char *path = run->command->own_file ? NULL : settings->output;
 	int fd;
 
-	const char *path = run->command->own_file ? NULL : settings->output;
-
+	if (run->into) {
+		options.format = MF_FORMAT_JSON;
+		run->report = mf_report_create(run->into, &options);
+		return NULL;
+	}
 	MF_TRY(mf_output_create(path ? path : "-", settings->force,
 				&run->output));
 	fd = fileno(mf_output_stream(run->output));
@@ -196,8 +200,17 @@ struct mf_error *mf_run_begin_bare(struct mf_run *run)
 	return begin(run, NULL, 0);
 }
 
+struct mf_error *mf_run_begin_alone(struct mf_run *run)
+{
+	MF_TRY(open_report(run));
+	mf_report_begin(run->report, run->command->name);
+	return NULL;
+}
+
 struct mf_error *mf_run_end(struct mf_run *run)
 {
 	MF_TRY(mf_report_end(run->report));
+	if (run->into)
+		return NULL;
 	return mf_output_commit(run->output);
 }
