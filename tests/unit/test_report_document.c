@@ -163,7 +163,7 @@ static void what_is_no_report_is_refused(void **state)
 	refuses("{\"schema\":1}", "no report");
 	refuses("{\"schema\":\"1\",\"tool\":{\"name\":\"m\"}}", "no report");
 	refuses("{\"schema\":2,\"tool\":{\"name\":\"m\"}}", "schema 2");
-	refuses("{\"a\":\"\xff\"}", "UTF-8");
+	refuses("{\"a\":\"\xff\"}", "decode byte");
 	assert_refused(with_nul, sizeof(with_nul) - 1, "line 1");
 	for (unsigned i = 0; i < 100000; i++)
 		mf_buffer_putc(&deep, '[');
