@@ -186,6 +186,30 @@ uint64_t mf_scan_bytes(const struct mf_scan *scan);
 /** CONTRACT.md, scan: all of it, as data and as text. */
 void mf_scan_write(const struct mf_scan *scan, struct mf_report *report);
 
+/**
+ * Only the lines of content, one a group, the largest first: `groups`. In text
+ * ROWS of them (0: none) under TITLE.
+ */
+void mf_scan_write_groups(const struct mf_scan *scan, struct mf_report *report,
+			  const char *title, size_t rows);
+
+/** Groups of which something was scanned. */
+size_t mf_scan_groups_seen(const struct mf_scan *scan);
+
+/* ---- samples ---------------------------------------------------------------- */
+
+/** Of BYTES of the ranges, spread over each group; OF: bytes of all of them. */
+struct mf_scan_sample {
+	struct mf_scan_range *ranges;
+	size_t count;
+	uint64_t bytes, of;
+};
+
+/** Ranges of about MOST bytes in place of INPUT's; all, if that is enough. */
+void mf_scan_sample_take(const struct mf_scan_input *input, uint64_t most,
+			 struct mf_scan_sample *ret);
+void mf_scan_sample_deinit(struct mf_scan_sample *sample);
+
 /* ---- what an address is, and who points at it ---------------------------- */
 
 enum mf_spot_kind {

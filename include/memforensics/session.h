@@ -37,6 +37,9 @@ struct mf_session_pass {
 	/** While it stands still; the models are built, and of that moment. */
 	struct mf_error *(*read)(const struct mf_view *view, void *context);
 	void *context;
+	/* brief: no look is taken for it alone. It is run at each moment that
+	 * is looked at, and what it read last may be of one beside the models' */
+	bool casual;
 };
 
 struct mf_session_options {

@@ -268,7 +268,10 @@ struct mf_impact {
  * that can be written to.
  */
 void mf_target_expect(struct mf_target *target, uint64_t bytes);
-/** And BYTES more. */
+/**
+ * And BYTES more, until the next mf_target_expect: others, or the same again.
+ * Where they are worked on while they are read, more bytes that take as long.
+ */
 void mf_target_expect_more(struct mf_target *target, uint64_t bytes);
 
 /**

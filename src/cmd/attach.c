@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "cmd/scan_pass.h"
 #include "cmd/screen.h"
 
 static struct mf_error *set_batch(struct mf_settings *settings,
@@ -91,24 +92,96 @@ static void write_threads(struct mf_run *run, const struct mf_space *space)
 	mf_report_line(run->report, "  %s", mf_buffer_text(&text));
 }
 
-static struct mf_screen screen_of(const struct mf_run *run,
-				  const struct mf_space *space,
-				  const struct mf_heap *heap,
-				  const struct mf_finding *findings,
-				  size_t count)
-{
-	size_t top = run->settings->report.top;
+/* All that there is to say. */
+struct known {
+	struct mf_space *space;
+	struct mf_heap *heap;
+	const struct mf_finding *findings;
+	size_t count;
+	struct mf_scan_pass contents; /* scan is NULL where nothing is read */
+};
 
-	if (top)
-		return (struct mf_screen){ top, top, top, top, SIZE_MAX };
-	return mf_screen_fit(run, space, heap, findings, count);
+static void known_deinit(struct known *known)
+{
+	union {
+		const struct mf_select *constant;
+		struct mf_select *own;
+	} select = { .constant = known->contents.select };
+
+	mf_scan_pass_deinit(&known->contents);
+	mf_select_destroy(select.own);
 }
 
-static void write_text(struct mf_run *run, const struct mf_space *space,
-		       const struct mf_heap *heap,
-		       const struct mf_finding *findings, size_t count)
+static struct mf_screen screen_of(const struct mf_run *run,
+				  const struct known *known)
 {
-	struct mf_screen screen = screen_of(run, space, heap, findings, count);
+	size_t top = run->settings->report.top;
+	const struct mf_scan *scan = known->contents.scan;
+
+	if (top)
+		return (struct mf_screen){ top, top, top, top, SIZE_MAX, top };
+	return mf_screen_fit(
+		run, &(struct mf_screen_of){
+			     .space = known->space,
+			     .heap = known->heap,
+			     .findings = known->findings,
+			     .finding_count = known->count,
+			     .contents = scan ? mf_scan_groups_seen(scan) : 0,
+		     });
+}
+
+/* ---- what is in it ------------------------------------------------------------ */
+
+/* Enough for honest lines, and read in a few milliseconds. */
+enum {
+	SAMPLE_MOST = 32 << 20,
+};
+
+static struct mf_error *read_contents(struct mf_run *run, struct known *known)
+{
+	struct mf_scan_pass *pass = &known->contents;
+
+	if (!mf_target_can(mf_session_target(run->session), MF_CAN_READ))
+		return NULL;
+	pass->options.wanted = MF_SCAN_CONTENT;
+	pass->select = mf_select_create_usual();
+	pass->usual = true;
+	pass->sample_most = SAMPLE_MOST;
+	return mf_scan_pass_run(pass, run->session);
+}
+
+static void write_contents(struct mf_run *run, const struct known *known,
+			   size_t rows)
+{
+	const struct mf_scan_sample *sample = &known->contents.sample;
+	const struct mf_field fields[] = {
+		{ "sampled_bytes", NULL, mf_size(sample->bytes),
+		  MF_SHOW_DATA_ONLY },
+		{ "sampled_of", NULL, mf_size(sample->of), MF_SHOW_DATA_ONLY },
+	};
+	char size[MF_UNIT_TEXT], all[MF_UNIT_TEXT];
+	MF_AUTO_BUFFER(title);
+
+	if (!known->contents.scan)
+		return;
+	mf_buffer_puts(&title, "WHAT IS IN THERE");
+	if (sample->bytes < sample->of)
+		mf_buffer_printf(
+			&title, ", by a sample (%s of %s)",
+			mf_report_size(run->report, size, sample->bytes),
+			mf_report_size(run->report, all, sample->of));
+	mf_report_fields(run->report, NULL, NULL, fields,
+			 MF_ARRAY_SIZE(fields));
+	mf_scan_write_groups(known->contents.scan, run->report,
+			     mf_buffer_text(&title), rows);
+}
+
+/* ---- all ------------------------------------------------------------------------ */
+
+static void write_report(struct mf_run *run, const struct known *known)
+{
+	const struct mf_space *space = known->space;
+	struct mf_screen screen = screen_of(run, known);
 	const struct mf_heap_rows rows = {
 		.detail = MF_HEAP_BRIEF,
 		.arenas = screen.arenas,
@@ -116,12 +189,13 @@ static void write_text(struct mf_run *run, const struct mf_space *space,
 	};
 
 	mf_run_write_head(run, space);
-	write_verdict(run, findings, count, screen.verdicts);
+	write_verdict(run, known->findings, known->count, screen.verdicts);
 	mf_space_write_makeup(space, run->report, screen.classes);
 	write_threads(run, space);
-	mf_heap_write_text(heap, run->report, &rows);
+	mf_heap_write_text(known->heap, run->report, &rows);
 	mf_space_write_suspicious(space, run->report, screen.suspects);
-	write_advice(run, findings, count, screen.advice);
+	write_contents(run, known, screen.contents);
+	write_advice(run, known->findings, known->count, screen.advice);
 }
 
 void mf_run_write_models(struct mf_run *run, const struct mf_space *space,
@@ -136,19 +210,17 @@ void mf_run_write_models(struct mf_run *run, const struct mf_space *space,
 
 static struct mf_error *run_attach(struct mf_run *run)
 {
-	const struct mf_finding *findings;
+	mf_cleanup(known_deinit) struct known known = { 0 };
 	struct mf_analysis *analysis;
-	struct mf_space *space;
-	struct mf_heap *heap;
-	size_t count;
 
-	MF_TRY(mf_session_space(run->session, &space));
-	MF_TRY(mf_session_heap(run->session, &heap));
+	MF_TRY(read_contents(run, &known));
+	MF_TRY(mf_session_space(run->session, &known.space));
+	MF_TRY(mf_session_heap(run->session, &known.heap));
 	MF_TRY(mf_session_analysis(run->session, &analysis));
-	findings = mf_analysis_findings(analysis, &count);
+	known.findings = mf_analysis_findings(analysis, &known.count);
 	MF_TRY(mf_run_begin(run));
-	write_text(run, space, heap, findings, count);
-	mf_run_write_models(run, space, heap);
+	write_report(run, &known);
+	mf_run_write_models(run, known.space, known.heap);
 	mf_run_write_foot(run);
 	return mf_run_end(run);
 }
@@ -159,8 +231,8 @@ const struct mf_command mf_command_attach = {
 	.description =
 		"Says what is wrong first, then what the resident memory is "
 		"made of, which heaps keep how much of it, which regions look "
-		"suspicious, what to do, and what looking did to the "
-		"process.",
+		"suspicious, what kinds of bytes are in them, what to do, and "
+		"what looking did to the process.",
 	.options = options,
 	.option_count = MF_ARRAY_SIZE(options),
 	.needs = MF_CAN_MAPPINGS,

@@ -162,6 +162,7 @@ static struct mf_error *run_scan(struct mf_run *run)
 
 	if (!run->select)
 		pass.select = run->select = mf_select_create_usual();
+	pass.usual = !run->settings->argument_count;
 	pass.options.patterns = run->settings->patterns;
 	if (pass.options.all_strings && !pass.options.pattern_count)
 		pass.options.wanted |= MF_SCAN_STRINGS;

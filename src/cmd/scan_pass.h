@@ -17,7 +17,12 @@ struct mf_scan_pointing {
 struct mf_scan_pass {
 	struct mf_scan_options options;
 	const struct mf_select *select;
-	struct mf_scan *scan; /* NULL before it was run */
+	bool usual; /* what is usual was selected */
+	/* 0: all of it; else a sample of about so many bytes, unless a better
+	 * moment of the target is worth more than it */
+	uint64_t sample_most;
+	struct mf_scan_sample sample; /* that was read */
+	struct mf_scan *scan;	      /* NULL before it was run */
 	struct mf_selection selection;
 	struct mf_scan_pointing pointing;
 };

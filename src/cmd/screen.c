@@ -41,7 +41,7 @@ struct supply {
 	const struct mf_finding *all; /* of the findings */
 	size_t notes;		      /* lines on what is not known */
 	size_t foot;		      /* and on what was done to it */
-	size_t findings, classes, suspects, advice;
+	size_t findings, classes, suspects, advice, contents;
 	size_t arenas; /* of the allocators with several */
 	size_t walked; /* allocators with sentences */
 	size_t tables; /* those with a table of arenas */
@@ -123,6 +123,8 @@ static size_t lines_of(const struct mf_screen *screen,
 		lines += BLOCK + supply->others;
 	if (supply->suspects)
 		lines += BLOCK + 2 + screen->suspects;
+	if (screen->contents)
+		lines += BLOCK + 2 + screen->contents;
 	if (supply->advice)
 		lines += BLOCK + screen->advice;
 	return lines;
@@ -134,11 +136,12 @@ static bool give_way(struct mf_screen *screen)
 	struct {
 		size_t *rows, least;
 	} blocks[] = {
-		{ &screen->suspects, 2 }, { &screen->classes, 6 },
+		{ &screen->contents, 2 }, { &screen->suspects, 2 },
+		{ &screen->contents, 1 }, { &screen->classes, 6 },
 		{ &screen->arenas, 3 },	  { &screen->advice, 6 },
 		{ &screen->verdicts, 3 }, { &screen->classes, 4 },
 		{ &screen->advice, 3 },	  { &screen->arenas, 2 },
-		{ &screen->suspects, 1 },
+		{ &screen->suspects, 1 }, { &screen->contents, 0 },
 	};
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(blocks); i++)
@@ -150,24 +153,27 @@ static bool give_way(struct mf_screen *screen)
 }
 
 struct mf_screen mf_screen_fit(const struct mf_run *run,
-			       const struct mf_space *space,
-			       const struct mf_heap *heap,
-			       const struct mf_finding *findings, size_t count)
+			       const struct mf_screen_of *of)
 {
-	struct mf_screen screen = { 4, 8, 4, 3, 9 };
-	struct supply supply = { .findings = count, .all = findings };
+	struct mf_screen screen = { 4, 8, 4, 3, 9, 4 };
+	struct supply supply = {
+		.findings = of->finding_count,
+		.all = of->findings,
+		.contents = of->contents,
+	};
 
 	supply.foot = lines_for(mf_run_foot_length(run) + BREAKS, COLUMNS);
 	count_notes(&supply, mf_session_target(run->session));
-	count_space(&supply, space);
-	count_heap(&supply, heap);
-	for (size_t i = 0; i < count; i++)
-		supply.advice += mf_advice_lines(&findings[i]);
+	count_space(&supply, of->space);
+	count_heap(&supply, of->heap);
+	for (size_t i = 0; i < of->finding_count; i++)
+		supply.advice += mf_advice_lines(&of->findings[i]);
 	screen.verdicts = MF_MIN(screen.verdicts, supply.findings);
 	screen.classes = MF_MIN(screen.classes, supply.classes + 1);
 	screen.arenas = MF_MIN(screen.arenas, supply.arenas);
 	screen.suspects = MF_MIN(screen.suspects, supply.suspects);
 	screen.advice = MF_MIN(screen.advice, supply.advice);
+	screen.contents = MF_MIN(screen.contents, supply.contents);
 	while (lines_of(&screen, &supply) > LINES && give_way(&screen))
 		;
 	return screen;

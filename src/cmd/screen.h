@@ -9,14 +9,20 @@
 
 /** Rows of each block, without its headings and sums. */
 struct mf_screen {
-	size_t verdicts, classes, arenas, suspects, advice;
+	size_t verdicts, classes, arenas, suspects, advice, contents;
 };
 
-/** FINDINGS and COUNT: all of them; HEAP may be NULL. */
+/** What there is to show. */
+struct mf_screen_of {
+	const struct mf_space *space;
+	const struct mf_heap *heap;	   /* or NULL */
+	const struct mf_finding *findings; /* all of them */
+	size_t finding_count;
+	size_t contents; /* groups of which it is known what is in them */
+};
+
 struct mf_screen mf_screen_fit(const struct mf_run *run,
-			       const struct mf_space *space,
-			       const struct mf_heap *heap,
-			       const struct mf_finding *findings, size_t count);
+			       const struct mf_screen_of *of);
 
 /** Lines that the advice of a finding takes. */
 size_t mf_advice_lines(const struct mf_finding *finding);

@@ -99,6 +99,14 @@ struct mf_content_scanner {
 char *mf_content_describe(const struct mf_content_scanner *scanner,
 			  const struct mf_content_tally *tally);
 
+struct mf_table;
+
+/** A line each, the largest first; of SHAPE the title, top, empty and show. */
+void mf_content_write_groups(const struct mf_content_scanner *scanner,
+			     const struct mf_scan *scan,
+			     struct mf_report *report,
+			     const struct mf_table *shape);
+
 void mf_content_write(const void *scanner, const struct mf_scan *scan,
 		      struct mf_report *report);
 

@@ -165,7 +165,7 @@ static void write_sums(const struct mf_content_scanner *scanner,
 static const struct mf_column group_columns[] = {
 	{ "label", "what", MF_VALUE_TEXT, 0 },
 	{ "class", NULL, MF_VALUE_TEXT, MF_SHOW_DATA_ONLY },
-	{ "start", NULL, MF_VALUE_ADDRESS, MF_SHOW_DATA_ONLY },
+	{ "start", "from", MF_VALUE_ADDRESS, 0 },
 	{ "scanned_bytes", "scanned", MF_VALUE_SIZE, 0 },
 	{ "zero", NULL, MF_VALUE_SIZE, MF_SHOW_DATA_ONLY },
 	{ "text", NULL, MF_VALUE_SIZE, MF_SHOW_DATA_ONLY },
@@ -217,19 +217,17 @@ static int by_bytes(const void *a, const void *b)
 	return (left->group > right->group) - (left->group < right->group);
 }
 
-static void write_groups(const struct mf_content_scanner *scanner,
-			 const struct mf_scan *scan, struct mf_report *report)
+void mf_content_write_groups(const struct mf_content_scanner *scanner,
+			     const struct mf_scan *scan,
+			     struct mf_report *report,
+			     const struct mf_table *shape)
 {
-	static const struct mf_table table = {
-		.key = "groups",
-		.title = "WHAT IS IN IT",
-		.columns = group_columns,
-		.column_count = MF_ARRAY_SIZE(group_columns),
-		.top = SHOWN_GROUPS,
-		.empty = "nothing that is present, and in use",
-	};
+	struct mf_table table = *shape;
 	MF_VEC(struct sized_group) groups = { 0 };
 
+	table.key = "groups";
+	table.columns = group_columns;
+	table.column_count = MF_ARRAY_SIZE(group_columns);
 	for (size_t g = 0; g < scanner->group_count; g++)
 		if (mf_scan_group_bytes(scan, g))
 			mf_vec_push(&groups,
@@ -246,6 +244,12 @@ static void write_groups(const struct mf_content_scanner *scanner,
 void mf_content_write(const void *scanner, const struct mf_scan *scan,
 		      struct mf_report *report)
 {
+	static const struct mf_table shape = {
+		.title = "WHAT IS IN IT",
+		.top = SHOWN_GROUPS,
+		.empty = "nothing that is present, and in use",
+	};
+
 	write_sums(scanner, report);
-	write_groups(scanner, scan, report);
+	mf_content_write_groups(scanner, scan, report, &shape);
 }

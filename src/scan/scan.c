@@ -269,3 +269,12 @@ uint64_t mf_scan_group_bytes(const struct mf_scan *scan, size_t group)
 {
 	return scan->group_bytes[group];
 }
+
+size_t mf_scan_groups_seen(const struct mf_scan *scan)
+{
+	size_t seen = 0;
+
+	for (size_t i = 0; i < scan->groups.count; i++)
+		seen += scan->group_bytes[i] != 0;
+	return seen;
+}

@@ -5,6 +5,7 @@
 #include "memforensics/report.h"
 
 #include "base/units.h"
+#include "scan/content.h"
 #include "scan/state.h"
 
 enum {
@@ -39,4 +40,25 @@ void mf_scan_write(const struct mf_scan *scan, struct mf_report *report)
 		if (scan->own[i])
 			mf_scanners[i]->write(scan->own[i], scan, report);
 	write_bytes(scan, report);
+}
+
+static const struct mf_content_scanner *content_of(const struct mf_scan *scan)
+{
+	for (size_t i = 0; i < MF_SCANNERS; i++)
+		if (mf_scanners[i] == &mf_scan_content_ops)
+			return scan->own[i];
+	return NULL;
+}
+
+void mf_scan_write_groups(const struct mf_scan *scan, struct mf_report *report,
+			  const char *title, size_t rows)
+{
+	const struct mf_table shape = {
+		.title = title,
+		.top = rows,
+		.show = rows ? 0 : MF_SHOW_DATA_ONLY,
+	};
+
+	if (content_of(scan))
+		mf_content_write_groups(content_of(scan), scan, report, &shape);
 }

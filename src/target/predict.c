@@ -29,6 +29,9 @@ enum {
 	WALK = 2, /* heaps are walked while they are read: as long again */
 };
 
+/* Bytes of more than the heaps; far beyond any process. */
+#define MORE_MAX (UINT64_C(1) << 50)
+
 struct work {
 	uint64_t threads, mappings;
 	uint64_t resident;	      /* pages, all of which smaps looks at */
@@ -153,9 +156,11 @@ static uint64_t predict_brief(const struct mf_target *target,
 {
 	uint64_t pages = MF_MIN(work->writable, target->expected) /
 			 target->info.page_size;
+	uint64_t more = MF_MIN(target->expected_more, MORE_MAX) /
+			target->info.page_size;
 	uint64_t work_ns = work->mappings * COST_MAPPING_NS +
 			   work->resident * rates->fork_page_ns +
-			   pages * rates->read_page_ns * WALK;
+			   (pages * WALK + more) * rates->read_page_ns;
 
 	return work->threads * COST_THREAD_NS +
 	       (uint64_t)((double)work_ns * contention(target));

@@ -137,12 +137,15 @@ const char *mf_target_register_name(size_t index)
 void mf_target_expect(struct mf_target *target, uint64_t bytes)
 {
 	target->expected = bytes;
+	target->expected_more = 0;
 }
 
 void mf_target_expect_more(struct mf_target *target, uint64_t bytes)
 {
-	if (__builtin_add_overflow(target->expected, bytes, &target->expected))
-		target->expected = UINT64_MAX;
+	uint64_t *sum = &target->expected_more;
+
+	if (__builtin_add_overflow(*sum, bytes, sum))
+		*sum = UINT64_MAX;
 }
 
 struct mf_error *mf_target_hold(struct mf_target *target)

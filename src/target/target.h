@@ -68,6 +68,7 @@ struct mf_target {
 	unsigned held;		     /* depth of holds */
 	bool was_stopped;	     /* since the last rewind */
 	uint64_t expected; /* bytes to be read under a hold; UINT64_MAX: all */
+	uint64_t expected_more; /* and read again, or of other memory */
 	struct mf_page_cache *cache;
 	void *own; /* the kind's */
 };
