@@ -81,20 +81,32 @@ _Static_assert(MF_POINTER_CLUSTERS == 4, "as many as are looked into");
 		one_ | (words)((words)two_ == ~0UL);                           \
 	})
 
-/* A bit for each word of BLOCK of which LOOKS is true. */
-#define LOOK_AT_ALL(block, looks)                                          \
-	({                                                                 \
-		uint64_t all_ = 0;                                         \
-		_Pragma("GCC unroll 32") for (unsigned i_ = 0;             \
-					      i_ < MF_CONTENT_WORDS;       \
-					      i_ += MF_LANES)              \
-		{                                                          \
-			words at;                                          \
-			memcpy(&at, (block) + 8 * (size_t)i_, sizeof(at)); \
-			all_ |= (uint64_t)MF_MASK_OF(looks) << i_;         \
-		}                                                          \
-		all_;                                                      \
-	})
+/* A function that gives a bit for each word of a block of which LOOKS is true.
+ */
+#define LOOK_AT_ALL(name, looks)                                              \
+	MF_KERNEL static inline uint64_t name(                                \
+		const uint8_t *block, const struct mf_content_clusters *near) \
+	{                                                                     \
+		uint64_t all = 0;                                             \
+                                                                              \
+		(void)near;                                                   \
+		_Pragma("GCC unroll 32") for (unsigned i = 0;                 \
+					      i < MF_CONTENT_WORDS;           \
+					      i += MF_LANES)                  \
+		{                                                             \
+			words at;                                             \
+                                                                              \
+			memcpy(&at, block + 8 * (size_t)i, sizeof(at));       \
+			all |= (uint64_t)MF_MASK_OF(looks) << i;              \
+		}                                                             \
+		return all;                                                   \
+	}
+
+LOOK_AT_ALL(find_zeros, (words)(at == 0))
+LOOK_AT_ALL(find_text, LOOKS_LIKE_TEXT(at))
+LOOK_AT_ALL(find_pointers, LOOKS_LIKE_POINTERS(at, near))
+LOOK_AT_ALL(find_integers, LOOKS_LIKE_INTEGERS(at))
+LOOK_AT_ALL(find_reals, LOOKS_LIKE_REALS(at))
 
 MF_KERNEL static inline unsigned count_bits(uint64_t mask)
 {
@@ -107,47 +119,51 @@ MF_KERNEL static inline bool is_most(unsigned part, unsigned whole)
 	return part * 3 >= whole * 2;
 }
 
+/* Words that are neither text nor pointers: LEFT of the block's are not zero,
+ * POINTERS are. */
+MF_KERNEL static inline enum mf_content
+judge_numbers(const uint8_t *block, uint64_t used, unsigned left,
+	      unsigned pointers, struct mf_content_masks *masks)
+{
+	uint64_t known = masks->zero | masks->text | masks->pointer;
+	unsigned integers, reals;
+
+	masks->integer = find_integers(block, NULL) & ~known;
+	integers = count_bits(masks->integer & used);
+	known |= masks->integer;
+	masks->real = find_reals(block, NULL) & ~known;
+	reals = count_bits(masks->real & used);
+	if (is_most(integers + reals, left))
+		return integers >= reals ? MF_CONTENT_INTEGERS
+					 : MF_CONTENT_FLOATS;
+	if (is_most(left - pointers - integers - reals, left))
+		return mf_content_judge_others(
+			block, used & ~(masks->zero | masks->pointer));
+	return MF_CONTENT_MIXED;
+}
+
 /* The dearer looks are not taken where the cheaper ones tell all. */
 MF_KERNEL static inline enum mf_content
 judge_words(const uint8_t *block, uint64_t used,
 	    const struct mf_content_clusters *clusters,
 	    struct mf_content_masks *masks)
 {
-	uint64_t all = used, others;
-	unsigned left, pointers, integers, reals;
-	struct mf_content_clusters near = *clusters;
+	unsigned all = count_bits(used), left, pointers;
 
 	*masks = (struct mf_content_masks){ 0 };
-	masks->zero = LOOK_AT_ALL(block, (words)(at == 0));
-	used &= ~masks->zero;
-	left = count_bits(used);
-	if (left * MF_CONTENT_ZEROS <= count_bits(all))
+	masks->zero = find_zeros(block, NULL);
+	left = count_bits(used & ~masks->zero);
+	if (left * MF_CONTENT_ZEROS <= all)
 		return MF_CONTENT_ZERO;
-	masks->text = LOOK_AT_ALL(block, LOOKS_LIKE_TEXT(at)) & ~masks->zero;
+	masks->text = find_text(block, NULL) & ~masks->zero;
 	if (is_most(count_bits(masks->text & used), left))
 		return MF_CONTENT_TEXT;
-	used &= ~masks->text;
-	masks->pointer = LOOK_AT_ALL(block, LOOKS_LIKE_POINTERS(at, &near)) &
-			 ~(masks->zero | masks->text);
+	masks->pointer =
+		find_pointers(block, clusters) & ~(masks->zero | masks->text);
 	pointers = count_bits(masks->pointer & used);
 	if (is_most(pointers, left))
 		return MF_CONTENT_POINTERS;
-	used &= ~masks->pointer;
-	others = all & ~(masks->zero | masks->pointer);
-	masks->integer = LOOK_AT_ALL(block, LOOKS_LIKE_INTEGERS(at)) &
-			 ~(masks->zero | masks->text | masks->pointer);
-	integers = count_bits(masks->integer & used);
-	used &= ~masks->integer;
-	masks->real =
-		LOOK_AT_ALL(block, LOOKS_LIKE_REALS(at)) &
-		~(masks->zero | masks->text | masks->pointer | masks->integer);
-	reals = count_bits(masks->real & used);
-	if (is_most(integers + reals, left))
-		return integers >= reals ? MF_CONTENT_INTEGERS
-					 : MF_CONTENT_FLOATS;
-	if (is_most(left - pointers - integers - reals, left))
-		return mf_content_judge_others(block, others);
-	return MF_CONTENT_MIXED;
+	return judge_numbers(block, used, left, pointers, masks);
 }
 
 #endif

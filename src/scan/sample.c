@@ -33,10 +33,14 @@ static void allot(struct share *share, uint64_t all, size_t count,
 		bytes >= share->bytes ? UINT64_MAX : (bytes + UNIT - 1) / UNIT;
 }
 
+struct sized {
+	uint64_t bytes;
+	size_t group;
+};
+
 static int by_size(const void *a, const void *b)
 {
-	const struct share *left = *(struct share *const *)a;
-	const struct share *right = *(struct share *const *)b;
+	const struct sized *left = a, *right = b;
 
 	return (left->bytes < right->bytes) - (left->bytes > right->bytes);
 }
@@ -46,14 +50,13 @@ static void allot_all(struct share *shares, size_t count, uint64_t all,
 		      uint64_t most)
 {
 	size_t sampled = MF_MIN(count, (size_t)GROUPS_MAX);
-	struct share **order = mf_new_array(count, struct share *);
+	struct sized *order = mf_new_array(count, struct sized);
 
 	for (size_t i = 0; i < count; i++)
-		order[i] = &shares[i];
-	if (count > 1)
-		qsort(order, count, sizeof(*order), by_size);
+		order[i] = (struct sized){ shares[i].bytes, i };
+	qsort(order, count, sizeof(*order), by_size);
 	for (size_t i = 0; i < sampled; i++)
-		allot(order[i], all, sampled, most);
+		allot(&shares[order[i].group], all, sampled, most);
 	free(order);
 }
 
