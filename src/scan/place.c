@@ -55,17 +55,24 @@ void mf_places_init(struct mf_places *places, struct mf_target *target,
 
 /* ---- chunks ---------------------------------------------------------------- */
 
+static uint64_t add_saturated(uint64_t left, uint64_t right)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(left, right, &sum) ? UINT64_MAX : sum;
+}
+
 void mf_chunk_user_bytes(const struct mf_chunk *chunk, uint64_t *start,
 			 uint64_t *end)
 {
 	*start = chunk->address;
-	*end = chunk->address + chunk->size;
+	*end = add_saturated(chunk->address, chunk->size);
 	if (strcmp(chunk->allocator->name, "glibc") != 0)
 		return;
-	*start += MF_MIN((uint64_t)HEADER, chunk->size);
+	*start += MF_MIN((uint64_t)HEADER, *end - *start);
 	if (chunk->kind == MF_KIND_IN_USE || chunk->kind == MF_KIND_TCACHE ||
 	    chunk->kind == MF_KIND_FASTBIN)
-		*end += BORROWED;
+		*end = add_saturated(*end, BORROWED);
 }
 
 static bool is_of_allocator(const struct mf_allocator *allocator,
@@ -95,19 +102,35 @@ static bool is_of_allocators(const struct mf_heap *heap, uint64_t address,
 	return false;
 }
 
-/* The last word of a chunk in use is in the next one's header, or behind the
- * last of all. */
+/* The chunk before ADDRESS, if its last word is there: behind it, in the next
+ * one's header or in no chunk at all. */
+static bool chunk_that_borrows(const struct mf_heap *heap, uint64_t address,
+			       struct mf_place *place)
+{
+	struct mf_chunk chunk;
+	uint64_t user, user_end;
+
+	if (address < BORROWED ||
+	    !mf_heap_chunk_at(heap, address - BORROWED, &chunk))
+		return false;
+	mf_chunk_user_bytes(&chunk, &user, &user_end);
+	if (address >= user_end)
+		return false;
+	place->chunk = chunk;
+	place->user = user;
+	place->user_end = user_end;
+	return true;
+}
+
 static bool chunk_at(const struct mf_heap *heap, uint64_t address,
 		     struct mf_place *place)
 {
-	bool found = mf_heap_chunk_at(heap, address, &place->chunk);
-
-	if (!found &&
-	    (address < BORROWED ||
-	     !mf_heap_chunk_at(heap, address - BORROWED, &place->chunk)))
-		return false;
+	if (!mf_heap_chunk_at(heap, address, &place->chunk))
+		return chunk_that_borrows(heap, address, place);
 	mf_chunk_user_bytes(&place->chunk, &place->user, &place->user_end);
-	return found || address < place->user_end;
+	if (address < place->user)
+		chunk_that_borrows(heap, address, place);
+	return true;
 }
 
 static bool find_chunk(const struct mf_places *places, struct mf_place *place)

@@ -61,8 +61,14 @@ is_so() { # FILTER
 
 @test "the header of a chunk is none of its bytes" {
 	victim pointers
-	explain "$(printf '%#x' $(($(told data 2) - 16)))"
-	is_so '.chunk.offset == null and (.where | endswith("(header)"))'
+	local target
+	target=$(told bss 2)
+	explain "$(printf '%#x' $((target - 8)))"
+	is_so ".chunk.offset == null and (.where | endswith(\"(header)\")) and
+		.chunk.user == \"$target\""
+	# but its first word is the last of the chunk before it
+	explain "$(printf '%#x' $((target - 16)))"
+	is_so '.chunk.offset == 192 and .chunk.usable == 200'
 }
 
 @test "a variable, by its symbol and the line that declares it" {
