@@ -47,8 +47,7 @@ static enum mf_control_block block_of(const struct mf_vtable_class *class)
 	return MF_BLOCK_NONE;
 }
 
-/* WORD follows the vptr: how many own what the block is of? */
-static bool is_expired(enum mf_control_block block, uint64_t word)
+bool mf_control_block_is_expired(enum mf_control_block block, uint64_t word)
 {
 	if (block == MF_BLOCK_GNU)
 		return (uint32_t)word == 0;
@@ -185,7 +184,8 @@ static void begin_chunk(struct look *look, uint32_t class)
 	enum mf_control_block block = objects->blocks[class];
 
 	look->outer = class;
-	if (!block || look->count < 2 || !is_expired(block, look->words[1]))
+	if (!block || look->count < 2 ||
+	    !mf_control_block_is_expired(block, look->words[1]))
 		return;
 	look->dead = true;
 	mf_object_tally_of(look->worker, class)->expired++;
@@ -312,6 +312,7 @@ void mf_object_tally_add(struct mf_object_tally *sum,
 	if (part->example && (!sum->example || part->example < sum->example))
 		sum->example = part->example;
 	sum->started += part->started;
+	sum->unproved += part->unproved;
 	sum->arrays += part->arrays;
 	sum->members += part->members;
 	sum->loose += part->loose;
@@ -400,7 +401,7 @@ static struct mf_error *finish(const struct mf_scan_context *context,
 	struct mf_objects *objects = scanner;
 
 	mf_rust_finish(objects->rust, context);
-	mf_object_parts_count(objects);
+	mf_object_parts_count(objects, context->target);
 	count_members(objects);
 	mf_objects_make_rows(objects);
 	mf_shapes_make_rows(&objects->shapes, context->target, &objects->rows);

@@ -51,12 +51,13 @@ void mf_object_rows_write(const struct mf_object_rows *rows,
 
 /** What is known of the objects of one class. */
 struct mf_object_tally {
-	uint64_t started; /* at the start of a chunk */
-	uint64_t arrays;  /* in arrays that say how long they are */
-	uint64_t members; /* in each object of some class, at one place */
-	uint64_t loose;	  /* elsewhere in a chunk, or in none */
-	uint64_t remains; /* in some objects of a class, but not in all */
-	uint64_t bytes;	  /* of chunks, headers included */
+	uint64_t started;  /* at the start of a chunk */
+	uint64_t unproved; /* of these, where freeing would have left them */
+	uint64_t arrays;   /* in arrays that say how long they are */
+	uint64_t members;  /* in each object of some class, at one place */
+	uint64_t loose;	   /* elsewhere in a chunk, or in none */
+	uint64_t remains;  /* in some objects of a class, but not in all */
+	uint64_t bytes;	   /* of chunks, headers included */
 	uint64_t example;
 	uint64_t expired; /* control blocks whose object is gone */
 };
@@ -95,6 +96,9 @@ enum mf_control_block {
 	MF_BLOCK_LLVM, /* counts of 64 bits, less one */
 };
 
+/** WORD follows the vptr of a block: is what it was made for gone? */
+bool mf_control_block_is_expired(enum mf_control_block block, uint64_t word);
+
 enum {
 	MF_OBJECT_RUNS = 8, /* classes that are followed in a chunk at once */
 };
@@ -131,7 +135,8 @@ void mf_object_runs_add(struct mf_object_worker *worker,
 void mf_object_runs_end(struct mf_object_worker *worker, bool whole);
 
 /** Joins the parts of runs that span windows, and counts them. */
-void mf_object_parts_count(struct mf_objects *objects);
+void mf_object_parts_count(struct mf_objects *objects,
+			   struct mf_target *target);
 
 /** Rows of all classes that have objects, and of Rust's types. */
 void mf_objects_make_rows(struct mf_objects *objects);

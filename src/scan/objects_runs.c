@@ -35,6 +35,7 @@ void mf_object_run_count(const struct mf_object_run *run,
 	note_example(tally, run->first);
 	if (run->chunk && run->first == run->chunk + run->header) {
 		tally->started++;
+		tally->unproved += !run->header;
 		tally->bytes += run->size;
 		tally->loose += run->count - 1;
 	} else if (is_array(run)) {
@@ -117,11 +118,69 @@ static int compare_parts(const void *left, const void *right)
 	return (a->first > b->first) - (a->first < b->first);
 }
 
-void mf_object_parts_count(struct mf_objects *objects)
+/* The class of the object that a chunk begins with; -1: none. */
+static int64_t outer_of(const struct mf_objects *objects,
+			struct mf_target *target,
+			const struct mf_object_run *part, bool *dead)
+{
+	const struct mf_vtable_point *point;
+	uint64_t words[2];
+
+	if (!part->chunk ||
+	    !mf_target_try_read(target, part->chunk + part->header, words,
+				sizeof(words)))
+		return -1;
+	point = mf_vtables_find(objects->vtables, words[0]);
+	if (!point || point->top)
+		return -1;
+	*dead = mf_control_block_is_expired(
+		(enum mf_control_block)objects->blocks[point->class], words[1]);
+	return point->class;
+}
+
+static void add_members(struct mf_objects *objects, uint32_t outer,
+			const struct mf_object_run *part)
+{
+	for (uint64_t i = 0; i < part->count; i++) {
+		uint64_t offset = part->first + i * part->stride - part->chunk -
+				  part->header;
+
+		mf_vec_push(&objects->members,
+			    (struct mf_object_member){ outer, part->class,
+						       (uint32_t)offset, 1 });
+	}
+}
+
+/* What lies in an object that began in an earlier window is a member of it. */
+static void take_members(struct mf_objects *objects, struct mf_target *target)
+{
+	uint64_t chunk = 0;
+	int64_t outer = -1;
+	bool dead = false;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < objects->parts.count; i++) {
+		const struct mf_object_run *part = &objects->parts.items[i];
+
+		if (part->chunk != chunk || !i) {
+			chunk = part->chunk;
+			dead = false;
+			outer = outer_of(objects, target, part, &dead);
+		}
+		if (outer < 0 || outer == (int64_t)part->class)
+			objects->parts.items[kept++] = *part;
+		else if (!dead)
+			add_members(objects, (uint32_t)outer, part);
+	}
+	objects->parts.count = kept;
+}
+
+void mf_object_parts_count(struct mf_objects *objects, struct mf_target *target)
 {
 	struct mf_object_run *run = NULL;
 
 	mf_vec_sort(&objects->parts, compare_parts);
+	take_members(objects, target);
 	mf_vec_foreach(part, &objects->parts) {
 		if (run && can_join(run, part)) {
 			join(run, part);

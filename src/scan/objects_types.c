@@ -21,9 +21,11 @@ confidence_of(const struct mf_vtable_class *class,
 	bool any = tally->started || tally->arrays || tally->members ||
 		   tally->loose;
 
+	/* glibc writes over the first word of what is freed; others do not */
 	if (!any || class->proof == MF_VTABLE_ADDRESS)
 		return MF_OBJECT_LOW;
-	return tally->loose ? MF_OBJECT_MEDIUM : MF_OBJECT_HIGH;
+	return tally->loose || tally->unproved ? MF_OBJECT_MEDIUM
+					       : MF_OBJECT_HIGH;
 }
 
 static char *note_of(struct mf_objects *objects,

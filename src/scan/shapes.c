@@ -11,7 +11,6 @@
 #include "base/memory.h"
 
 enum {
-	HEADER = 16,
 	CHUNK_MIN = 32,
 	ALIGNMENT = 16,
 	CHECKS = 2048,	 /* of one shape, in one window */
@@ -107,27 +106,32 @@ static void note_example(uint64_t *example, uint64_t address)
 /* ---- owners ----------------------------------------------------------------------- */
 
 /* What malloc makes of a request; it may be one step more where what would
- * remain is too small for a chunk. */
+ * remain is too small for a chunk. Others have classes of sizes, four to a
+ * power of two. */
 static bool fits(const struct mf_chunk *chunk, uint64_t request)
 {
 	uint64_t size = (request + sizeof(uint64_t) + ALIGNMENT - 1) &
 			~(uint64_t)(ALIGNMENT - 1);
 
 	size = MF_MAX(size, (uint64_t)CHUNK_MIN);
+	if (chunk->usable < request)
+		return false;
 	if (chunk->kind == MF_KIND_MMAPPED)
-		return chunk->size > request &&
-		       chunk->size - request < PAGE + 2 * ALIGNMENT;
-	return chunk->kind == MF_KIND_IN_USE && chunk->size >= size &&
-	       chunk->size - size <= ALIGNMENT;
+		return chunk->size - request < PAGE + 2 * ALIGNMENT;
+	if (chunk->user == chunk->address)
+		return chunk->size - request <=
+		       MF_MAX((uint64_t)ALIGNMENT, request / 4);
+	return chunk->size >= size && chunk->size - size <= ALIGNMENT;
 }
 
 /* Is there a chunk that was asked for with REQUEST bytes? */
 static bool owns(const struct mf_shapes *shapes, uint64_t start,
 		 uint64_t request, struct mf_chunk *ret)
 {
-	return start % ALIGNMENT == 0 &&
-	       mf_heap_chunk_at(shapes->input->heap, start, ret) &&
-	       ret->address + HEADER == start && fits(ret, request);
+	return mf_heap_chunk_at(shapes->input->heap, start, ret) &&
+	       ret->user == start &&
+	       (ret->kind == MF_KIND_IN_USE || ret->kind == MF_KIND_MMAPPED) &&
+	       fits(ret, request);
 }
 
 static void see_owner(struct mf_shapes *shapes, enum mf_shape shape,

@@ -9,7 +9,6 @@
 #include "scan/objects.h"
 
 enum {
-	HEADER = 16,
 	WALK_MAX = 64,	    /* nodes of one table */
 	WALK_ALL = 1 << 15, /* of all; then 2 of each */
 	SURE = 95,	    /* per cent of the samples that must hold */
@@ -169,8 +168,7 @@ static uint64_t node_size(struct walk *walk, const struct mf_shape_table *table)
 
 	for (; node && steps < most && steps < table->count; steps++) {
 		if (!mf_heap_chunk_at(walk->heap, node, &chunk) ||
-		    chunk.address + HEADER != node ||
-		    chunk.kind != MF_KIND_IN_USE ||
+		    chunk.user != node || chunk.kind != MF_KIND_IN_USE ||
 		    !mf_target_read_u64(walk->target, node, &node))
 			return 0;
 		if (!size || chunk.size < size)
