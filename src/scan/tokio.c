@@ -309,6 +309,16 @@ static void merge(void *scanner, void *data)
 	free(worker);
 }
 
+/* A chunk's user has the first word of the next one, too. */
+static bool stage_is_inside(const struct mf_tokio_vtable *vtable,
+			    const struct mf_tokio_pending *cell)
+{
+	return !cell->chunk ||
+	       cell->header + vtable->stage +
+			       sizeof(uint64_t) * MF_TOKIO_STAGE <=
+		       cell->chunk + cell->size + WORD;
+}
+
 static void read_pending(struct mf_tokio *tokio, struct mf_target *target)
 {
 	const struct tallies tallies = { tokio->own, tokio->inside,
