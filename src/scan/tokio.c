@@ -330,7 +330,7 @@ static void read_pending(struct mf_tokio *tokio, struct mf_target *target)
 			&tokio->vtables.items[cell->vtable];
 		uint64_t header[MF_TOKIO_HEADER], stage[MF_TOKIO_STAGE];
 		bool staged =
-			vtable->boxed &&
+			vtable->boxed && stage_is_inside(vtable, cell) &&
 			mf_target_try_read(target, cell->header + vtable->stage,
 					   stage, sizeof(stage));
 
