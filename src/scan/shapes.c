@@ -241,9 +241,10 @@ static void see_llvm_string(struct mf_shapes *shapes, const uint64_t *at)
 /* Three words of many in order, to things side by side: no vector's. */
 static bool is_in_row(const uint64_t *at, size_t before, size_t left)
 {
-	return before && left > 3 && at[-1] < at[0] && at[3] > at[2] &&
-	       at[3] - at[-1] < PAGE && at[1] % ALIGNMENT == 0 &&
-	       at[2] % ALIGNMENT == 0 && at[3] % ALIGNMENT == 0;
+	return before && left > 3 && at[-1] < at[0] && at[0] < at[1] &&
+	       at[1] < at[2] && at[2] < at[3] && at[3] - at[-1] < PAGE &&
+	       at[1] % ALIGNMENT == 0 && at[2] % ALIGNMENT == 0 &&
+	       at[3] % ALIGNMENT == 0;
 }
 
 void mf_shapes_see_pointer(struct mf_shapes *shapes,
