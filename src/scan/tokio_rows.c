@@ -177,10 +177,23 @@ static void write_text(const struct mf_tokio *tokio, struct mf_report *report)
 	mf_report_table_end(report);
 }
 
+/* Who asked for all there is has no need to hear of what is not. */
+static bool is_asked_for(const struct mf_scan *scan)
+{
+	return mf_scan_get_options(scan)->wanted == MF_SCAN_TASKS;
+}
+
 void mf_tokio_write(const void *scanner, const struct mf_scan *scan,
 		    struct mf_report *report)
 {
-	(void)scan;
-	write_data(scanner, report);
-	write_text(scanner, report);
+	const struct mf_tokio *tokio = scanner;
+
+	write_data(tokio, report);
+	if (tokio->rows.count)
+		write_text(tokio, report);
+	else if (is_asked_for(scan))
+		mf_report_line(report, "%s",
+			       tokio->vtables.count
+				       ? "No task of Tokio was found."
+				       : "No module of it uses Tokio.");
 }

@@ -141,4 +141,7 @@ counts() { # NAMES SCHEDULER
 	start_fixture curve
 	scan "$BATS_TEST_TMPDIR/scan.json" "$PID"
 	json_holds "$BATS_TEST_TMPDIR/scan.json" '.tasks == []'
+	mf scan --tasks --max-pause 1m "$PID" | grep 'No module of it uses Tokio'
+	mf scan --max-pause 1m "$PID" >"$BATS_TEST_TMPDIR/all"
+	! grep Tokio "$BATS_TEST_TMPDIR/all"
 }

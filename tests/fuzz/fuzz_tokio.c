@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "fuzz.h"
 #include "scan/rust.h"
-#include "scan/scanners.h"
+#include "scan/state.h"
 #include "scan/tokio.h"
 
 enum {
@@ -37,6 +37,7 @@ static struct {
 	struct mf_target *target;
 	struct mf_image *image;
 	struct mf_scan_input input;
+	struct mf_scan scan; /* of no options */
 } here;
 
 /* ---- the program --------------------------------------------------------------- */
@@ -171,8 +172,7 @@ static void show_part(show to, void *worker, bool chunks, uint32_t start,
 
 	memset(here.window, 0, sizeof(here.window));
 	memcpy(here.window, here.bytes + HEAP + start, end - start);
-	window.piece_count =
-		(uint32_t)cut_pieces(pieces, chunks, start, end);
+	window.piece_count = (uint32_t)cut_pieces(pieces, chunks, start, end);
 	to(worker, &window);
 }
 
@@ -187,7 +187,7 @@ static void write_tasks(const void *scanner)
 	struct mf_report *report = mf_report_create(stream, &options);
 
 	mf_report_begin(report, "scan");
-	mf_scan_tasks_ops.write(scanner, NULL, report);
+	mf_scan_tasks_ops.write(scanner, &here.scan, report);
 	ignore(mf_report_end(report));
 	mf_report_destroy(report);
 	fclose(stream);
@@ -244,8 +244,7 @@ static void show_rust(void *worker, const struct mf_scan_window *window)
 	mf_rust_window(worker, window);
 }
 
-static uint64_t count_objects(struct mf_rust *rust, bool chunks,
-			      uint32_t split)
+static uint64_t count_objects(struct mf_rust *rust, bool chunks, uint32_t split)
 {
 	const struct mf_scan_context context = { .target = here.target,
 						 .image = here.image,
