@@ -22,9 +22,10 @@ struct part {
 /*
  * inflate allocates its state at inflateInit (7160 bytes since zlib 1.2.9, 7152
  * before) and its window of 32 KiB with the first bytes of output. deflate
- * allocates all at deflateInit: its state (5952 bytes, measured in zlib 1.2.13),
- * and at memLevel 8, the default, window, prev, head and pending_buf, 64 KiB
- * each; at memLevel 9 head and pending_buf have twice that, and may be mmapped.
+ * allocates all at deflateInit: its state (5952 bytes since zlib 1.2.9, 5936
+ * before), and at memLevel 8, the default, window, prev, head and pending_buf,
+ * 64 KiB each; at memLevel 9 head and pending_buf have twice that, and may be
+ * mmapped. Chunks are glibc's.
  */
 static const struct known {
 	const char *code, *name, *origin;
@@ -39,15 +40,22 @@ static const struct known {
 	{
 		.code = "zlib-deflate",
 		.name = "zlib deflate streams",
-		.origin = "zlib 1.2.13, memLevel 8: deflate_state, window, "
-			  "prev, head, pending_buf",
+		.origin = "zlib 1.2.9 to 1.3.1, memLevel 8: deflate_state, "
+			  "window, prev, head, pending_buf",
 		.parts = { { 5968, 1 }, { 65552, 4 } },
+	},
+	{
+		.code = "zlib-deflate",
+		.name = "zlib deflate streams",
+		.origin = "zlib 1.2.5 to 1.2.8, memLevel 8: deflate_state, "
+			  "window, prev, head, pending_buf",
+		.parts = { { 5952, 1 }, { 65552, 4 } },
 	},
 	{
 		.code = "zlib-deflate-9",
 		.name = "zlib deflate streams",
-		.origin = "zlib 1.2.13, memLevel 9: deflate_state, window, "
-			  "prev; head and pending_buf are apart",
+		.origin = "zlib 1.2.9 to 1.3.1, memLevel 9: deflate_state, "
+			  "window, prev; head and pending_buf are apart",
 		.parts = { { 5968, 1 }, { 65552, 2 } },
 	},
 };
