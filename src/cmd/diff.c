@@ -158,25 +158,40 @@ static void write_side(struct mf_run *run, const struct side *side)
 		       exe ? " (" : "", exe ? exe : "", exe ? ")" : "");
 }
 
-static void write_partial(struct mf_run *run, const struct side *side)
+/* Row I of what was not known of a side; false: there are no more. */
+static bool get_partial(const struct side *side, size_t i, const char **what,
+			const char **why)
 {
 	const struct mf_node *root = mf_document_root(side->document);
-	size_t count = mf_node_rows(root, "partial");
+	const struct mf_node *row = mf_node_row(root, "partial", i);
 
-	for (size_t i = 0; i < count; i++) {
-		const struct mf_node *row = mf_node_row(root, "partial", i);
-		mf_auto_free char *what = NULL;
-		const char *part = mf_node_text(row, "what");
-		const char *why = mf_node_text(row, "why");
+	*what = mf_node_text(row, "what");
+	*why = mf_node_text(row, "why");
+	*what = *what ? *what : "";
+	*why = *why ? *why : "";
+	return i < mf_node_rows(root, "partial");
+}
 
-		what = mf_asprintf("%s: %s", side->key, part ? part : "");
+static void write_partial_rows(struct mf_run *run, const struct side *side)
+{
+	const char *what, *why;
+
+	for (size_t i = 0; get_partial(side, i, &what, &why); i++) {
+		mf_auto_free char *of = mf_asprintf("%s: %s", side->key, what);
+
 		run->partial = true;
 		mf_report_row(run->report,
-			      (struct mf_value[]){ mf_text(what),
-						   mf_text(why ? why : "") });
-		mf_report_line(run->report, "not known, %s: %s", what,
-			       why ? why : "");
+			      (struct mf_value[]){ mf_text(of), mf_text(why) });
 	}
+}
+
+static void write_partial_lines(struct mf_run *run, const struct side *side)
+{
+	const char *what, *why;
+
+	for (size_t i = 0; get_partial(side, i, &what, &why); i++)
+		mf_report_line(run->report, "not known, %s: %s: %s", side->key,
+			       what, why);
 }
 
 static void write_partials(struct mf_run *run, const struct side *sides)
@@ -193,9 +208,12 @@ static void write_partials(struct mf_run *run, const struct side *sides)
 	};
 
 	mf_report_table_begin(run->report, &table);
-	write_partial(run, &sides[0]);
-	write_partial(run, &sides[1]);
+	write_partial_rows(run, &sides[0]);
+	write_partial_rows(run, &sides[1]);
 	mf_report_table_end(run->report);
+	mf_report_line(run->report, "%s", "");
+	write_partial_lines(run, &sides[0]);
+	write_partial_lines(run, &sides[1]);
 }
 
 static struct mf_error *write_report(struct mf_run *run,
