@@ -29,13 +29,62 @@ static bool is_key(const struct mf_strings *strings, uint64_t hash)
 	return mf_map_has(&strings->keys, (uint32_t)hash);
 }
 
-/* Masks TEXT, of a string of SIZE bytes; true when something was hidden. */
+enum {
+	UPPER = 1,
+	LOWER,
+	DIGIT,
+	OTHER, /* of base64 */
+};
+
+static unsigned class_of(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return UPPER;
+	if (c >= 'a' && c <= 'z')
+		return LOWER;
+	if (c >= '0' && c <= '9')
+		return DIGIT;
+	return c == '+' || c == '/' || c == '=' ? OTHER : 0;
+}
+
+/*
+ * Where there is a private key, parts of it may lie about that nothing tells
+ * apart: so nothing is shown there that looks like a line of base64.
+ */
+static bool may_be_of_key(const struct mf_strings *strings, const char *text,
+			  size_t size)
+{
+	enum {
+		LEAST = 32,
+		MOST = 128,
+		LEAST_DIGITS = 2
+	};
+	size_t turns = 0, digits = 0;
+
+	if (!strings->keys.count || size < LEAST || size > MOST)
+		return false;
+	for (size_t i = 0; i < size; i++) {
+		unsigned class = class_of(text[i]);
+
+		if (!class)
+			return false;
+		digits += class == DIGIT;
+		turns += i && class != class_of(text[i - 1]);
+	}
+	return digits >= LEAST_DIGITS && turns >= size / 4;
+}
+
+/* Masks TEXT, which may be cut; true when something was hidden. */
 static bool mask(const struct mf_strings *strings, char *text, size_t size,
 		 bool cut)
 {
 	unsigned how = (strings->redact ? MF_MASK_ALL : MF_MASK_KEYS) |
 		       (cut ? MF_MASK_CUT : 0);
 
+	if (may_be_of_key(strings, text, size)) {
+		memset(text, '*', size);
+		return true;
+	}
 	return mf_secret_mask(text, size, how);
 }
 

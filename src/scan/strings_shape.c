@@ -178,6 +178,19 @@ static void put_mixed(struct fold *fold, size_t end)
 	}
 }
 
+/* A number may go on behind a point: so do versions and addresses. */
+static size_t number_length(const uint8_t *text, size_t count, size_t size)
+{
+	while (size + 1 < count && text[size] == '.') {
+		struct token next = token_at(text + size + 1, count - size - 1);
+
+		if (!next.size || next.digits != next.size)
+			break;
+		size += 1 + next.size;
+	}
+	return size;
+}
+
 /* 0x and digits. */
 static bool is_prefixed(const uint8_t *text, const struct token *token)
 {
@@ -201,8 +214,10 @@ static uint8_t mark_of(const uint8_t *text, size_t count,
 	if (*length)
 		return MARK_TIME;
 	*length = token->size;
-	if (token->digits == token->size)
+	if (token->digits == token->size) {
+		*length = number_length(text, count, token->size);
 		return MARK_NUMBER;
+	}
 	if ((token->hex && token->size >= LEAST_HEX) ||
 	    is_prefixed(text, token))
 		return MARK_HEX;

@@ -222,11 +222,11 @@ static void test_pieces(void **state)
 	forged_scan_init(&forged, text, sizeof(text));
 	forged_scan_chunk(&forged, 0, 8);
 	forged_scan_chunk(&forged, 8, 17);
-	forged_scan_chunk(&forged, 20, sizeof(text));
+	forged_scan_chunk(&forged, 19, sizeof(text));
 	strings = scan(&forged, 0);
 	expect(strings, "one text", 1, 0);
 	expect(strings, " that goe", 1, 8);
-	expect(strings, "hrough chunks", 1, 20);
+	expect(strings, "through chunks", 1, 19);
 	assert_int_equal(total(strings), 3);
 	forged_scan_deinit(&forged);
 }
@@ -484,7 +484,9 @@ static void test_shapes(void **state)
 		{ "no digits at all", "" },
 		{ "user:12345", "user:\1" },
 		{ "12345", "\1" },
-		{ "192.168.0.1:80", "\1.\1.\1.\1:\1" },
+		{ "192.168.0.1:80", "\1:\1" },
+		{ "HTTP/1.1 200.", "HTTP/\1 \1." },
+		{ "lib.so.6.0.30b", "lib.so.\1.\1b" },
 		{ "x86_64", "x\1_\1" },
 		{ "at 0x7ffdeadbeef0 in", "at \2 in" },
 		{ "md5 d41d8cd98f00b204e9800998ecf8427e", "md\1 \2" },
