@@ -180,12 +180,31 @@ static size_t find_text(const struct mf_secret_text *text, size_t at,
 	return at;
 }
 
+/* What is before the last line of a key whose first line is not there. */
+static bool is_end(const struct mf_secret_text *text, struct mf_secret *ret)
+{
+	size_t end = MF_MIN(text->size, text->at + LONGEST_NAME);
+	size_t start = text->at;
+
+	if (!at_text(text, text->at, "-----END ") ||
+	    find_text(text, text->at, end, "PRIVATE KEY") == end)
+		return false;
+	while (start &&
+	       (value_of(text->bytes[start - 1]) >= 0 ||
+		strchr("=\r\n\\", text->bytes[start - 1])) &&
+	       text->bytes[start - 1])
+		start--;
+	*ret = (struct mf_secret){ MF_SECRET_PRIVATE_KEY, start,
+				   text->at - start };
+	return ret->size > 0;
+}
+
 bool mf_secret_pem(const struct mf_secret_text *text, struct mf_secret *ret)
 {
 	size_t body = text->at, end;
 
 	if (!at_text(text, body, "-----BEGIN "))
-		return false;
+		return is_end(text, ret);
 	end = MF_MIN(text->size, body + LONGEST_NAME);
 	body = find_text(text, body, end, "PRIVATE KEY");
 	if (body == end)

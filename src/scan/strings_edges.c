@@ -116,6 +116,30 @@ static void join_plain(struct mf_string_edge *left,
 				       : right->plain_behind;
 }
 
+/* What RIGHT begins with may be the rest of LEFT's last character and more, that
+ * nothing belongs to. */
+static void complete(struct mf_string_edge *left,
+		     const struct mf_string_edge *right)
+{
+	uint8_t middle[GLUE];
+	size_t size = left->tail_size;
+
+	if (left->kind != MF_EDGE_TEXT || !size)
+		return;
+	memcpy(middle, left->tail, size);
+	for (size_t i = 0; i < right->lead_size; i++) {
+		middle[size++] = right->lead[i];
+		if (!mf_string_is_character(middle, size))
+			continue;
+		append_head(left, middle, (uint32_t)size);
+		left->rolled = mf_string_roll(left->rolled, middle, size);
+		left->characters++;
+		left->end += size;
+		left->high = true;
+		return;
+	}
+}
+
 /* Makes LEFT both of them. */
 static bool join(struct mf_string_edge *left,
 		 const struct mf_string_edge *right)
@@ -123,8 +147,10 @@ static bool join(struct mf_string_edge *left,
 	uint8_t middle[GLUE];
 	size_t size;
 
-	if (!glue(left, right, middle, &size))
+	if (!glue(left, right, middle, &size)) {
+		complete(left, right);
 		return false;
+	}
 	/* a head that is full has all of the string's first bytes */
 	append_head(left, middle, (uint32_t)size);
 	append_head(left, right->head, right->head_size);

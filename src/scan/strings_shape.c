@@ -70,11 +70,10 @@ static inline unsigned class_of(uint8_t byte)
 	return classes[byte];
 }
 
-/* TEXT looks like PATTERN: 0 is a digit, x a hexadecimal one. */
-static bool looks_like(const uint8_t *text, size_t count, const char *pattern)
+/* TEXT looks like PATTERN, of SIZE: 0 is a digit, x a hexadecimal one. */
+static bool is_like(const uint8_t *text, size_t count, const char *pattern,
+		    size_t size)
 {
-	size_t size = strlen(pattern);
-
 	if (count < size)
 		return false;
 	for (size_t i = 0; i < size; i++) {
@@ -88,12 +87,15 @@ static bool looks_like(const uint8_t *text, size_t count, const char *pattern)
 	return true;
 }
 
+#define LOOKS_LIKE(text, count, literal) \
+	is_like((text), (count), literal, sizeof(literal) - 1)
+
 /* Bytes of a time of day, fractions and the zone with it. */
 static size_t time_length(const uint8_t *text, size_t count)
 {
 	size_t at = 8;
 
-	if (!looks_like(text, count, "00:00:00"))
+	if (!LOOKS_LIKE(text, count, "00:00:00"))
 		return 0;
 	if (at < count && (text[at] == '.' || text[at] == ',') &&
 	    at + 1 < count && class_of(text[at + 1]) == DIGIT)
@@ -102,8 +104,8 @@ static size_t time_length(const uint8_t *text, size_t count)
 	if (at < count && text[at] == 'Z')
 		return at + 1;
 	if (at < count && (text[at] == '+' || text[at] == '-') &&
-	    (looks_like(text + at + 1, count - at - 1, "00:00") ||
-	     looks_like(text + at + 1, count - at - 1, "0000")))
+	    (LOOKS_LIKE(text + at + 1, count - at - 1, "00:00") ||
+	     LOOKS_LIKE(text + at + 1, count - at - 1, "0000")))
 		at += text[at + 3] == ':' ? 6 : 5;
 	return at;
 }
@@ -112,8 +114,8 @@ static size_t date_length(const uint8_t *text, size_t count)
 {
 	size_t time;
 
-	if (!looks_like(text, count, "0000-00-00") &&
-	    !looks_like(text, count, "0000/00/00"))
+	if (!LOOKS_LIKE(text, count, "0000-00-00") &&
+	    !LOOKS_LIKE(text, count, "0000/00/00"))
 		return 0;
 	if (count <= DATE + 1 || (text[DATE] != 'T' && text[DATE] != ' '))
 		return DATE;
@@ -204,7 +206,7 @@ static uint8_t mark_of(const uint8_t *text, size_t count,
 {
 	*length = UUID;
 	if (token->hex && token->size == UUID_FIRST &&
-	    looks_like(text, count, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"))
+	    LOOKS_LIKE(text, count, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"))
 		return MARK_UUID;
 	if (!token->digits)
 		return 0;

@@ -26,6 +26,10 @@ static const struct mask_case cases[] = {
 	{ "-----BEGIN OPENSSH PRIVATE KEY-----abc",
 	  "-----BEGIN OPENSSH PRIVATE KEY-----***",
 	  "-----BEGIN OPENSSH PRIVATE KEY-----***" },
+	/* its end alone */
+	{ "x <3/abc+DEF\n12==\n-----END PRIVATE KEY-----",
+	  "x <***************-----END PRIVATE KEY-----",
+	  "x <***************-----END PRIVATE KEY-----" },
 	{ "-----BEGIN CERTIFICATE-----MIIDdzCCAl+gAwIBAgIEAgAAuTANBgkqhkiG9w0B",
 	  NULL, NULL },
 	{ "-----BEGIN PUBLIC KEY-----\nMFkwEwYH", NULL, NULL },

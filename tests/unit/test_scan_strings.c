@@ -262,6 +262,7 @@ static void test_cut(void **state)
 	PUT(&bytes, "Gr\xc3\xbc\xc3\x9f"
 		    "e aus \xe6\x97\xa5\xe6\x9c\xac 😀😀\0");
 	PUT(&bytes, "broken \xe6\x97 here\xf0\x9f\x98\xed\xa0\x80 and there\0");
+	PUT(&bytes, "more \xe6\x9c\xac\x80\xa0 than a character\0");
 	PUT(&bytes, "\x80\xbf\xc3\x28 twelve chars\xff\0");
 	PUT(&bytes, "\xb0\x92\x55\x55\x55\x55\0\0\xb0\x92\x55\x55\x55\x55\0\0");
 	for (int i = 0; i < 40; i++)
