@@ -9,6 +9,7 @@
 enum {
 	SHOWN = 4,	 /* classes in a line */
 	SHOWN_MIXED = 2, /* kinds of words that mixed blocks are told by */
+	LEAST_MIXED = 5, /* one in so many words, at least */
 	SHOWN_GROUPS = 20,
 };
 
@@ -20,7 +21,7 @@ static const char *const words[MF_CONTENTS] = {
 	[MF_CONTENT_POINTERS] = "pointers",
 	[MF_CONTENT_INTEGERS] = "small numbers",
 	[MF_CONTENT_FLOATS] = "floating point",
-	[MF_CONTENT_COMPRESSED] = "compressed or encrypted",
+	[MF_CONTENT_COMPRESSED] = "compressed/encrypted",
 	[MF_CONTENT_MIXED] = "mixed",
 };
 
@@ -65,16 +66,19 @@ static void add_target(struct mf_buffer *text,
 				 scanner->names.items[best->name - 1]);
 }
 
+/* What most of the words look like, as far as they look like anything. */
 static void add_mixture(struct mf_buffer *text,
 			const struct mf_content_tally *tally)
 {
+	uint64_t words_all = tally->bytes[MF_CONTENT_MIXED] / sizeof(uint64_t);
 	unsigned done = 0;
 
 	for (unsigned i = 0; i < SHOWN_MIXED; i++) {
 		size_t best =
 			largest(tally->mixed, MF_CONTENT_COMPRESSED, done);
 
-		if (best == MF_CONTENT_COMPRESSED)
+		if (best == MF_CONTENT_COMPRESSED ||
+		    tally->mixed[best] * LEAST_MIXED < words_all)
 			break;
 		done |= 1U << best;
 		mf_buffer_printf(text, "%s%s", i ? ", " : " (", words[best]);
@@ -163,9 +167,10 @@ static void write_sums(const struct mf_content_scanner *scanner,
 /* ---- groups --------------------------------------------------------------------- */
 
 static const struct mf_column group_columns[] = {
-	{ "label", "what", MF_VALUE_TEXT, 0 },
+	{ "label", NULL, MF_VALUE_TEXT, MF_SHOW_DATA_ONLY },
+	{ "name", "what", MF_VALUE_TEXT, MF_SHOW_TEXT_ONLY },
 	{ "class", NULL, MF_VALUE_TEXT, MF_SHOW_DATA_ONLY },
-	{ "start", "from", MF_VALUE_ADDRESS, 0 },
+	{ "start", NULL, MF_VALUE_ADDRESS, MF_SHOW_DATA_ONLY },
 	{ "scanned_bytes", "scanned", MF_VALUE_SIZE, 0 },
 	{ "zero", NULL, MF_VALUE_SIZE, MF_SHOW_DATA_ONLY },
 	{ "text", NULL, MF_VALUE_SIZE, MF_SHOW_DATA_ONLY },
@@ -177,6 +182,15 @@ static const struct mf_column group_columns[] = {
 	{ "made_of", "is made of", MF_VALUE_TEXT, MF_SHOW_FILL },
 };
 
+/* Regions that nobody has a name for are told apart by where they are. */
+static void add_name(struct mf_buffer *text, const struct mf_scan_group *group)
+{
+	mf_buffer_puts(text, group->label);
+	if (group->class != MF_CLASS_HEAP && group->class != MF_CLASS_ARENA)
+		mf_buffer_printf(text, " %llx",
+				 (unsigned long long)group->start);
+}
+
 static void write_group(const struct mf_content_scanner *scanner,
 			const struct mf_scan *scan, size_t group,
 			struct mf_report *report)
@@ -186,9 +200,12 @@ static void write_group(const struct mf_content_scanner *scanner,
 	size_t count;
 	const struct mf_scan_group *of = &mf_scan_groups(scan, &count)[group];
 	const uint64_t *bytes = tally->bytes;
+	MF_AUTO_BUFFER(name);
 
+	add_name(&name, of);
 	mf_report_row(report, (struct mf_value[]){
 				      mf_text(of->label),
+				      mf_text(mf_buffer_text(&name)),
 				      mf_text(mf_class_name(of->class)),
 				      mf_address(of->start),
 				      mf_size(mf_scan_group_bytes(scan, group)),
