@@ -69,6 +69,7 @@ struct search {
 	struct mf_code_range code;
 	const struct mf_tokio_release *release; /* of MODULE; NULL: says none */
 	struct mf_map polls; /* of MODULE, by symbol: address, 0 */
+	bool too_many;
 };
 
 static bool are_offsets(const uint64_t *words)
@@ -101,14 +102,16 @@ static void add_vtable(struct search *search, uint64_t address,
 		.address = address,
 		.module = search->module,
 		.release = release,
-		.function_count =
-			(uint32_t)MF_MIN(functions, (size_t)MF_TOKIO_FUNCTIONS),
 		.sure = sure,
 		.proof = MF_TOKIO_UNNAMED,
 	};
 
-	if (tokio->vtables.count >= MF_TOKIO_VTABLES_MAX)
+	if (tokio->vtables.count >= MF_TOKIO_VTABLES_MAX) {
+		search->too_many = true;
 		return;
+	}
+	vtable.function_count =
+		(uint32_t)MF_MIN(functions, (size_t)MF_TOKIO_FUNCTIONS);
 	memcpy(vtable.functions, words,
 	       vtable.function_count * sizeof(uint64_t));
 	if (release->offsets && words[release->functions] < TRAILER_MAX)
@@ -197,5 +200,9 @@ struct mf_error *mf_tokio_find(struct mf_tokio *tokio, struct mf_target *target,
 		mf_module_words(target, image, look_through, &search);
 
 	mf_map_deinit(&search.polls);
+	if (search.too_many)
+		mf_target_note_partial(target, "tasks",
+				       "more than %d tables may be of tasks",
+				       MF_TOKIO_VTABLES_MAX);
 	return error;
 }

@@ -2,6 +2,8 @@
 # Tokio's tasks by future and state, from outside: as many as the program itself
 # counted, whoever runs them and however its names were mangled, or stripped.
 
+bats_require_minimum_version 1.5.0
+
 setup() {
 	load helper
 	rust=$here/../../build/rust
@@ -143,5 +145,5 @@ counts() { # NAMES SCHEDULER
 	json_holds "$BATS_TEST_TMPDIR/scan.json" '.tasks == []'
 	mf scan --tasks --max-pause 1m "$PID" | grep 'No module of it uses Tokio'
 	mf scan --max-pause 1m "$PID" >"$BATS_TEST_TMPDIR/all"
-	! grep Tokio "$BATS_TEST_TMPDIR/all"
+	run ! grep Tokio "$BATS_TEST_TMPDIR/all"
 }
