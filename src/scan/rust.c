@@ -90,21 +90,29 @@ static bool has_room(struct objects *objects)
 	return true;
 }
 
-/* Of two types at one address the larger one holds the other. */
+/* Of two types at one address the larger one holds the other; of equal ones it
+ * is always the same, whoever comes first. */
+static bool is_rather(const struct mf_rust_vtables *vtables, uint64_t number,
+		      uint64_t other)
+{
+	uint64_t size = vtables->list.items[number].size;
+	uint64_t other_size = vtables->list.items[other].size;
+
+	return size != other_size ? size > other_size : number < other;
+}
+
 static bool add_object(struct objects *objects,
 		       const struct mf_rust_vtables *vtables, uint64_t address,
 		       uint64_t number)
 {
 	bool room = has_room(objects);
 	uint64_t *slot = slot_of(objects, address);
-	uint64_t other = *slot & number_mask;
 
 	if (!*slot && !room)
 		return false;
 	if (!*slot)
 		objects->count++;
-	if (!*slot ||
-	    vtables->list.items[number].size > vtables->list.items[other].size)
+	if (!*slot || is_rather(vtables, number, *slot & number_mask))
 		*slot = address << NUMBER_BITS | number;
 	return true;
 }
