@@ -3,19 +3,122 @@
  */
 #include "scan/pairs.h"
 
+#include <assert.h>
+
 #include "base/memory.h"
 
 enum {
 	STEP = 8,
+	GROUPS = 16,
+	SWEEPS = 3,
+	NO_GROUP = 0xff,
 };
+
+/* ---- the set ---------------------------------------------------------------- */
+
+void mf_pairs_add(struct mf_pairs *pairs, uint8_t first, uint8_t second)
+{
+	unsigned pair = first | (unsigned)second << 8;
+	size_t at = pairs->count;
+
+	assert(at < MF_PAIRS_MOST);
+	if (pairs->bits[pair >> 6] >> (pair & 63) & 1)
+		return;
+	pairs->bits[pair >> 6] |= UINT64_C(1) << (pair & 63);
+	pairs->pairs[at][0] = first;
+	pairs->pairs[at][1] = second;
+	pairs->group[at] = NO_GROUP;
+	pairs->count++;
+}
+
+/* How often a byte is met in heaps, roughly. */
+static unsigned frequency(unsigned byte)
+{
+	if (byte == 0)
+		return 64;
+	if (byte == 0xff || byte == 0x7f || byte == 0x55 || byte == ' ')
+		return 8;
+	if (byte < 16)
+		return 6;
+	return byte > ' ' && byte < 0x7f ? 3 : 1;
+}
+
+/* Bytes made of these halves, by how often they are met. */
+static unsigned weigh(unsigned low, unsigned high)
+{
+	unsigned weight = 0;
+
+	for (unsigned byte = 0; byte < 256; byte++)
+		if (low >> (byte & 15) & 1 && high >> (byte >> 4) & 1)
+			weight += frequency(byte);
+	return weight;
+}
+
+/* How much a group lets through, with pair MORE besides; 0 when it is empty. */
+static uint64_t group_weight(const struct mf_pairs *pairs, unsigned group,
+			     size_t more)
+{
+	unsigned low[2] = { 0 }, high[2] = { 0 };
+
+	for (size_t i = 0; i < pairs->count; i++) {
+		if (pairs->group[i] != group && i != more)
+			continue;
+		for (unsigned byte = 0; byte < 2; byte++) {
+			low[byte] |= 1U << (pairs->pairs[i][byte] & 15);
+			high[byte] |= 1U << (pairs->pairs[i][byte] >> 4);
+		}
+	}
+	return (uint64_t)weigh(low[0], high[0]) * weigh(low[1], high[1]);
+}
+
+/* The group that grows least by it. */
+static uint8_t choose_group(const struct mf_pairs *pairs, size_t pair)
+{
+	uint64_t least = UINT64_MAX;
+	uint8_t best = 0;
+
+	for (uint8_t group = 0; group < GROUPS; group++) {
+		uint64_t grown = group_weight(pairs, group, pair) -
+				 group_weight(pairs, group, SIZE_MAX);
+
+		if (grown < least) {
+			least = grown;
+			best = group;
+		}
+	}
+	return best;
+}
+
+void mf_pairs_settle(struct mf_pairs *pairs)
+{
+	/* Each where it costs least, then again, now that all are there. */
+	for (unsigned sweep = 0; sweep < SWEEPS; sweep++)
+		for (size_t i = 0; i < pairs->count; i++) {
+			pairs->group[i] = NO_GROUP;
+			pairs->group[i] = choose_group(pairs, i);
+		}
+	for (size_t i = 0; i < pairs->count; i++) {
+		uint8_t(*halves)[16] = pairs->halves[pairs->group[i] / 8];
+		uint8_t bit = (uint8_t)(1U << pairs->group[i] % 8);
+
+		for (unsigned byte = 0; byte < 2; byte++) {
+			unsigned value = pairs->pairs[i][byte];
+
+			halves[2 * byte][value & 15] |= bit;
+			halves[2 * byte + 1][value >> 4] |= bit;
+		}
+	}
+}
+
+/* ---- finding ------------------------------------------------------------------ */
 
 static inline uint64_t bit_of(const struct mf_pairs *pairs, unsigned pair)
 {
 	return pairs->bits[pair >> 6 & 1023] >> (pair & 63);
 }
 
-size_t mf_pairs_find(const struct mf_pairs *pairs, const uint8_t *bytes,
-		     size_t from, size_t size)
+size_t mf_pairs_find_portable(const struct mf_pairs *pairs,
+			      const uint8_t *bytes, size_t from, size_t size)
 {
 	bool zeros = mf_pairs_has(pairs, (const uint8_t[]){ 0, 0 });
 	size_t at = from;
@@ -41,4 +144,18 @@ size_t mf_pairs_find(const struct mf_pairs *pairs, const uint8_t *bytes,
 	while (at < size && !mf_pairs_has(pairs, bytes + at))
 		at++;
 	return at < size ? at : size;
+}
+
+#if !defined(__x86_64__)
+mf_pairs_find mf_pairs_x86_64(void)
+{
+	return NULL;
+}
+#endif
+
+mf_pairs_find mf_pairs_best(void)
+{
+	mf_pairs_find own = mf_pairs_x86_64();
+
+	return own ? own : mf_pairs_find_portable;
 }

@@ -40,6 +40,7 @@ struct rows {
 	uint16_t *next;
 	size_t longest; /* magic, and where it is */
 	struct mf_pairs pairs;
+	mf_pairs_find find;
 };
 
 struct scanner {
@@ -85,12 +86,14 @@ static void add_row(struct rows *rows, uint16_t row)
 static void rows_init(struct rows *rows)
 {
 	rows->rows = mf_signatures(&rows->count);
+	rows->find = mf_pairs_best();
 	rows->next = mf_new_array(rows->count, uint16_t);
 	memset(rows->first, 0xff, sizeof(rows->first));
 	memset(rows->aligned, 0xff, sizeof(rows->aligned));
 	memset(rows->next, 0xff, rows->count * sizeof(*rows->next));
 	for (size_t i = 0; i < rows->count; i++)
 		add_row(rows, (uint16_t)i);
+	mf_pairs_settle(&rows->pairs);
 }
 
 /* ---- one place -------------------------------------------------------------------- */
@@ -276,8 +279,7 @@ static void scan_piece(struct worker *worker, struct piece *piece)
 
 	if (piece->begins && piece->chunk)
 		try_beginning(worker, piece);
-	while ((at = mf_pairs_find(&rows->pairs, piece->bytes, at, last)) <
-	       last) {
+	while ((at = rows->find(&rows->pairs, piece->bytes, at, last)) < last) {
 		try_chain(worker, piece, at,
 			  rows->first[piece->bytes[at] | piece->bytes[at + 1]
 								 << 8]);

@@ -1,0 +1,103 @@
+/*
+ * Looks for pairs of bytes on x86-64 with AVX2: the halves of 32 bytes are
+ * looked up at once, and only what passes is looked up as a pair.
+ */
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include "scan/pairs.h"
+
+#define AVX2 __attribute__((target("avx2")))
+
+enum {
+	LANES = 32,
+	HALF = 0x0f,
+};
+
+AVX2 static inline __m256i load(const uint8_t *bytes)
+{
+	return _mm256_loadu_si256((const __m256i_u *)(const void *)bytes);
+}
+
+AVX2 static inline __m256i twice(const uint8_t *table)
+{
+	return _mm256_broadcastsi128_si256(
+		_mm_loadu_si128((const __m128i_u *)(const void *)table));
+}
+
+/* The tables of the halves of both bytes, of eight groups. */
+struct tables {
+	__m256i halves[4];
+};
+
+AVX2 static inline struct tables read_tables(const uint8_t halves[4][16])
+{
+	struct tables tables;
+
+	for (unsigned i = 0; i < 4; i++)
+		tables.halves[i] = twice(halves[i]);
+	return tables;
+}
+
+/* The groups that have all four halves, a bit each. */
+AVX2 static inline __m256i look_up(const struct tables *tables,
+				   const __m256i halves[4])
+{
+	__m256i first = _mm256_and_si256(
+		_mm256_shuffle_epi8(tables->halves[0], halves[0]),
+		_mm256_shuffle_epi8(tables->halves[1], halves[1]));
+	__m256i second = _mm256_and_si256(
+		_mm256_shuffle_epi8(tables->halves[2], halves[2]),
+		_mm256_shuffle_epi8(tables->halves[3], halves[3]));
+
+	return _mm256_and_si256(first, second);
+}
+
+AVX2 static inline uint32_t candidates(const struct tables tables[2],
+				       const uint8_t *bytes)
+{
+	__m256i half = _mm256_set1_epi8(HALF);
+	__m256i first = load(bytes), second = load(bytes + 1);
+	const __m256i halves[4] = {
+		_mm256_and_si256(first, half),
+		_mm256_and_si256(_mm256_srli_epi16(first, 4), half),
+		_mm256_and_si256(second, half),
+		_mm256_and_si256(_mm256_srli_epi16(second, 4), half),
+	};
+	__m256i groups = _mm256_or_si256(look_up(&tables[0], halves),
+					 look_up(&tables[1], halves));
+
+	return ~(uint32_t)_mm256_movemask_epi8(
+		_mm256_cmpeq_epi8(groups, _mm256_setzero_si256()));
+}
+
+AVX2 static size_t find_avx2(const struct mf_pairs *pairs, const uint8_t *bytes,
+			     size_t from, size_t size)
+{
+	const struct tables tables[2] = {
+		read_tables(pairs->halves[0]),
+		read_tables(pairs->halves[1]),
+	};
+
+	for (size_t at = from; at < size; at += LANES) {
+		uint32_t found = candidates(tables, bytes + at);
+
+		for (; found; found &= found - 1) {
+			size_t place = at + (size_t)__builtin_ctz(found);
+
+			if (place >= size)
+				return size;
+			if (mf_pairs_has(pairs, bytes + place))
+				return place;
+		}
+	}
+	return size;
+}
+
+mf_pairs_find mf_pairs_x86_64(void)
+{
+	return __builtin_cpu_supports("avx2") ? find_avx2 : NULL;
+}
+
+#endif
