@@ -29,7 +29,7 @@ see() { # ARGUMENT...
 close_to() { # FILTER SAID
 	local got
 	got=$(jq "$1" "$report")
-	[ "$got" -le $(($2 + $2 / 50)) ] && [ "$got" -ge $(($2 - $2 / 50)) ] || {
+	((got <= $2 + $2 / 50 && got >= $2 - $2 / 50)) || {
 		echo "$1: $got, not about $2"
 		jq '{content, groups}' "$report"
 		return 1
@@ -105,6 +105,7 @@ kinds_agree() {
 	json_holds "$report" '[.groups[] | select(.made_of == "100% text")] |
 		length == 1'
 	# as far as a sample goes: a sixth is of each kind
+	# shellcheck disable=SC2016 # names of jq's
 	json_holds "$report" '.groups[] | select(.label == "main arena") |
 		[.zero, .text, .pointers, .integers, .floats, .compressed] as $k |
 		.scanned_bytes as $all | all($k[]; . > $all / 20 and . < $all / 3)'
