@@ -217,26 +217,31 @@ static uint32_t count_below(const struct mf_nodes *nodes, uint32_t first,
 	return count;
 }
 
+/* The first node of the block BLOCK, or of a later one. */
+static uint32_t first_of(const struct mf_nodes *nodes, size_t block)
+{
+	return nodes->blocks.items[block];
+}
+
 /* The node of EXTENT that holds ADDRESS, and where it begins: nearly always in
  * the same block, and never far below. */
 static uint32_t node_at(const struct mf_nodes *nodes,
 			const struct mf_node_extent *extent, uint64_t address,
 			uint64_t *start)
 {
-	const uint32_t *block;
-	uint64_t number;
-	uint32_t node;
+	uint64_t number = address >> BLOCK_SHIFT;
+	uint32_t node, first;
+	size_t block;
 
 	*start = extent->start;
 	if (extent->first_block == NO_BLOCK)
 		return extent->first_node;
-	number = address >> BLOCK_SHIFT;
-	block = &nodes->blocks.items[extent->first_block +
-				     block_of(extent, address)];
-	node = block[0] - 1 +
-	       count_below(nodes, block[0], block[1],
+	block = extent->first_block + block_of(extent, address);
+	first = first_of(nodes, block);
+	node = first - 1 +
+	       count_below(nodes, first, first_of(nodes, block + 1),
 			   (uint8_t)(address >> GRANULE_SHIFT));
-	for (; *block > node; block--)
+	for (; first_of(nodes, block) > node; block--)
 		number--;
 	*start = number << BLOCK_SHIFT | (uint64_t)nodes->places.items[node]
 						 << GRANULE_SHIFT;
@@ -265,18 +270,16 @@ static uint64_t block_of_node(const struct mf_nodes *nodes,
 			      const struct mf_node_extent *extent,
 			      uint32_t node)
 {
-	const uint32_t *first = &nodes->blocks.items[extent->first_block];
-	const uint32_t *base = first;
-	size_t count = block_of(extent, extent->end - 1) + 1;
+	size_t count = block_of(extent, extent->end - 1) + 1, block = 0;
 
 	while (count > 1) {
 		size_t half = count / 2;
 
-		if (base[half] <= node)
-			base += half;
+		if (first_of(nodes, extent->first_block + block + half) <= node)
+			block += half;
 		count -= half;
 	}
-	return (uint64_t)(base - first);
+	return block;
 }
 
 static uint64_t start_of(const struct mf_nodes *nodes,

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/units.h"
 #include "scan/engine.h"
 #include "scan/sources.h"
@@ -245,6 +246,16 @@ static unsigned count_threads(const struct mf_refs *refs)
 	return processors < THREADS ? 1 : THREADS;
 }
 
+static void tell_graph(const struct mf_refs *refs)
+{
+	const struct mf_graph *graph = refs->graph;
+
+	mf_debug("scan", "graph: %llu chunks, %llu pointers in %llu bytes",
+		 (unsigned long long)graph->nodes.used_count,
+		 (unsigned long long)graph->edges.count,
+		 (unsigned long long)mf_graph_memory(graph));
+}
+
 static struct mf_error *pump(struct mf_refs *refs, struct mf_scan_plan *plan)
 {
 	unsigned count = count_threads(refs);
@@ -261,6 +272,7 @@ static struct mf_error *pump(struct mf_refs *refs, struct mf_scan_plan *plan)
 	pthread_mutex_destroy(&lock);
 	mf_hits_finish(&refs->hits);
 	mf_graph_seal(refs->graph);
+	tell_graph(refs);
 	return error;
 }
 
