@@ -85,12 +85,14 @@ static bool is_same(const struct counted *a, const struct counted *b)
 	       strcmp(a->class->raw, b->class->raw) == 0;
 }
 
-static char *doubt_of(struct mf_objects *objects, uint64_t doubtful)
+static const char *doubt_of(struct mf_objects *objects,
+			    const struct mf_rust_row *row)
 {
-	if (!doubtful)
-		return NULL;
-	return mf_pool_printf(&objects->rows.pool, "%llu may be counted twice",
-			      (unsigned long long)doubtful);
+	if (row->doubtful)
+		return mf_pool_printf(&objects->rows.pool,
+				      "%llu may be counted twice",
+				      (unsigned long long)row->doubtful);
+	return row->loose ? "some may be freed already" : NULL;
 }
 
 static void add_rust(struct mf_objects *objects)
@@ -99,20 +101,21 @@ static void add_rust(struct mf_objects *objects)
 	const struct mf_rust_row *rows = mf_rust_rows(objects->rust, &count);
 
 	for (size_t i = 0; i < count; i++)
-		mf_vec_push(&objects->rows.list,
-			    (struct mf_object_row){
-				    .type = rows[i].type,
-				    .language = "rust",
-				    .evidence = rows[i].evidence,
-				    .module = rows[i].module,
-				    .count = rows[i].count,
-				    .note = doubt_of(objects, rows[i].doubtful),
-				    .bytes = rows[i].bytes,
-				    .example = rows[i].example,
-				    .confidence = rows[i].doubtful
-							  ? MF_OBJECT_MEDIUM
-							  : MF_OBJECT_HIGH,
-			    });
+		mf_vec_push(
+			&objects->rows.list,
+			(struct mf_object_row){
+				.type = rows[i].type,
+				.language = "rust",
+				.evidence = rows[i].evidence,
+				.module = rows[i].module,
+				.count = rows[i].count,
+				.note = doubt_of(objects, &rows[i]),
+				.bytes = rows[i].bytes,
+				.example = rows[i].example,
+				.confidence = rows[i].doubtful || rows[i].loose
+						      ? MF_OBJECT_MEDIUM
+						      : MF_OBJECT_HIGH,
+			});
 }
 
 void mf_objects_make_rows(struct mf_objects *objects)

@@ -128,13 +128,15 @@ static bool is_owned_chunk(const struct mf_chunk *chunk, uint64_t address,
 	       chunk->size >= vtable->size;
 }
 
-/* Bytes that the object at ADDRESS takes; 0: there is none that is owned. */
+/* Bytes that the object at ADDRESS takes; 0: there is none that is owned. Where
+ * no chunks are known (LOOSE) it may be one that was freed. */
 static uint64_t bytes_at(const struct mf_scan_input *input, uint64_t address,
-			 const struct mf_rust_vtable *vtable)
+			 const struct mf_rust_vtable *vtable, bool *loose)
 {
 	const struct mf_mapping *mapping;
 	struct mf_chunk chunk;
 
+	*loose = false;
 	if (!vtable->size || address % WORD || address >= address_end)
 		return 0;
 	if (input->heap && mf_heap_chunk_at(input->heap, address, &chunk))
@@ -145,6 +147,7 @@ static uint64_t bytes_at(const struct mf_scan_input *input, uint64_t address,
 	    strncmp(mapping->path, "[stack", 6) == 0 ||
 	    vtable->size > mapping->end - address)
 		return 0;
+	*loose = true;
 	return vtable->size;
 }
 
@@ -153,8 +156,9 @@ static void take(struct mf_rust_worker *worker, uint64_t address,
 {
 	const struct mf_rust_vtables *vtables = worker->rust->vtables;
 	const struct mf_rust_vtable *vtable = &vtables->list.items[number];
+	bool loose;
 
-	if (bytes_at(worker->rust->input, address, vtable) &&
+	if (bytes_at(worker->rust->input, address, vtable, &loose) &&
 	    !add_object(&worker->objects, vtables, address, number))
 		worker->doubtful[number]++;
 }
@@ -300,9 +304,10 @@ static void read_pending(struct mf_rust *rust, struct mf_target *target)
 		const struct mf_rust_vtable *vtable =
 			&rust->vtables->list.items[pending->number];
 		uint64_t address;
+		bool loose;
 
 		if (!mf_target_read_u64(target, pending->address, &address) ||
-		    !bytes_at(rust->input, address, vtable))
+		    !bytes_at(rust->input, address, vtable, &loose))
 			continue;
 		if (!add_object(&rust->objects, rust->vtables, address,
 				pending->number))
@@ -367,10 +372,12 @@ static void count_object(struct types *types, uint64_t slot)
 	const struct mf_rust *rust = types->rust;
 	uint64_t number = slot & number_mask, address = slot >> NUMBER_BITS;
 	struct mf_rust_row *row = row_of(types, number);
+	bool loose;
 
 	row->count++;
 	row->bytes += bytes_at(rust->input, address,
-			       &rust->vtables->list.items[number]);
+			       &rust->vtables->list.items[number], &loose);
+	row->loose += loose;
 	if (!row->example || address < row->example)
 		row->example = address;
 }

@@ -20,6 +20,7 @@ struct mf_rust_row {
 	uint64_t bytes;	   /* of chunks with their headers, where there are */
 	uint64_t example;  /* the lowest address */
 	uint64_t doubtful; /* of COUNT: may have been counted before */
+	uint64_t loose;	   /* of COUNT: in no known chunk; may be freed */
 };
 
 struct mf_error *mf_rust_create(const struct mf_scan_context *context,

@@ -126,6 +126,20 @@ counts() { # NAMES SCHEDULER
 			.bytes' "$scan")"
 }
 
+@test "with the heaps of others, whether their chunks are known or not" {
+	local library found=no
+	for library in jemalloc.so.2 tcmalloc.so.4 mimalloc.so.2; do
+		library=$(ldconfig -p | awk -v name="lib$library" \
+			'$1 == name { print $NF; exit }')
+		[ -n "$library" ] || continue
+		found=yes
+		LD_PRELOAD=$library spawn v0 multi 20
+		scan "$BATS_TEST_TMPDIR/scan.json" "$PID"
+		told_the_same "$BATS_TEST_TMPDIR/scan.json"
+	done
+	[ "$found" = yes ] || skip 'no other malloc here'
+}
+
 @test "as text: a row a future, a column a state, most bytes first" {
 	spawn v0 multi 10
 	mf scan --tasks --max-pause 1m "$PID" >"$BATS_TEST_TMPDIR/text"
