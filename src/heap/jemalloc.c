@@ -17,6 +17,7 @@ enum {
 
 struct jemalloc {
 	struct mf_range data; /* of the object that holds it */
+	uint64_t tls;	      /* bytes of every thread's static TLS, at most */
 	struct mf_jemalloc_model model;
 };
 
@@ -127,7 +128,8 @@ struct claiming {
 	struct mf_allocator_instance *instance;
 	struct blocks blocks;
 	struct mf_jemalloc_model *model; /* NULL: nobody asked for chunks */
-	struct mf_range run;		 /* of extents without a gap */
+	uint64_t tls;
+	struct mf_range run; /* of extents without a gap */
 	uint64_t bytes[MF_JEMALLOC_STATES];
 	uint64_t extents;
 };
@@ -236,11 +238,16 @@ static void make_model(struct claiming *claiming, uint64_t bad)
 				    why);
 	if (!model->holds)
 		return;
+	mf_jemalloc_model_find_caches(model, claiming->context->target,
+				      claiming->blocks.reader, claiming->tls);
 	mf_jemalloc_model_count(model, claiming->context, info);
 	info->supported = true;
 	info->layout = "inferred";
-	info->why = "walked by its radix tree; what threads cache counts as "
-		    "in use";
+	info->why = "walked by its radix tree";
+	mf_instance_explain(claiming->context, claiming->instance,
+			    "thread caches found: %llu%s",
+			    (unsigned long long)model->caches,
+			    model->uncached ? ", in part" : "");
 }
 
 static void claim_tree(struct claiming *claiming,
@@ -283,6 +290,7 @@ static struct mf_error *claim(struct mf_heap_context *context,
 		if (rtree.bits != MF_JEMALLOC_BITS_UNKNOWN &&
 		    !context->options->no_walk)
 			claiming.model = &jemalloc->model;
+		claiming.tls = jemalloc->tls;
 		claim_tree(&claiming, &rtree);
 	} else
 		mf_instance_explain(context, instance,
@@ -334,12 +342,25 @@ static const char *match(struct mf_heap_context *context,
 	return mf_signature_match(context, module, &signature);
 }
 
+/* A library's own block may be anywhere among those of all objects. */
+static uint64_t static_tls(struct mf_image *image)
+{
+	size_t count;
+	const struct mf_module *modules = mf_image_modules(image, &count);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += mf_image_tls_size(image, &modules[i]);
+	return sum;
+}
+
 static void added(struct mf_heap_context *context,
 		  struct mf_allocator_instance *instance)
 {
 	struct jemalloc *jemalloc = mf_new(struct jemalloc);
 
 	jemalloc->data = mf_module_data(instance->module);
+	jemalloc->tls = static_tls(context->image);
 	instance->state = jemalloc;
 	instance->info.version = find_version(context, instance->module);
 	mf_instance_ask_malloc(context, instance);

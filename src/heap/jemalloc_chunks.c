@@ -33,6 +33,17 @@ static bool show(const struct visit *visit,
 	return visit->visitor(&chunk, visit->data);
 }
 
+static enum mf_chunk_kind kind_of(const struct mf_jemalloc_model *model,
+				  const struct mf_jemalloc_kept *slab,
+				  uint64_t index)
+{
+	if (mf_jemalloc_region_is_free(model, slab, index))
+		return MF_KIND_FREE;
+	return mf_jemalloc_region_is_cached(model, slab, index)
+		       ? MF_KIND_TCACHE
+		       : MF_KIND_IN_USE;
+}
+
 static bool show_slab(const struct visit *visit,
 		      const struct mf_jemalloc_kept *slab)
 {
@@ -44,13 +55,11 @@ static bool show_slab(const struct visit *visit,
 		index = (visit->range.start - slab->start) / region;
 	for (; index < count; index++) {
 		uint64_t start = slab->start + index * region;
-		bool is_free =
-			mf_jemalloc_region_is_free(visit->model, slab, index);
 
 		if (start >= visit->range.end)
 			break;
 		if (!show(visit, slab, start, start + region,
-			  is_free ? MF_KIND_FREE : MF_KIND_IN_USE))
+			  kind_of(visit->model, slab, index)))
 			return false;
 	}
 	return true;
@@ -68,9 +77,12 @@ static bool show_extent(const struct visit *visit,
 	case MF_JEMALLOC_SLAB:
 		return show_slab(visit, extent);
 	case MF_JEMALLOC_OBJECT:
+	case MF_JEMALLOC_CACHED:
 		return show(visit, extent, start, object, MF_KIND_OVERHEAD) &&
 		       show(visit, extent, object, object_end,
-			    MF_KIND_IN_USE) &&
+			    extent->content == MF_JEMALLOC_CACHED
+				    ? MF_KIND_TCACHE
+				    : MF_KIND_IN_USE) &&
 		       show(visit, extent, object_end, end, MF_KIND_OVERHEAD);
 	case MF_JEMALLOC_SPARE:
 		return show(visit, extent, start, end, MF_KIND_FREE);
@@ -80,9 +92,8 @@ static bool show_extent(const struct visit *visit,
 	return true;
 }
 
-/* The first extent that ends behind ADDRESS. */
-static size_t extent_near(const struct mf_jemalloc_model *model,
-			  uint64_t address)
+size_t mf_jemalloc_model_near(const struct mf_jemalloc_model *model,
+			      uint64_t address)
 {
 	size_t low = 0, high = model->extents.count;
 
@@ -109,7 +120,7 @@ bool mf_jemalloc_model_each(const struct mf_jemalloc_model *model,
 
 	if (!model->holds)
 		return true;
-	for (size_t i = extent_near(model, range.start);
+	for (size_t i = mf_jemalloc_model_near(model, range.start);
 	     i < model->extents.count; i++) {
 		const struct mf_jemalloc_kept *extent =
 			&model->extents.items[i];

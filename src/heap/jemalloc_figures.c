@@ -123,28 +123,59 @@ static void add_used(struct arena_sums *sums, unsigned size_class,
 	sums->classes[size_class].in_use.bytes += size;
 }
 
+/* Free for the program, but only its thread gives it back. */
+static void add_cached(struct counting *counting, struct arena_sums *sums,
+		       const struct mf_jemalloc_kept *extent, uint64_t start)
+{
+	struct mf_arena_figures *sum = &sums->figures;
+	struct mf_size_class *class = &sums->classes[extent->size_class];
+	uint64_t size = mf_jemalloc_class_size(extent->size_class);
+	struct whereabouts where =
+		find_bytes(&counting->residency, start, start + size);
+
+	sum->tcache.count++;
+	sum->tcache.bytes += size;
+	class->free.count++;
+	class->free.bytes += size;
+	sum->unused.bytes += size;
+	sum->unused.resident += where.resident;
+	sum->unused.swapped += where.swapped;
+	sum->unused.absent += where.absent;
+	sum->retained.tcache += where.resident;
+}
+
+static void count_region(struct counting *counting, struct arena_sums *sums,
+			 const struct mf_jemalloc_kept *slab, uint64_t index)
+{
+	struct mf_arena_figures *figures = &sums->figures;
+	struct mf_size_class *class = &sums->classes[slab->size_class];
+	uint64_t region = mf_jemalloc_class_size(slab->size_class);
+	uint64_t start = slab->start + index * region;
+	uint64_t resident = figures->unused.resident;
+
+	if (mf_jemalloc_region_is_cached(counting->model, slab, index)) {
+		add_cached(counting, sums, slab, start);
+		return;
+	}
+	if (!mf_jemalloc_region_is_free(counting->model, slab, index)) {
+		add_used(sums, slab->size_class, region);
+		return;
+	}
+	add_free(counting, figures, start, region);
+	class->free.count++;
+	class->free.bytes += region;
+	figures->pinned_bytes += region;
+	figures->retained.pinned += figures->unused.resident - resident;
+}
+
 static void count_slab(struct counting *counting, struct arena_sums *sums,
 		       const struct mf_jemalloc_kept *slab)
 {
 	uint64_t region = mf_jemalloc_class_size(slab->size_class);
 	uint64_t count = mf_jemalloc_kept_size(counting->model, slab) / region;
-	uint64_t resident = sums->figures.unused.resident;
 
-	for (uint64_t i = 0; i < count; i++) {
-		struct mf_size_class *class = &sums->classes[slab->size_class];
-
-		if (!mf_jemalloc_region_is_free(counting->model, slab, i)) {
-			add_used(sums, slab->size_class, region);
-			continue;
-		}
-		add_free(counting, &sums->figures, slab->start + i * region,
-			 region);
-		class->free.count++;
-		class->free.bytes += region;
-		sums->figures.pinned_bytes += region;
-	}
-	sums->figures.retained.pinned +=
-		sums->figures.unused.resident - resident;
+	for (uint64_t i = 0; i < count; i++)
+		count_region(counting, sums, slab, i);
 }
 
 static void count_spare(struct counting *counting,
@@ -179,6 +210,11 @@ static void count_extent(struct counting *counting,
 		add_used(sums, extent->size_class, object);
 		figures->overhead += size - object;
 		break;
+	case MF_JEMALLOC_CACHED:
+		add_cached(counting, sums, extent,
+			   extent->start + extent->offset);
+		figures->overhead += size - object;
+		break;
 	case MF_JEMALLOC_SPARE:
 		count_spare(counting, figures, extent->start, size);
 		break;
@@ -204,6 +240,7 @@ static void add_figures(struct mf_arena_figures *sum,
 	sum->max_system += figures->max_system;
 	sum->resident += figures->resident;
 	add_amount(&sum->in_use, figures->in_use);
+	add_amount(&sum->tcache, figures->tcache);
 	sum->free.count += figures->free.count;
 	sum->free.bytes += figures->free.bytes;
 	sum->free.resident += figures->free.resident;
@@ -220,6 +257,7 @@ static void add_figures(struct mf_arena_figures *sum,
 	sum->unused.swapped += figures->unused.swapped;
 	sum->unused.absent += figures->unused.absent;
 	sum->retained.pinned += figures->retained.pinned;
+	sum->retained.tcache += figures->retained.tcache;
 }
 
 static void publish_classes(struct counting *counting,

@@ -160,5 +160,6 @@ void mf_jemalloc_model_deinit(struct mf_jemalloc_model *model)
 	mf_vec_deinit(&model->extents);
 	mf_vec_deinit(&model->slabs);
 	mf_vec_deinit(&model->bitmaps);
+	mf_vec_deinit(&model->cached);
 	mf_vec_deinit(&model->arenas);
 }

@@ -10,6 +10,7 @@
 enum mf_jemalloc_content {
 	MF_JEMALLOC_SLAB,   /* regions of one size; a bitmap says which */
 	MF_JEMALLOC_OBJECT, /* one, and what pads it */
+	MF_JEMALLOC_CACHED, /* the same, but in a thread's cache */
 	MF_JEMALLOC_SPARE,  /* dirty or muzzy: to be used again */
 	MF_JEMALLOC_TORN,   /* what is said of it does not agree */
 };
@@ -35,6 +36,9 @@ struct mf_jemalloc_model {
 	MF_VEC(struct mf_jemalloc_kept) extents; /* ascending */
 	MF_VEC(struct mf_jemalloc_slab) slabs;	 /* until they are read */
 	MF_VEC(uint64_t) bitmaps;		 /* set: the region is free */
+	MF_VEC(uint64_t) cached; /* set: a thread keeps it; or empty */
+	uint64_t caches;	 /* of threads, that were found */
+	uint64_t uncached;	 /* what they hold that they cannot hold */
 	uint64_t slab_count, torn, odd;
 	bool overflowed;
 	MF_VEC(struct mf_arena) arenas; /* by index */
@@ -60,6 +64,18 @@ void mf_jemalloc_model_read(struct mf_jemalloc_model *model,
 			    struct mf_reader *reader, uint64_t bad,
 			    const char **why);
 
+/**
+ * Marks what threads keep for themselves, whose static TLS has TLS bytes; after
+ * mf_jemalloc_model_read (jemalloc_tcache.c).
+ */
+void mf_jemalloc_model_find_caches(struct mf_jemalloc_model *model,
+				   struct mf_target *target,
+				   struct mf_reader *reader, uint64_t tls);
+
+/** Index of the first extent that ends behind ADDRESS. */
+size_t mf_jemalloc_model_near(const struct mf_jemalloc_model *model,
+			      uint64_t address);
+
 /** Where the bytes are, and all figures, into INFO (jemalloc_figures.c). */
 void mf_jemalloc_model_count(struct mf_jemalloc_model *model,
 			     struct mf_heap_context *context,
@@ -80,6 +96,17 @@ mf_jemalloc_region_is_free(const struct mf_jemalloc_model *model,
 {
 	return model->bitmaps.items[slab->bitmap + index / 64] >> index % 64 &
 	       1;
+}
+
+/** Whether a thread keeps it. */
+static inline bool
+mf_jemalloc_region_is_cached(const struct mf_jemalloc_model *model,
+			     const struct mf_jemalloc_kept *slab,
+			     uint64_t index)
+{
+	return model->cached.count &&
+	       (model->cached.items[slab->bitmap + index / 64] >> index % 64 &
+		1);
 }
 
 #endif

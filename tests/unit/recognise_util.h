@@ -29,6 +29,7 @@ struct forged_module {
 	uint64_t addresses[FORGED_MOST];
 	const char *section, *text;
 	size_t text_size;
+	uint64_t tls; /* bytes */
 };
 
 struct mf_heap {
@@ -301,6 +302,12 @@ bool mf_image_find_symbol(struct mf_image *image,
 {
 	*address = *size = 0;
 	return mf_image_find_symbols(image, module, &name, 1, depth, address);
+}
+
+uint64_t mf_image_tls_size(struct mf_image *image,
+			   const struct mf_module *module)
+{
+	return image->modules[module->index].tls;
 }
 
 bool mf_image_has_section(struct mf_image *image,

@@ -354,6 +354,106 @@ static void does_not_believe_what_contradicts_itself(void **state)
 	forge_end(process);
 }
 
+/* ---- what threads keep ---------------------------------------------------- */
+
+enum {
+	TLS = 4096,
+	BINS = 20,
+	STACK = 64, /* bytes of each bin's */
+	BIN_OF_64 = 4,
+};
+
+static const uint64_t tls_at = UINT64_C(0x7f5000000000);
+static const uint64_t stack_at = UINT64_C(0x7f510000ff00); /* wraps 16 bits */
+
+/* A row of bins, CACHED[] in that of 64 bytes; its bin BROKEN does not go on
+ * where the one before it ends. */
+static void forge_cache(struct forged_process *process, const uint64_t *cached,
+			size_t count, unsigned broken)
+{
+	const struct mf_thread thread = { .tid = 7, .tp = tls_at + TLS };
+
+	process->image.modules[0].tls = 2048;
+	forge_anon(process, tls_at, TLS * 2);
+	forge_anon(process, mf_align_down(stack_at, 4096), 8192);
+	mf_target_forge_thread(process->target, &thread);
+	for (unsigned i = 0; i < BINS; i++) {
+		uint64_t at = tls_at + TLS - 1024 + i * UINT64_C(24);
+		uint64_t full =
+			stack_at + i * (uint64_t)STACK + (i == broken ? 8 : 0);
+		uint64_t empty = stack_at + (i + 1) * (uint64_t)STACK;
+		uint64_t head = empty - (i == BIN_OF_64 ? count * 8 : 0);
+
+		forge_u64(process, at, head);
+		forge_u64(process, at + 16,
+			  (empty & 0xffff) | (full & 0xffff) << 16 |
+				  (empty & 0xffff) << 32);
+		for (size_t k = 0; i == BIN_OF_64 && k < count; k++)
+			forge_u64(process, head + k * 8, cached[k]);
+	}
+}
+
+static void look_at_cache(const uint64_t *cached, size_t count, unsigned broken,
+			  uint64_t *kept)
+{
+	struct tree tree = { .leaf_bits = 18, .lg_page = 12, .words = 1 };
+	const struct mf_allocator *info;
+	uint64_t bytes;
+
+	forge_tree(&tree);
+	add_extent(&tree, 0, 4096, MF_JEMALLOC_ACTIVE, 3);
+	add_extent(&tree, 4096, 4096, MF_JEMALLOC_ACTIVE, 1);
+	add_extent(&tree, 0x10000, 4096, MF_JEMALLOC_DIRTY, 0);
+	forge_cache(tree.process, cached, count, broken);
+	assert_int_equal(forge_recognise(tree.process, &mf_jemalloc_ops), 1);
+	info = &tree.process->heap.instances[0].info;
+	assert_true(info->supported);
+	show(tree.process, 0, UINT64_MAX);
+	*kept = count_kind(MF_KIND_TCACHE, &bytes);
+	assert_int_equal(bytes, *kept * 64);
+	assert_int_equal(info->figures.tcache.count, *kept);
+	assert_int_equal(info->figures.tcache.bytes, bytes);
+	assert_int_equal(info->figures.in_use.count, 61 + 63 - *kept);
+	assert_int_equal(info->figures.system,
+			 info->figures.in_use.bytes + bytes +
+				 info->figures.free.bytes);
+	forge_end(tree.process);
+}
+
+static void finds_what_threads_keep(void **state)
+{
+	const uint64_t cached[] = { heap_at + UINT64_C(10) * 64,
+				    heap_at + UINT64_C(63) * 64,
+				    heap_at + 4096 + UINT64_C(5) * 64 };
+	uint64_t kept;
+
+	(void)state;
+	look_at_cache(cached, MF_ARRAY_SIZE(cached), BINS, &kept);
+	assert_int_equal(kept, MF_ARRAY_SIZE(cached));
+	/* a row of fewer bins than a cache has is none */
+	look_at_cache(cached, MF_ARRAY_SIZE(cached), BINS / 2, &kept);
+	assert_int_equal(kept, 0);
+}
+
+/* What is free already, between regions, of no slab, or said twice. */
+static void keeps_only_what_can_be_kept(void **state)
+{
+	const uint64_t cached[] = {
+		heap_at,
+		heap_at + UINT64_C(10) * 64 + 8,
+		heap_at + 0x10000,
+		heap_at - 64,
+		UINT64_MAX,
+		heap_at + UINT64_C(11) * 64,
+		heap_at + UINT64_C(11) * 64,
+	};
+	uint64_t kept;
+
+	(void)state;
+	look_at_cache(cached, MF_ARRAY_SIZE(cached), BINS, &kept);
+	assert_int_equal(kept, 1);
+}
+
 static void says_that_it_is_unused(void **state)
 {
 	struct tree tree = { .leaf_bits = 18, .lg_page = 12, .words = 1 };
@@ -411,6 +511,8 @@ int main(void)
 		cmocka_unit_test(shows_each_region),
 		cmocka_unit_test(shows_what_touches_a_range),
 		cmocka_unit_test(does_not_believe_what_contradicts_itself),
+		cmocka_unit_test(finds_what_threads_keep),
+		cmocka_unit_test(keeps_only_what_can_be_kept),
 		cmocka_unit_test(says_that_it_is_unused),
 		cmocka_unit_test(says_its_version),
 		cmocka_unit_test(knows_size_classes),
