@@ -175,22 +175,35 @@ static void take_members(struct mf_objects *objects, struct mf_target *target)
 	objects->parts.count = kept;
 }
 
+/* The word before it may be in the window before. */
+static void count_joined(struct mf_objects *objects, struct mf_target *target,
+			 struct mf_object_run *run)
+{
+	if (!run->before &&
+	    !mf_target_read_u64(target, run->first - sizeof(run->before),
+				&run->before))
+		run->before = 0;
+	mf_object_run_count(run, &objects->tallies[run->class]);
+}
+
 void mf_object_parts_count(struct mf_objects *objects, struct mf_target *target)
 {
 	struct mf_object_run *run = NULL;
 
 	mf_vec_sort(&objects->parts, compare_parts);
 	take_members(objects, target);
-	mf_vec_foreach(part, &objects->parts) {
+	for (size_t i = 0; i < objects->parts.count; i++) {
+		struct mf_object_run *part = &objects->parts.items[i];
+
 		if (run && can_join(run, part)) {
 			join(run, part);
 			continue;
 		}
 		if (run)
-			mf_object_run_count(run, &objects->tallies[run->class]);
+			count_joined(objects, target, run);
 		run = part;
 	}
 	if (run)
-		mf_object_run_count(run, &objects->tallies[run->class]);
+		count_joined(objects, target, run);
 	objects->parts.count = 0;
 }
