@@ -164,8 +164,8 @@ static void count_region(struct counting *counting, struct arena_sums *sums,
 	add_free(counting, figures, start, region);
 	class->free.count++;
 	class->free.bytes += region;
-	figures->pinned_bytes += region;
 	figures->retained.pinned += figures->unused.resident - resident;
+	figures->pinned_bytes = figures->retained.pinned;
 }
 
 static void count_slab(struct counting *counting, struct arena_sums *sums,
