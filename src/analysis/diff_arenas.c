@@ -101,21 +101,18 @@ static void name_arena(const struct arenas *arenas, bool moved,
 		       const struct mf_node *arena, enum mf_side side,
 		       char name[KEY])
 {
-	const struct mf_node *now = arena;
+	const struct mf_node *now = NULL;
+	bool is_gone = false;
 	uint64_t address, index = 0;
 
 	if (side == MF_BEFORE && !moved &&
 	    mf_node_number(arena, "address", &address)) {
 		now = arena_at(arenas, MF_AFTER, address);
-		now = now ? now : arena;
+		is_gone = !now;
 	}
-	mf_node_number(now, "index", &index);
-	if (now == arena && side == MF_BEFORE && !moved)
-		snprintf(name, KEY, "%s arena %llu (gone)", arenas->name,
-			 (unsigned long long)index);
-	else
-		snprintf(name, KEY, "%s arena %llu", arenas->name,
-			 (unsigned long long)index);
+	mf_node_number(now ? now : arena, "index", &index);
+	snprintf(name, KEY, "%s arena %llu%s", arenas->name,
+		 (unsigned long long)index, is_gone ? " (gone)" : "");
 }
 
 /* ---- sizes ---------------------------------------------------------------------- */

@@ -22,7 +22,7 @@ struct place {
 };
 
 struct places {
-	MF_VEC(struct place) items; /* ascending; may overlap: a file may lie */
+	MF_VEC(struct place) items; /* ascending, never overlapping */
 };
 
 struct work {
@@ -43,7 +43,26 @@ static int by_start(const void *left, const void *right)
 {
 	const struct place *a = left, *b = right;
 
-	return (a->start > b->start) - (a->start < b->start);
+	if (a->start != b->start)
+		return a->start > b->start ? 1 : -1;
+	if (a->end != b->end)
+		return a->end > b->end ? 1 : -1;
+	return strcmp(a->label, b->label);
+}
+
+/* A file may lie: no address is in two regions. */
+static void drop_overlaps(struct places *places)
+{
+	uint64_t end = 0;
+	size_t count = 0;
+
+	mf_vec_foreach(place, &places->items) {
+		if (place->start < end)
+			continue;
+		end = place->end;
+		places->items.items[count++] = *place;
+	}
+	places->items.count = count;
 }
 
 /* What has no label is told of by its file, if it has one. */
@@ -78,6 +97,7 @@ static void read_places(const struct mf_diff *diff, const struct mf_node *root,
 		mf_vec_push(&places->items, place);
 	}
 	mf_vec_sort(&places->items, by_start);
+	drop_overlaps(places);
 }
 
 /* ---- whether addresses mean the same ------------------------------------------ */

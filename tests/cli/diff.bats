@@ -28,7 +28,7 @@ tell() { # COMMAND
 	local line
 	echo "$1" >&"$FIXTURE_IN"
 	while IFS= read -r line <&"$FIXTURE_OUT"; do
-		[ "$line" != done ] || return 0
+		[ "$line" != "done" ] || return 0
 	done
 	return 1
 }
@@ -177,11 +177,11 @@ rows() { # FILE KIND
 @test "what is no report is said to be none" {
 	start_fixture grower
 	patient attach "$PID" --json -o report
-	head -c 2000 report >cut
+	head -c 2000 report >cut-off
 	echo '{}' >empty
 	printf '{"schema": 1, "tool": {"name": "x"}, "regions": [1, [], {}]}' >odd
-	run -1 patient diff cut "$PID"
-	[[ $output == *"cannot read the report cut"*"line"* ]]
+	run -1 patient diff cut-off "$PID"
+	[[ $output == *"cannot read the report cut-off"*"line"* ]]
 	run -1 patient diff "$PID" empty
 	[[ $output == *"no report of this program"* ]]
 	run -0 patient diff odd odd
