@@ -272,7 +272,8 @@ static struct mf_error *pump(struct mf_refs *refs, struct mf_scan_plan *plan)
 	pthread_mutex_destroy(&lock);
 	mf_hits_finish(&refs->hits);
 	mf_graph_seal(refs->graph);
-	tell_graph(refs);
+	if (wants_graph(refs))
+		tell_graph(refs);
 	return error;
 }
 

@@ -169,6 +169,40 @@ static void test_chunks_come_in_any_order(void **state)
 	mf_nodes_deinit(&nodes);
 }
 
+/* What an allocator says may be lies: whatever is found is a node, and lies
+ * where it says. */
+static void test_chunks_that_make_no_sense(void **state)
+{
+	struct mf_nodes nodes;
+	uint64_t random = 3, offset, end;
+
+	(void)state;
+	mf_nodes_init(&nodes);
+	for (unsigned i = 0; i < CHUNKS; i++) {
+		uint64_t start = BASE + next_random(&random) % (CHUNKS * 64);
+		uint64_t size = next_random(&random) %
+				(next_random(&random) % 20 ? 300 : 1 << 20);
+
+		mf_nodes_add(&nodes, start, start + size, i % 17,
+			     next_random(&random) % 3);
+	}
+	mf_nodes_add(&nodes, UINT64_MAX - 100, UINT64_MAX, 16, true);
+	mf_nodes_add(&nodes, UINT64_MAX - 50, 20, 16, true);
+	mf_nodes_add(&nodes, 0, UINT64_MAX, 0, true);
+	mf_nodes_seal(&nodes);
+	for (unsigned i = 0; i < CHUNKS * 20; i++) {
+		uint64_t at = BASE + next_random(&random) % (CHUNKS * 70);
+		uint32_t node = mf_nodes_find(&nodes, at, &offset);
+
+		if (node == MF_NO_NODE)
+			continue;
+		assert_true(node < mf_nodes_count(&nodes));
+		assert_int_equal(mf_nodes_start(&nodes, node, &end),
+				 at - offset);
+	}
+	mf_nodes_deinit(&nodes);
+}
+
 /* ---- edges ----------------------------------------------------------------- */
 
 struct plain_edges {
@@ -420,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_nodes_take_bytes_and_not_words),
 		cmocka_unit_test(test_outside_of_all_chunks_is_none),
 		cmocka_unit_test(test_chunks_come_in_any_order),
+		cmocka_unit_test(test_chunks_that_make_no_sense),
 		cmocka_unit_test(test_edges_are_read_as_they_were_written),
 		cmocka_unit_test(test_edges_are_read_from_any_address_on),
 		cmocka_unit_test(test_no_edges_are_no_edges),
