@@ -51,7 +51,7 @@ const struct mf_command mf_command_arenas = {
 		"of each arena how much of it is in use, is free, could be "
 		"given back to the kernel by malloc_trim(0) now, and is pinned "
 		"(free, but on pages that chunks in use share).\nThe "
-		"same of jemalloc, from its radix tree of extents. Other "
+		"same of jemalloc, from its radix tree of extents.\nOther "
 		"allocators are named, with the memory that they hold.\nWith "
 		"-v: heaps, chunk sizes and bins of the worst arena, and "
 		"parameters.\nWith --ranges: of each arena the runs of pages "
