@@ -18,12 +18,15 @@ enum {
 
 struct counted {
 	uint64_t in_use, free;
+	uint64_t foreign; /* of in_use, those of others than glibc */
 };
 
 struct census {
 	struct mf_chunk_census shown; /* first: the door knows only this */
 	struct counted small[SMALL_SIZES];
-	struct mf_map large_index; /* size -> index */
+	const struct mf_allocator *allocator; /* of the last chunk */
+	bool foreign;			      /* that is not glibc */
+	struct mf_map large_index;	      /* size -> index */
 	MF_VEC(struct mf_chunk_size) large;
 	MF_VEC(struct mf_chunk_size) sizes;
 	MF_VEC(struct mf_size_class) classes;
@@ -64,6 +67,10 @@ static bool count(const struct mf_chunk *chunk, void *data)
 	bool used = is_used(chunk->kind);
 	struct mf_chunk_size *large;
 
+	if (chunk->allocator != census->allocator) {
+		census->allocator = chunk->allocator;
+		census->foreign = strcmp(chunk->allocator->name, "glibc") != 0;
+	}
 	add_amount(&census->shown.kinds[chunk->kind], chunk->size);
 	if (chunk->kind == MF_KIND_OVERHEAD || chunk->kind == MF_KIND_UNREAD)
 		return true;
@@ -71,6 +78,7 @@ static bool count(const struct mf_chunk *chunk, void *data)
 		struct counted *small = &census->small[granules];
 
 		(*(used ? &small->in_use : &small->free))++;
+		small->foreign += used && census->foreign;
 		return true;
 	}
 	large = large_size(census, chunk->size);
@@ -148,13 +156,17 @@ static void list_classes(struct census *census)
 	}
 }
 
+/* Of glibc's: the size classes of others are few, and prove nothing. Large ones
+ * are none of theirs. */
 static uint64_t count_in_use(uint64_t size, const void *data)
 {
 	const struct census *census = data;
+	uint64_t granules = size / MF_GRANULE;
 	const uint64_t *index;
 
-	if (size / MF_GRANULE < SMALL_SIZES)
-		return census->small[size / MF_GRANULE].in_use;
+	if (granules < SMALL_SIZES)
+		return census->small[granules].in_use -
+		       census->small[granules].foreign;
 	index = mf_map_get(&census->large_index, size);
 	return index ? census->large.items[*index].in_use.count : 0;
 }

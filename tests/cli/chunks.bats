@@ -297,7 +297,7 @@ streams() { # COUNT [end]
 	json_holds "$report" '.patterns | length == 1 and
 		(.[0] | .code == "zlib-inflate" and .count >= 1000 and
 		.count <= 1010)'
-	mf attach "$PID" --json >"$report"
+	mf attach "$PID" --json --stop brief --max-pause 10s >"$report"
 	json_holds "$report" '[.findings[] | select(.code == "zlib-streams")] |
 		length == 1 and (.[0] | .evidence.streams >= 1000 and
 		.evidence.streams <= 1010 and .evidence.kind == "zlib-inflate"
@@ -308,7 +308,7 @@ streams() { # COUNT [end]
 	streams 1000 end
 	chunks --top 10
 	json_holds "$report" '.patterns == []'
-	mf attach "$PID" --json >"$report"
+	mf attach "$PID" --json --stop brief --max-pause 10s >"$report"
 	json_holds "$report" '[.findings[] | select(.code == "zlib-streams")] |
 		length == 0'
 }
