@@ -202,3 +202,51 @@ sys.stdin.read()' "$key"
 	json_holds "$report" '[.string_shapes[] |
 		select(.shape == "value:<number>").count] == [1000000]'
 }
+
+@test "nginx with requests under way: their lines, by shape" {
+	local folder=$BATS_TEST_TMPDIR/nginx nginx
+	needs nginx python3
+	mkdir "$folder"
+	cat >"$folder/conf" <<-END
+		daemon off; master_process off; pid $folder/pid;
+		error_log stderr notice;
+		events { worker_connections 1000; }
+		http {
+			access_log off;
+			client_body_temp_path $folder/b;
+			proxy_temp_path $folder/p;
+			fastcgi_temp_path $folder/f;
+			uwsgi_temp_path $folder/u;
+			scgi_temp_path $folder/s;
+			client_header_timeout 1h;
+			server { listen unix:$folder/socket; }
+		}
+	END
+	start_until 'nginx/' nginx -e stderr -c "$folder/conf"
+	nginx=$PID
+	# the last one is answered, so all others were read before it
+	start_until '^ready$' python3 -c '
+import socket, sys
+def connect():
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(sys.argv[1])
+    return client
+waiting = []
+for i in range(300):
+    waiting.append(connect())
+    waiting[-1].sendall(b"GET /items/%d HTTP/1.1\r\nHost: shop.example\r\n"
+                        b"X-Request-Id: %032x\r\n" % (i, i << 90 | i))
+last = connect()
+last.sendall(b"GET / HTTP/1.0\r\n\r\n")
+while last.recv(4096):
+    pass
+print("ready", flush=True)
+sys.stdin.read()' "$folder/socket"
+	strings_of "$nginx"
+	json_holds "$report" '[.string_shapes[] | select(.shape ==
+		"GET /items/<number> HTTP/<number>").count] == [300]'
+	# where it read a name, it puts a zero in the place of the colon
+	json_holds "$report" '[.strings[] | select(.text ==
+		" shop.example" or .text == "X-Request-Id").count] ==
+		[300, 300]'
+}
