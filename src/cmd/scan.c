@@ -183,7 +183,7 @@ const struct mf_command mf_command_scan = {
 		"free, too.\nOnly pages that are in memory are read.",
 	.options = options,
 	.option_count = MF_ARRAY_SIZE(options),
-	.arguments = "REGION...",
+	.arguments = "[REGION...]",
 	.takes_regions = true,
 	.needs = MF_CAN_MAPPINGS | MF_CAN_READ,
 	.run = run_scan,
