@@ -9,7 +9,8 @@
 
 enum {
 	VALUES = 256,
-	SAMPLE = 64, /* bytes of a block that are enough */
+	SAMPLE = 64,	      /* bytes of a block that are enough */
+	USUAL_DIFFERENT = 46, /* least_different of so many */
 	LEAST_SAMPLE = 64,
 	NIBBLES = 16,
 	CHI_LIMIT = 70, /* of 15 degrees of freedom: 1 in millions is above */
@@ -72,33 +73,39 @@ static unsigned sum_of(uint64_t word)
 	return (unsigned)(word * UINT64_C(0x0001000100010001) >> 48);
 }
 
-/* How many different values N random bytes have: 256 (1 - (255/256)^N). */
-static double expected_different(unsigned n)
+/*
+ * The fewest different values among N bytes that are random: four fifths of
+ * 256 (1 - (255/256)^N), which are to be expected.
+ */
+static double least_different(unsigned n)
 {
 	double missing = VALUES, kept = (double)(VALUES - 1) / VALUES;
 
+	if (n == SAMPLE)
+		return USUAL_DIFFERENT;
 	for (; n; n >>= 1) {
 		if (n & 1)
 			missing *= kept;
 		kept *= kept;
 	}
-	return VALUES - missing;
+	return 0.8 * (VALUES - missing);
 }
 
 /* High halves of bytes are as likely as each other; in sounds, pictures and
  * code they are not. */
 static bool is_even(const struct histogram *histogram)
 {
-	double expected = (double)histogram->total / NIBBLES, chi = 0;
+	int64_t total = histogram->total, chi = 0;
 
 	for (unsigned i = 0; i < VALUES; i += NIBBLES) {
 		const uint8_t *values = &histogram->values[i];
-		double seen = sum_of(mf_load(uint64_t, values)) +
-			      sum_of(mf_load(uint64_t, values + 8));
+		int64_t seen = sum_of(mf_load(uint64_t, values)) +
+			       sum_of(mf_load(uint64_t, values + 8));
+		int64_t off = seen * NIBBLES - total;
 
-		chi += (seen - expected) * (seen - expected);
+		chi += off * off;
 	}
-	return chi < CHI_LIMIT * expected;
+	return chi < CHI_LIMIT * NIBBLES * total;
 }
 
 static bool is_random(const uint8_t *block, uint64_t used)
@@ -112,7 +119,7 @@ static bool is_random(const uint8_t *block, uint64_t used)
 	for (unsigned i = 0; i < VALUES; i += 8)
 		different +=
 			count_nonzero(mf_load(uint64_t, &histogram.values[i]));
-	return different >= 0.8 * expected_different(histogram.total) &&
+	return different >= least_different(histogram.total) &&
 	       is_even(&histogram);
 }
 

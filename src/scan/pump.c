@@ -8,7 +8,7 @@
 #include "scan/engine.h"
 
 enum {
-	BATCHES_EACH = 3, /* of each thread */
+	BATCHES_EACH = 2, /* of each thread */
 	BATCHES_MAX = BATCHES_EACH * MF_SCAN_THREADS_MAX,
 };
 
@@ -40,6 +40,18 @@ static struct mf_scan_batch *take_full(struct pump *pump)
 	pump->first_full = (pump->first_full + 1) % pump->batch_count;
 	pump->full_count--;
 	return batch;
+}
+
+/* The one that was filled last is still near to the processor that did. */
+static struct mf_scan_batch *take_newest(struct pump *pump)
+{
+	size_t at;
+
+	if (!pump->full_count)
+		return NULL;
+	pump->full_count--;
+	at = (pump->first_full + pump->full_count) % pump->batch_count;
+	return pump->full[at];
 }
 
 static void give_full(struct pump *pump, struct mf_scan_batch *batch)
@@ -122,12 +134,12 @@ static struct mf_error *read_all(struct pump *pump, void *crew, bool alone)
 		if (pump->empty_count && !(alone && pump->full_count))
 			error = fill_one(pump, &more);
 		else
-			scan_one(pump, crew, take_full(pump));
+			scan_one(pump, crew, take_newest(pump));
 	}
 	pump->ended = true;
 	pthread_cond_broadcast(&pump->filled);
 	while (pump->full_count)
-		scan_one(pump, crew, take_full(pump));
+		scan_one(pump, crew, take_newest(pump));
 	pthread_mutex_unlock(&pump->lock);
 	return error;
 }
