@@ -153,10 +153,9 @@ void mf_heap_each_by_size(const struct mf_heap *heap,
 			  mf_chunk_visitor visit, void *data)
 {
 	uint64_t left = limit ? limit : UINT64_MAX;
-	struct ranking ranking = {
-		.capacity = MF_MIN(left, (uint64_t)MOST_KEPT),
-	};
+	struct ranking ranking = { 0 };
 
+	ranking.capacity = MF_MIN(left, (uint64_t)MOST_KEPT);
 	ranking.kept = mf_new_array(ranking.capacity, struct mf_chunk);
 	do {
 		ranking.count = 0;
