@@ -233,7 +233,10 @@ struct mf_spot {
 struct mf_error *mf_spot_parse(const char *text, struct mf_spot *ret)
 	MF_MUST_CHECK;
 
-/** Before the target is held: where a symbol is. Errors: there is none. */
+/**
+ * Before the target is held: where a symbol is, and what else of its module has
+ * to be read by then. Errors: there is no such symbol.
+ */
 struct mf_error *mf_spot_find_symbol(struct mf_spot *spot,
 				     struct mf_image *image) MF_MUST_CHECK;
 

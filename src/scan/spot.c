@@ -181,7 +181,11 @@ struct mf_error *mf_spot_find_symbol(struct mf_spot *spot,
 				     struct mf_image *image)
 {
 	const struct mf_module *module;
+	struct mf_symbol symbol;
 
+	/* its module's symbols are read now, and not under the stop */
+	if (spot->kind == MF_SPOT_ADDRESS || spot->kind == MF_SPOT_RANGE)
+		mf_image_symbol_at(image, spot->start, &symbol);
 	if (spot->kind != MF_SPOT_SYMBOL)
 		return NULL;
 	module = named_module(image, spot->text);

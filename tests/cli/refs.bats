@@ -235,6 +235,20 @@ is_only() { # NAME KIND WHERE
 	done
 }
 
+@test "the same words in a core of gcore, which has more pages" {
+	command -v gcore >/dev/null || skip 'there is no gcore'
+	local only='{targets, references, by_region, levels, paths,
+		words: .totals.words}'
+	gcore -o "$work/core" "$victim" >"$work/gcore" 2>&1
+	for name in chain many stack tls register; do
+		refer "$name" --depth 6
+		jq -S "$only" "$report" >"$work/held"
+		mf refs --json --depth 6 "$work/core.$victim" \
+			"$(told "$name" 2)" >"$work/other" || [ $? = 2 ]
+		jq -S "$only" "$work/other" | diff "$work/held" -
+	done
+}
+
 @test "usage: what is no place, and what is not there" {
 	run -64 mf refs "$victim"
 	run -64 mf refs "$victim" 0x12zz
