@@ -45,6 +45,13 @@ void mf_types_destroy(struct mf_types *types);
 /** WORD is that of a vtable; *ret is valid as long as TYPES. One thread. */
 bool mf_types_at(struct mf_types *types, uint64_t word, struct mf_type *ret);
 
+/**
+ * The task of Tokio that is at ADDRESS: "task of FUTURE, STATE"; its type has no
+ * word of its own. Reads the target; *ret is valid as long as TYPES. One thread.
+ */
+bool mf_types_task_at(struct mf_types *types, uint64_t address,
+		      struct mf_type *ret);
+
 /** TYPE is meant by NAME, as in type:NAME: its name, or a glob of it. */
 bool mf_type_matches(const struct mf_type *type, const char *name);
 

@@ -300,7 +300,19 @@ static bool try_type(const struct mf_places *places, uint64_t address,
 	return true;
 }
 
-/* The object's own vtable, or that behind the counts of one that is shared. */
+static void try_task(const struct mf_places *places, struct mf_place *place)
+{
+	struct mf_type type;
+
+	if (!mf_types_task_at(places->types, place->user, &type))
+		return;
+	place->type = type.name;
+	place->language = type.language;
+	place->evidence = type.evidence;
+}
+
+/* The object's own vtable, or that behind the counts of one that is shared; or
+ * a task. */
 void mf_place_read_type(const struct mf_places *places, struct mf_place *place)
 {
 	if (!places->types || place->kind != MF_PLACE_CHUNK ||
@@ -309,6 +321,8 @@ void mf_place_read_type(const struct mf_places *places, struct mf_place *place)
 	if (!try_type(places, place->user, place) &&
 	    place->user_end - place->user > SHARED)
 		try_type(places, place->user + SHARED, place);
+	if (!place->type)
+		try_task(places, place);
 }
 
 void mf_place_find_symbol(const struct mf_places *places,

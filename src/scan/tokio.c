@@ -16,7 +16,6 @@ enum {
 	PENDING_MAX = 1 << 16, /* of a worker */
 	CHUNK_HEADER_MAX = 16,
 	TRAILER_BYTES = 32, /* at least */
-	NAMED_BEFORE = 4096,
 	RUNNING = 1 << 0,
 	COMPLETE = 1 << 1,
 	NOTIFIED = 1 << 2,
@@ -206,8 +205,11 @@ static void read_window(void *data, const struct mf_scan_window *window)
 
 static void destroy(void *scanner)
 {
-	struct mf_tokio *tokio = scanner;
+	mf_tokio_close(scanner);
+}
 
+void mf_tokio_close(struct mf_tokio *tokio)
+{
 	if (!tokio)
 		return;
 	mf_follower_destroy(tokio->follower);
@@ -229,11 +231,7 @@ static struct mf_error *prepare(struct mf_tokio *tokio,
 				struct mf_image *image)
 {
 	MF_TRY(mf_tokio_find(tokio, target, image));
-	for (size_t i = 0; i < tokio->vtables.count && i < NAMED_BEFORE; i++)
-		if (tokio->vtables.items[i].sure)
-			mf_tokio_name(tokio, target, image,
-				      &tokio->vtables.items[i]);
-	mf_tokio_tell_apart(tokio, target, image);
+	mf_tokio_name_all(tokio, target, image);
 	return mf_tokio_boxes_prepare(tokio, target, image);
 }
 

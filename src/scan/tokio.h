@@ -104,7 +104,8 @@ struct mf_tokio {
 	MF_VEC(struct mf_tokio_pending) pending;
 	MF_VEC(struct mf_tokio_row) rows;
 	struct mf_rust_vtables *traits; /* NULL: no future may be boxed */
-	struct mf_follower *follower;	/* of the module named last */
+	bool all_named;
+	struct mf_follower *follower; /* of the module named last */
 	const struct mf_module *followed;
 };
 
@@ -137,6 +138,13 @@ struct mf_error *mf_tokio_boxes_prepare(struct mf_tokio *tokio,
 					struct mf_target *target,
 					struct mf_image *image) MF_MUST_CHECK;
 
+/** VTABLE, which is named, may hold a fat pointer. */
+bool mf_tokio_may_be_boxed(const struct mf_tokio_vtable *vtable);
+
+/** The vtable of the fat pointer that is in such STAGE words, or NULL. */
+struct mf_rust_vtable *mf_tokio_boxes_trait(const struct mf_tokio *tokio,
+					    const uint64_t *stage);
+
 /** The tally of cells of VTABLE that hold such STAGE words, or NULL. */
 struct mf_tokio_tally *mf_tokio_boxes_find(struct mf_tokio_boxes *boxes,
 					   const struct mf_tokio *tokio,
@@ -146,9 +154,9 @@ void mf_tokio_boxes_merge(struct mf_tokio_boxes *boxes,
 			  const struct mf_tokio_boxes *part);
 void mf_tokio_boxes_deinit(struct mf_tokio_boxes *boxes);
 
-/** The name of what BOXED is; the pool's. */
+/** The name of what has TRAIT for its vtable, boxed; the pool's. */
 const char *mf_tokio_boxed_name(struct mf_tokio *tokio,
-				const struct mf_tokio_boxed *boxed,
+				struct mf_rust_vtable *trait,
 				enum mf_tokio_proof *proof);
 
 /* ---- names ---------------------------------------------------------------- */
@@ -157,16 +165,31 @@ const char *mf_tokio_boxed_name(struct mf_tokio *tokio,
 void mf_tokio_name(struct mf_tokio *tokio, struct mf_target *target,
 		   struct mf_image *image, struct mf_tokio_vtable *vtable);
 
-/** Of futures that were given the same name, says which is which. */
-void mf_tokio_tell_apart(struct mf_tokio *tokio, struct mf_target *target,
-			 struct mf_image *image);
+/** Names all futures, unless they are too many; tells equal names apart. */
+void mf_tokio_name_all(struct mf_tokio *tokio, struct mf_target *target,
+		       struct mf_image *image);
 
 /** VTABLE's poll is Tokio's, by where it would panic. */
 bool mf_tokio_confirm(struct mf_tokio *tokio, struct mf_target *target,
 		      struct mf_image *image,
 		      const struct mf_tokio_vtable *vtable);
 
+/** "idle", "scheduled", "running", "complete". */
+const char *mf_tokio_state_name(enum mf_tokio_state state);
+
 const char *mf_tokio_proof_name(enum mf_tokio_proof proof);
+
+/* ---- single tasks ------------------------------------------------------------ */
+
+/** For asking of addresses: vtables are found, futures named when asked for. */
+struct mf_error *mf_tokio_open(struct mf_target *target, struct mf_image *image,
+			       struct mf_tokio **ret) MF_MUST_CHECK;
+void mf_tokio_close(struct mf_tokio *tokio);
+
+/** The task whose cell begins at ADDRESS, in words; NULL: none does. */
+const char *mf_tokio_task_at(struct mf_tokio *tokio, struct mf_target *target,
+			     struct mf_image *image, uint64_t address,
+			     enum mf_tokio_proof *proof);
 
 /* ---- rows ------------------------------------------------------------------ */
 

@@ -11,7 +11,7 @@ enum {
 	BOXED_MAX = 1 << 14,  /* kinds of them, of a worker */
 };
 
-static bool may_be_boxed(const struct mf_tokio_vtable *vtable)
+bool mf_tokio_may_be_boxed(const struct mf_tokio_vtable *vtable)
 {
 	if (!vtable->sure || !vtable->stage ||
 	    vtable->trailer < vtable->stage + 2 * sizeof(uint64_t) ||
@@ -29,7 +29,7 @@ struct mf_error *mf_tokio_boxes_prepare(struct mf_tokio *tokio,
 	bool any = false;
 
 	mf_vec_foreach(vtable, &tokio->vtables) {
-		vtable->boxed = may_be_boxed(vtable);
+		vtable->boxed = mf_tokio_may_be_boxed(vtable);
 		any |= vtable->boxed;
 	}
 	if (!any)
@@ -56,19 +56,30 @@ static struct mf_tokio_tally *tally_of(struct mf_tokio_boxes *boxes,
 }
 
 /* Its first word says that it is no result, unless the pointer says that. */
-struct mf_tokio_tally *mf_tokio_boxes_find(struct mf_tokio_boxes *boxes,
-					   const struct mf_tokio *tokio,
-					   uint32_t vtable,
-					   const uint64_t *stage)
+struct mf_rust_vtable *mf_tokio_boxes_trait(const struct mf_tokio *tokio,
+					    const uint64_t *stage)
 {
 	for (size_t i = 1; i < MF_TOKIO_STAGE; i++) {
 		const uint64_t *trait =
 			mf_points_find(&tokio->traits->points, stage[i]);
 
 		if (trait && stage[i - 1] && stage[i - 1] % 8 == 0)
-			return tally_of(boxes, vtable, (uint32_t)*trait);
+			return &tokio->traits->list.items[*trait];
 	}
 	return NULL;
+}
+
+struct mf_tokio_tally *mf_tokio_boxes_find(struct mf_tokio_boxes *boxes,
+					   const struct mf_tokio *tokio,
+					   uint32_t vtable,
+					   const uint64_t *stage)
+{
+	const struct mf_rust_vtable *trait = mf_tokio_boxes_trait(tokio, stage);
+
+	if (!trait)
+		return NULL;
+	return tally_of(boxes, vtable,
+			(uint32_t)(trait - tokio->traits->list.items));
 }
 
 void mf_tokio_boxes_merge(struct mf_tokio_boxes *boxes,
@@ -91,10 +102,9 @@ void mf_tokio_boxes_deinit(struct mf_tokio_boxes *boxes)
 }
 
 const char *mf_tokio_boxed_name(struct mf_tokio *tokio,
-				const struct mf_tokio_boxed *boxed,
+				struct mf_rust_vtable *trait,
 				enum mf_tokio_proof *proof)
 {
-	struct mf_rust_vtable *trait = &tokio->traits->list.items[boxed->trait];
 	const char *type = mf_rust_vtable_name(tokio->traits, trait);
 
 	*proof = trait->proof == MF_RUST_SYMBOL	  ? MF_TOKIO_CALLS

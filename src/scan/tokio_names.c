@@ -11,6 +11,7 @@
 #include "scan/tokio.h"
 
 enum {
+	NAMED_MAX = 4096, /* at once */
 	CALLS_TO_NAME = 4,
 	CALLS_TO_SOURCE = 4,
 	CALLS_TO_CONFIRM = 3,
@@ -146,8 +147,8 @@ static bool are_twins(const struct mf_tokio_vtable *a,
 	       strcmp(a->future, b->future) == 0;
 }
 
-void mf_tokio_tell_apart(struct mf_tokio *tokio, struct mf_target *target,
-			 struct mf_image *image)
+static void tell_apart(struct mf_tokio *tokio, struct mf_target *target,
+		       struct mf_image *image)
 {
 	MF_VEC(struct mf_tokio_vtable *) named = { 0 };
 	mf_auto_free bool *twin = NULL;
@@ -176,6 +177,17 @@ void mf_tokio_tell_apart(struct mf_tokio *tokio, struct mf_target *target,
 	mf_vec_deinit(&named);
 }
 
+void mf_tokio_name_all(struct mf_tokio *tokio, struct mf_target *target,
+		       struct mf_image *image)
+{
+	for (size_t i = 0; i < tokio->vtables.count && i < NAMED_MAX; i++)
+		if (tokio->vtables.items[i].sure)
+			mf_tokio_name(tokio, target, image,
+				      &tokio->vtables.items[i]);
+	tell_apart(tokio, target, image);
+	tokio->all_named = true;
+}
+
 bool mf_tokio_confirm(struct mf_tokio *tokio, struct mf_target *target,
 		      struct mf_image *image,
 		      const struct mf_tokio_vtable *vtable)
@@ -186,6 +198,18 @@ bool mf_tokio_confirm(struct mf_tokio *tokio, struct mf_target *target,
 	return mf_rust_panics_in(follower, target, vtable->functions,
 				 vtable->function_count, CALLS_TO_CONFIRM,
 				 "/src/runtime/task/");
+}
+
+const char *mf_tokio_state_name(enum mf_tokio_state state)
+{
+	static const char *const names[MF_TOKIO_STATES] = {
+		[MF_TOKIO_IDLE] = "idle",
+		[MF_TOKIO_SCHEDULED] = "scheduled",
+		[MF_TOKIO_RUNNING] = "running",
+		[MF_TOKIO_COMPLETE] = "complete",
+	};
+
+	return names[state];
 }
 
 const char *mf_tokio_proof_name(enum mf_tokio_proof proof)

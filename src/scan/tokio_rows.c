@@ -56,7 +56,9 @@ static void add_boxed(struct mf_tokio *tokio)
 		const struct mf_tokio_boxed *boxed =
 			&tokio->boxes.list.items[i];
 		enum mf_tokio_proof proof;
-		const char *future = mf_tokio_boxed_name(tokio, boxed, &proof);
+		const char *future = mf_tokio_boxed_name(
+			tokio, &tokio->traits->list.items[boxed->trait],
+			&proof);
 
 		add_row(tokio, future, proof, &boxed->tally);
 	}
@@ -85,13 +87,6 @@ void mf_tokio_make_rows(struct mf_tokio *tokio,
 
 /* ---- writing them ---------------------------------------------------------------- */
 
-static const char *const state_names[MF_TOKIO_STATES] = {
-	[MF_TOKIO_IDLE] = "idle",
-	[MF_TOKIO_SCHEDULED] = "scheduled",
-	[MF_TOKIO_RUNNING] = "running",
-	[MF_TOKIO_COMPLETE] = "complete",
-};
-
 static void write_states(const struct mf_tokio_row *row,
 			 struct mf_report *report)
 {
@@ -103,7 +98,7 @@ static void write_states(const struct mf_tokio_row *row,
 		mf_report_row(report,
 			      (struct mf_value[]){
 				      mf_text(row->future),
-				      mf_text(state_names[i]),
+				      mf_text(mf_tokio_state_name(i)),
 				      mf_count(tally->count[i]),
 				      row->bytes_known
 					      ? mf_size(tally->bytes[i])

@@ -7,20 +7,32 @@
 #include "memforensics/scan.h"
 
 #include "base/memory.h"
+#include "scan/tokio.h"
 #include "scan/vtables.h"
 
 struct mf_types {
 	struct mf_vtables *vtables;
+	struct mf_target *target;
+	struct mf_image *image;
+	struct mf_tokio *tokio;
 };
 
 struct mf_error *mf_types_create(struct mf_target *target,
 				 struct mf_image *image, struct mf_types **ret)
 {
-	struct mf_vtables *vtables = NULL;
+	struct mf_types *types = mf_new(struct mf_types);
+	struct mf_error *error =
+		mf_vtables_create(target, image, &types->vtables);
 
-	MF_TRY(mf_vtables_create(target, image, &vtables));
-	*ret = mf_new(struct mf_types);
-	(*ret)->vtables = vtables;
+	types->target = target;
+	types->image = image;
+	if (!error)
+		error = mf_tokio_open(target, image, &types->tokio);
+	if (error) {
+		mf_types_destroy(types);
+		return error;
+	}
+	*ret = types;
 	return NULL;
 }
 
@@ -28,6 +40,7 @@ void mf_types_destroy(struct mf_types *types)
 {
 	if (!types)
 		return;
+	mf_tokio_close(types->tokio);
 	mf_vtables_destroy(types->vtables);
 	free(types);
 }
@@ -49,6 +62,23 @@ bool mf_types_at(struct mf_types *types, uint64_t word, struct mf_type *ret)
 		.evidence = mf_vtable_proof_name(class->proof),
 		.module = class->module,
 		.offset = -(int64_t)point->top,
+	};
+	return true;
+}
+
+bool mf_types_task_at(struct mf_types *types, uint64_t address,
+		      struct mf_type *ret)
+{
+	enum mf_tokio_proof proof;
+	const char *name = mf_tokio_task_at(types->tokio, types->target,
+					    types->image, address, &proof);
+
+	if (!name)
+		return false;
+	*ret = (struct mf_type){
+		.name = name,
+		.language = "rust",
+		.evidence = mf_tokio_proof_name(proof),
 	};
 	return true;
 }

@@ -153,6 +153,20 @@ counts() { # NAMES SCHEDULER
 		grep -E 'heartbeat|huge'
 }
 
+@test "explain says that an address is in a task, and that tasks point to one" {
+	local scan=$BATS_TEST_TMPDIR/scan.json said=$BATS_TEST_TMPDIR/said
+	spawn v0 current 10
+	scan "$scan" "$PID"
+	mf explain --max-pause 1m "$PID" "$(jq -r '.tasks[] |
+		select(.future | test("^spawner::waiting")) | .example' "$scan")" \
+		>"$said"
+	grep 'task of spawner::waiting::{closure#0}, scheduled' "$said"
+	mf explain --max-pause 1m "$PID" "$(jq -r '.tasks[] |
+		select(.future | test("^spawner::quick")) | .example' "$scan")" \
+		>"$said"
+	grep 'task of spawner::quick::{closure#0}, complete' "$said"
+}
+
 @test "a program without Tokio has no tasks" {
 	start_fixture curve
 	scan "$BATS_TEST_TMPDIR/scan.json" "$PID"
