@@ -128,7 +128,7 @@ is_only() { # NAME KIND WHERE
 @test "what nobody points at" {
 	refer nobody --depth 8
 	is_so '.totals.words == 0 and .references == [] and .paths == []'
-	run -0 mf refs "$victim" "$(told nobody 2)"
+	run -0 mf refs --max-pause 10s "$victim" "$(told nobody 2)"
 	[[ $output == *'No word points there.'* ]]
 }
 
