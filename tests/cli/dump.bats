@@ -346,6 +346,19 @@ nothing_is_left() {
 	diff live.json core.json
 }
 
+@test "a core of regions says what it lacks, and makes nothing up" {
+	start_dumped
+	patient dump "$PID" arena:1 --as core -o core
+	run -2 --separate-stderr patient attach core --json
+	echo "$output" >report
+	json_holds report '.partial | any(.what | test("glibc"))'
+	json_holds report '[.findings[].severity] | index("critical") | not'
+	# libc's own data is not in it: what the file has is not what was there
+	run -2 patient dump core class:data -o data --index index
+	json_holds index 'any(.ranges[]; .label == "libc.so.6" and
+		.unread_bytes > 0)'
+}
+
 # ---- chunks that are not in use ---------------------------------------------------
 
 @test "freed bytes can be left out, and the heap still holds together" {
