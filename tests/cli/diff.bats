@@ -154,6 +154,23 @@ rows() { # FILE KIND
 	json_holds grown '.before.pid != .after.pid'
 }
 
+@test "types, as many as the program counts" {
+	local first name count
+	[ -x "$FIXTURES/objects" ] || skip "no C++ compiler built it"
+	start_fixture grower
+	first=$PID
+	start_fixture objects
+	patient diff "$first" "$PID" --json >grown || [ "$?" = 2 ]
+	for name in Plain Derived Multi Diamond; do
+		count=$(awk -v name="$name" '$1 == "type" && $3 == name {
+			print $2 }' "$FIXTURE_SAID")
+		[ "$count" -gt 0 ]
+		json_holds grown ".diff | any(.what == \"type\" and
+			.key == \"$name\" and .before_count == 0 and
+			.after_count == $count and .delta > 0)"
+	done
+}
+
 @test "a report of one command has what that has" {
 	start_fixture grower
 	patient arenas "$PID" --json -o arenas
