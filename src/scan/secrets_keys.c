@@ -80,8 +80,8 @@ bool mf_secret_der(const struct mf_secret_text *text, struct mf_secret *ret)
 
 	if (!is_key(text->bytes + text->at, left, &size))
 		return false;
-	*ret = (struct mf_secret){ MF_SECRET_PRIVATE_KEY, text->at,
-				   MF_MIN(size, left) };
+	size = MF_MIN(size, left);
+	*ret = (struct mf_secret){ MF_SECRET_PRIVATE_KEY, text->at, size };
 	return true;
 }
 

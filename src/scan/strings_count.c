@@ -157,8 +157,8 @@ void mf_string_counts_add(struct mf_string_counts *counts,
 			  const struct mf_string *string)
 {
 	uint8_t wide[LOOKED_AT + MF_STRING_SLACK];
-	struct utf8 text = { string->head,
-			     MF_MIN(string->size, (uint64_t)LOOKED_AT) };
+	uint64_t size = MF_MIN(string->size, (uint64_t)LOOKED_AT);
+	struct utf8 text = { string->head, (size_t)size };
 
 	counts->totals[string->encoding].count++;
 	counts->totals[string->encoding].bytes += string->size;

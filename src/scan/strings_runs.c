@@ -283,8 +283,9 @@ static void add_edge(const struct mf_string_piece *piece,
 		edge.tail_size = (uint8_t)run->tail;
 		memcpy(edge.tail, bytes + run->end, run->tail);
 	}
+	span.end = MF_MIN(span.end + 1, run->end);
 	*rest = (struct edge_run){
-		.start = MF_MIN(span.end + 1, run->end),
+		.start = span.end,
 		.end = run->end,
 		.tail = run->tail,
 		.behind = run->behind && !edge.open_behind,

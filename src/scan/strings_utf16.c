@@ -256,8 +256,9 @@ static void fill_edge(const struct mf_string_piece *piece,
 	memcpy(edge->head, bytes + end->reach.start, edge->head_size);
 }
 
+/* END is what BEFORE and BEHIND, or the one that is there, are of. */
 static void add_edge(const struct mf_string_piece *piece,
-		     const struct open_end *before,
+		     const struct open_end *end, const struct open_end *before,
 		     const struct open_end *behind)
 {
 	const uint8_t *bytes = piece->window->bytes;
@@ -266,7 +267,7 @@ static void add_edge(const struct mf_string_piece *piece,
 		.open_behind = behind,
 	};
 
-	fill_edge(piece, before ? before : behind, &edge);
+	fill_edge(piece, end, &edge);
 	if (before) {
 		edge.lead_size = (uint8_t)before->cut;
 		memcpy(edge.lead, bytes + piece->start, before->cut);
@@ -289,16 +290,16 @@ static void take_ends(const struct mf_string_piece *piece, bool odd,
 	bool is_behind = open_behind(piece, odd, &behind);
 
 	if (is_before && is_behind && before.reach.end >= behind.reach.end) {
-		add_edge(piece, &before, &behind);
+		add_edge(piece, &before, &before, &behind);
 		inner->start = inner->end;
 		return;
 	}
 	if (is_before) {
-		add_edge(piece, &before, NULL);
+		add_edge(piece, &before, &before, NULL);
 		inner->start = MF_MAX(inner->start, before.reach.end);
 	}
 	if (is_behind) {
-		add_edge(piece, NULL, &behind);
+		add_edge(piece, &behind, NULL, &behind);
 		inner->end = MF_MIN(inner->end, behind.reach.start);
 	}
 	inner->start = MF_MIN(inner->start, inner->end);

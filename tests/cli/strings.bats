@@ -132,7 +132,7 @@ END
 	for format in text json csv; do
 		scan --strings --all --format "$format" "$PID" heap
 		grep -q "0;owned" "$report"
-		! LC_ALL=C grep -q $'[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]' "$report"
+		LC_ALL=C run -1 grep $'[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]' "$report"
 	done
 }
 
