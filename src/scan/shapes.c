@@ -13,8 +13,10 @@
 enum {
 	CHUNK_MIN = 32,
 	ALIGNMENT = 16,
-	CHECKS = 2048,	 /* of one shape, in one window */
-	SPARE = 1 << 17, /* and of all, beyond that */
+	CHECKS = 512,	 /* of one shape, in one window */
+	KEPT_MAX = 1024, /* nodes of one size that are kept, */
+	ROOM = 1 << 14,	 /* and of all sizes */
+	SPARE = 1 << 16, /* and of all, beyond that */
 	SHORT_MAX = 15,
 	BLOCK = 512, /* bytes of a deque's */
 	DEQUE_WORDS = 10,
@@ -67,11 +69,14 @@ void mf_shapes_init(struct mf_shapes *shapes, const struct mf_scan_input *input,
 	if (!any || !input->heap)
 		return;
 	shapes->input = input;
+	shapes->room = ROOM;
 	set_bounds(shapes);
 }
 
 void mf_shapes_deinit(struct mf_shapes *shapes)
 {
+	mf_vec_foreach(nodes, &shapes->nodes)
+		mf_vec_deinit(&nodes->kept);
 	mf_vec_deinit(&shapes->nodes);
 	mf_vec_deinit(&shapes->tables);
 	mf_map_deinit(&shapes->node_at);
@@ -87,6 +92,7 @@ void mf_shapes_fork(const struct mf_shapes *from, struct mf_shapes *ret)
 		.gnu = from->gnu,
 		.llvm = from->llvm,
 		.spare = SPARE,
+		.room = ROOM,
 	};
 }
 
@@ -344,6 +350,25 @@ static void add_sample(struct mf_shape_nodes *nodes, uint64_t address)
 	}
 }
 
+static void keep_none(struct mf_shape_nodes *nodes)
+{
+	mf_vec_deinit(&nodes->kept);
+	nodes->many = true;
+}
+
+static void keep(struct mf_shapes *shapes, struct mf_shape_nodes *nodes,
+		 uint64_t address)
+{
+	if (nodes->many)
+		return;
+	if (nodes->kept.count >= KEPT_MAX || !shapes->room) {
+		keep_none(nodes);
+		return;
+	}
+	shapes->room--;
+	mf_vec_push(&nodes->kept, address);
+}
+
 static struct mf_shape_nodes *nodes_of(struct mf_shapes *shapes,
 				       enum mf_shape shape, uint64_t size)
 {
@@ -384,6 +409,7 @@ void mf_shapes_add_node(struct mf_shapes *shapes, enum mf_shape shape,
 	nodes->count++;
 	note_example(&nodes->example, words->address);
 	add_sample(nodes, words->address);
+	keep(shapes, nodes, words->address);
 }
 
 /* ---- together ---------------------------------------------------------------------- */
@@ -415,6 +441,10 @@ void mf_shapes_merge(struct mf_shapes *into, const struct mf_shapes *from)
 		note_example(&nodes->example, part->example);
 		for (unsigned k = 0; k < part->sample_count; k++)
 			add_sample(nodes, part->samples[k]);
+		for (size_t k = 0; k < part->kept.count; k++)
+			keep(into, nodes, part->kept.items[k]);
+		if (part->many)
+			keep_none(nodes);
 	}
 	for (size_t i = 0; i < from->tables.count; i++)
 		mf_vec_push(&into->tables, from->tables.items[i]);

@@ -49,6 +49,9 @@ struct mf_shape_nodes {
 	/* those with the lowest hashes, so that chance alone chooses */
 	uint64_t samples[MF_SHAPE_SAMPLES];
 	unsigned sample_count, worst;
+	/* all of them, as long as there are few */
+	MF_VEC(uint64_t) kept;
+	bool many;
 };
 
 /** A hash table, as its first words say. */
@@ -65,6 +68,7 @@ struct mf_shapes {
 	unsigned spare; /* checks left beyond those of a window */
 	unsigned checks[MF_SHAPE_OWNERS]; /* left for this window */
 	struct mf_shape_owners owners[MF_SHAPE_OWNERS];
+	unsigned room; /* for addresses of nodes */
 	MF_VEC(struct mf_shape_nodes) nodes;
 	struct mf_map node_at; /* size and shape: index of nodes + 1 */
 	MF_VEC(struct mf_shape_table) tables;

@@ -119,17 +119,29 @@ static bool holds(struct mf_target *target, enum mf_shape shape, uint64_t node)
 	return is_in_list(target, node);
 }
 
+static uint64_t count_held(struct mf_target *target, enum mf_shape shape,
+			   const uint64_t *nodes, size_t count)
+{
+	uint64_t held = 0;
+
+	for (size_t i = 0; i < count; i++)
+		held += holds(target, shape, nodes[i]);
+	return held;
+}
+
+/* All are asked where they are few, else a sample. */
 static void add_nodes(struct mf_object_rows *rows, struct mf_target *target,
 		      const struct mf_shape_nodes *nodes)
 {
-	uint64_t held = 0, all = nodes->sample_count, count;
+	const uint64_t *asked =
+		nodes->many ? nodes->samples : nodes->kept.items;
+	uint64_t all = nodes->many ? nodes->sample_count : nodes->kept.count;
+	uint64_t held = count_held(target, nodes->shape, asked, all);
+	uint64_t count = nodes->many ? nodes->count * held / all : held;
+	bool sure = !nodes->many || held * 100 >= all * SURE;
 
-	for (unsigned i = 0; i < nodes->sample_count; i++)
-		held += holds(target, nodes->shape, nodes->samples[i]);
-	if (held * 100 < all * LIKELY || !held)
+	if (!held || (nodes->many && held * 100 < all * LIKELY))
 		return;
-	/* where few were seen, all of them were asked */
-	count = nodes->count == all ? held : nodes->count * held / all;
 	mf_vec_push(
 		&rows->list,
 		(struct mf_object_row){
@@ -138,16 +150,17 @@ static void add_nodes(struct mf_object_rows *rows, struct mf_target *target,
 					       (unsigned long long)nodes->size),
 			.language = "c++",
 			.evidence = "shape",
-			.note = mf_pool_printf(&rows->pool,
-					       "%llu of %llu hold together",
-					       (unsigned long long)held,
-					       (unsigned long long)all),
+			.note = nodes->many
+					? mf_pool_printf(
+						  &rows->pool,
+						  "%llu of %llu hold together",
+						  (unsigned long long)held,
+						  (unsigned long long)all)
+					: NULL,
 			.count = count,
 			.bytes = count * nodes->size,
 			.example = nodes->example,
-			.confidence = held * 100 >= all * SURE
-					      ? MF_OBJECT_MEDIUM
-					      : MF_OBJECT_LOW,
+			.confidence = sure ? MF_OBJECT_MEDIUM : MF_OBJECT_LOW,
 		});
 }
 
