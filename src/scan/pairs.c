@@ -75,9 +75,9 @@ static uint64_t group_weight(const struct mf_pairs *pairs, unsigned group,
 static uint8_t choose_group(const struct mf_pairs *pairs, size_t pair)
 {
 	uint64_t least = UINT64_MAX;
-	uint8_t best = 0;
+	unsigned best = 0;
 
-	for (uint8_t group = 0; group < GROUPS; group++) {
+	for (unsigned group = 0; group < GROUPS; group++) {
 		uint64_t grown = group_weight(pairs, group, pair) -
 				 group_weight(pairs, group, SIZE_MAX);
 
@@ -86,7 +86,7 @@ static uint8_t choose_group(const struct mf_pairs *pairs, size_t pair)
 			best = group;
 		}
 	}
-	return best;
+	return (uint8_t)best;
 }
 
 void mf_pairs_settle(struct mf_pairs *pairs)

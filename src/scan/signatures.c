@@ -341,6 +341,7 @@ struct second_look {
 	struct scanner *scanner;
 	struct worker *worker;
 	uint8_t *bytes;
+	unsigned how; /* examples are masked */
 };
 
 /* As many bytes as can be had there, up to SIZE. */
@@ -482,6 +483,16 @@ static void add_printable(struct mf_buffer *buffer, const uint8_t *bytes,
 	}
 }
 
+/* Its first bytes, less what is secret in them. */
+static void add_text(struct mf_buffer *buffer, const struct second_look *look,
+		     const struct mf_sign_found *found)
+{
+	size_t size = (size_t)MF_MIN(found->skip, (uint64_t)2 * EXAMPLE);
+
+	mf_secret_mask((char *)look->bytes, size, look->how);
+	add_printable(buffer, look->bytes, MF_MIN(size, (size_t)EXAMPLE));
+}
+
 /* Looks at the first one once more, to say more of it. */
 static void describe(const struct second_look *look, struct mf_sign_row *row)
 {
@@ -502,8 +513,7 @@ static void describe(const struct second_look *look, struct mf_sign_row *row)
 	    signature->decode(&sign, &found) != MF_SIGN_IS)
 		return;
 	if (signature->text && !signature->secret)
-		add_printable(&row->example, look->bytes,
-			      (size_t)MF_MIN(found.skip, (uint64_t)EXAMPLE));
+		add_text(&row->example, look, &found);
 	else
 		add_printable(&row->example, (const uint8_t *)found.detail,
 			      strnlen(found.detail, sizeof(found.detail)));
@@ -582,6 +592,8 @@ static struct mf_error *finish(const struct mf_scan_context *context,
 		.target = context->target,
 		.scanner = scanner,
 		.worker = create_worker(scanner),
+		.how = MF_MASK_CUT |
+		       (context->options->redact ? MF_MASK_ALL : 0),
 		.bytes = mf_calloc(MF_SIGN_REACH + MF_SCAN_SLACK, 1),
 	};
 
