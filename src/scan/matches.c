@@ -11,8 +11,8 @@
 
 enum {
 	WORD = 8,
-	MOST_SETS = 4096,     /* of YARA's strings */
-	MASKED_BEFORE = 4096, /* bytes in which a key that goes on may begin */
+	MOST_SETS = 4096, /* of YARA's strings */
+	PAGE = 4096,
 };
 
 /* A pattern, compiled. */
@@ -552,28 +552,51 @@ static void add_shown(struct mf_buffer *buffer, const char *text, size_t size)
 	}
 }
 
-static char *read_context(struct mf_target *target,
-			  const struct mf_match *match, unsigned how)
-{
-	char bytes[MASKED_BEFORE + 2 * MF_MATCH_CONTEXT];
-	uint64_t before = MF_MIN(match->address, (uint64_t)MASKED_BEFORE);
-	size_t behind = MF_MATCH_CONTEXT - MF_MATCH_CONTEXT_BEFORE;
-	MF_AUTO_BUFFER(text);
-	size_t shown;
+/* Pages in which matches lie, and those before and behind them, masked. */
+struct masked {
+	struct mf_target *target;
+	unsigned how;
+	uint64_t page; /* that of the matches; UINT64_MAX: none */
+	uint64_t start, end;
+	char bytes[3 * PAGE];
+};
 
-	/* Less before it, where that is not to be had; then less behind. */
-	while (!mf_target_try_read(target, match->address - before, bytes,
-				   before + behind)) {
-		if (before > (match->address & 0xfff))
-			before = match->address & 0xfff;
-		else if (behind > match->size && match->size)
-			behind = (size_t)match->size;
-		else
-			return NULL;
+static void read_masked(struct masked *masked, uint64_t page)
+{
+	uint64_t start = page < PAGE ? page : page - PAGE;
+	uint64_t size = page + 2 * (uint64_t)PAGE - start;
+
+	masked->page = page;
+	/* Without what is behind it, then what is before, if that is not there. */
+	while (size && !mf_target_try_read(masked->target, start, masked->bytes,
+					   (size_t)size)) {
+		if (start + size > page + PAGE) {
+			size -= PAGE;
+		} else {
+			size = start < page ? PAGE : 0;
+			start = page;
+		}
 	}
-	mf_secret_mask(bytes, before + behind, how | MF_MASK_CUT);
-	shown = MF_MIN((size_t)before, (size_t)MF_MATCH_CONTEXT_BEFORE);
-	add_shown(&text, bytes + before - shown, shown + behind);
+	masked->start = start;
+	masked->end = start + size;
+	mf_secret_mask(masked->bytes, (size_t)size, masked->how);
+}
+
+static char *read_context(struct masked *masked, const struct mf_match *match)
+{
+	uint64_t page = match->address / PAGE * PAGE, from, to;
+	MF_AUTO_BUFFER(text);
+
+	if (masked->page != page)
+		read_masked(masked, page);
+	if (match->address < masked->start || match->address >= masked->end)
+		return NULL;
+	from = match->address - masked->start;
+	from = match->address - MF_MIN(from, (uint64_t)MF_MATCH_CONTEXT_BEFORE);
+	to = MF_MIN(masked->end, match->address + MF_MATCH_CONTEXT -
+					 MF_MATCH_CONTEXT_BEFORE);
+	add_shown(&text, masked->bytes + (from - masked->start),
+		  (size_t)(to - from));
 	return mf_buffer_take(&text);
 }
 
@@ -589,28 +612,29 @@ static char *read_pointer(struct mf_target *target,
 
 static void make_rows(struct mf_target *target, struct scanner *scanner)
 {
-	unsigned how = scanner->options->redact ? MF_MASK_ALL : MF_MASK_KEYS;
+	struct masked *masked = mf_new(struct masked);
 
+	masked->target = target;
+	masked->page = UINT64_MAX;
+	masked->how = MF_MASK_CUT |
+		      (scanner->options->redact ? MF_MASK_ALL : MF_MASK_KEYS);
 	mf_vec_foreach(set, &scanner->sets) {
 		mf_match_set_settle(set);
 		mf_vec_foreach(match, &set->kept) {
-			bool pointer = set->kind == MF_FIND_POINTER;
+			struct mf_match_row row = {
+				.match = *match,
+				.where = find_where(scanner->input,
+						    match->address),
+			};
 
-			mf_vec_push(
-				&scanner->rows,
-				(struct mf_match_row){
-					.match = *match,
-					.where = find_where(scanner->input,
-							    match->address),
-					.context =
-						pointer ? read_pointer(target,
-								       match)
-							: read_context(target,
-								       match,
-								       how),
-				});
+			if (set->kind == MF_FIND_POINTER)
+				row.context = read_pointer(target, match);
+			else
+				row.context = read_context(masked, match);
+			mf_vec_push(&scanner->rows, row);
 		}
 	}
+	free(masked);
 }
 
 /* Sets grow no more, so rows may point to theirs. */
