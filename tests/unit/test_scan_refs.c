@@ -286,6 +286,9 @@ static void test_cycles_without_a_root_end(void **state)
 	for (int i = 0; i < CHUNKS; i++)
 		forge_set(&scene.forge, scene.user[i],
 			  scene.user[(i + 1) % CHUNKS]);
+	/* a shorter one, which the target is not in */
+	forge_set(&scene.forge, scene.user[CHUNKS - 1] + 8,
+		  scene.user[CHUNKS - 3]);
 	look(&scene, scene.user[0], &options);
 	assert_words(scene.refs, 1);
 	assert_int_equal(scene.refs->roots.count, 0);
