@@ -292,8 +292,7 @@ static void assert_same_usage(const struct mf_mapping *a,
 		return;
 	assert_int_equal(x->rss, y->rss);
 	assert_int_equal(x->anon, y->anon);
-	/* the kernel marks pages of a processor as lazy when it likes */
-	if (x->lazyfree && y->lazyfree)
+	if (x->lazyfree && y->lazyfree) /* marked when the kernel likes */
 		assert_int_equal(x->lazyfree, y->lazyfree);
 	assert_int_equal(x->thp, y->thp);
 	assert_int_equal(x->lacks, y->lacks);
