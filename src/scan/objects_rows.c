@@ -68,7 +68,8 @@ static void write_row(struct mf_report *report, struct mf_vtables *vtables,
 	const struct mf_value values[] = {
 		mf_text(row->type ? row->type
 				  : mf_vtables_name(vtables, row->class)),
-		mf_text(row->language),
+		mf_text(row->type ? row->language
+				  : mf_vtables_language(vtables, row->class)),
 		mf_count(row->count),
 		mf_size(row->bytes),
 		mf_count(row->inside),

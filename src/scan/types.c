@@ -58,7 +58,7 @@ bool mf_types_at(struct mf_types *types, uint64_t word, struct mf_type *ret)
 	class = &types->vtables->classes.items[point->class];
 	*ret = (struct mf_type){
 		.name = mf_vtables_name(types->vtables, point->class),
-		.language = "c++",
+		.language = mf_vtables_language(types->vtables, point->class),
 		.evidence = mf_vtable_proof_name(class->proof),
 		.module = class->module,
 		.offset = -(int64_t)point->top,

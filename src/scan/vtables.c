@@ -307,6 +307,8 @@ const char *mf_vtable_proof_name(enum mf_vtable_proof proof)
 	return names[proof];
 }
 
+static const char functions_of[] = "functions of ";
+
 /* A table of functions may be one of C, with a name of its own. */
 static char *name_by_address(const struct mf_vtables *vtables,
 			     const struct mf_vtable_class *class)
@@ -317,7 +319,7 @@ static char *name_by_address(const struct mf_vtables *vtables,
 	    mf_image_symbol_at(vtables->image, class->id, &symbol))
 		return strncmp(symbol.raw_name, "_ZTV", 4) == 0
 			       ? mf_rtti_demangle(symbol.raw_name)
-			       : mf_asprintf("functions of %s", symbol.name);
+			       : mf_asprintf("%s%s", functions_of, symbol.name);
 	return mf_asprintf(
 		"vtable at %s+0x%llx", class->module->name,
 		(unsigned long long)(class->id - class->module->bias));
@@ -331,4 +333,15 @@ const char *mf_vtables_name(struct mf_vtables *vtables, uint32_t index)
 		class->name = class->raw ? mf_rtti_demangle(class->raw)
 					 : name_by_address(vtables, class);
 	return class->name;
+}
+
+const char *mf_vtables_language(struct mf_vtables *vtables, uint32_t index)
+{
+	const char *name = mf_vtables_name(vtables, index);
+
+	return vtables->classes.items[index].proof == MF_VTABLE_ADDRESS &&
+			       strncmp(name, functions_of,
+				       sizeof(functions_of) - 1) == 0
+		       ? "c"
+		       : "c++";
 }

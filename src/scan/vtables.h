@@ -68,6 +68,8 @@ static inline bool mf_vtables_may_be(const struct mf_vtables *vtables,
 
 /** The name of class INDEX for people, made when first asked for. One thread. */
 const char *mf_vtables_name(struct mf_vtables *vtables, uint32_t index);
+/** "c++"; of functions that a program of C has gathered, "c". One thread. */
+const char *mf_vtables_language(struct mf_vtables *vtables, uint32_t index);
 const char *mf_vtable_proof_name(enum mf_vtable_proof proof);
 
 #endif

@@ -271,6 +271,8 @@ static void test_guesses(void **state)
 	expect(&heap, "functions of calls", 1, 0, 48);
 	assert_int_equal(row_of(&heap, "functions of calls")->confidence,
 			 MF_OBJECT_LOW);
+	assert_non_null(strstr(forged_scan_json(&heap.scan),
+			       "\"functions of calls\", \"language\": \"c\""));
 	heap_deinit(&heap);
 }
 
