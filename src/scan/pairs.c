@@ -43,47 +43,61 @@ static unsigned frequency(unsigned byte)
 	return byte > ' ' && byte < 0x7f ? 3 : 1;
 }
 
+/* The halves of both bytes that a group lets through, a bit each. */
+struct group {
+	uint16_t low[2], high[2];
+};
+
+static struct group widened(struct group group, const uint8_t pair[2])
+{
+	for (unsigned byte = 0; byte < 2; byte++) {
+		group.low[byte] |= (uint16_t)(1U << (pair[byte] & 15));
+		group.high[byte] |= (uint16_t)(1U << (pair[byte] >> 4));
+	}
+	return group;
+}
+
 /* Bytes made of these halves, by how often they are met. */
-static unsigned weigh(unsigned low, unsigned high)
+static unsigned weigh_byte(unsigned lows, unsigned highs)
 {
 	unsigned weight = 0;
 
-	for (unsigned byte = 0; byte < 256; byte++)
-		if (low >> (byte & 15) & 1 && high >> (byte >> 4) & 1)
-			weight += frequency(byte);
+	for (unsigned high = highs; high; high &= high - 1)
+		for (unsigned low = lows; low; low &= low - 1)
+			weight += frequency((unsigned)__builtin_ctz(high) << 4 |
+					    (unsigned)__builtin_ctz(low));
 	return weight;
 }
 
-/* How much a group lets through, with pair MORE besides; 0 when it is empty. */
-static uint64_t group_weight(const struct mf_pairs *pairs, unsigned group,
-			     size_t more)
+static uint64_t weigh(const struct group *group)
 {
-	unsigned low[2] = { 0 }, high[2] = { 0 };
-
-	for (size_t i = 0; i < pairs->count; i++) {
-		if (pairs->group[i] != group && i != more)
-			continue;
-		for (unsigned byte = 0; byte < 2; byte++) {
-			low[byte] |= 1U << (pairs->pairs[i][byte] & 15);
-			high[byte] |= 1U << (pairs->pairs[i][byte] >> 4);
-		}
-	}
-	return (uint64_t)weigh(low[0], high[0]) * weigh(low[1], high[1]);
+	return (uint64_t)weigh_byte(group->low[0], group->high[0]) *
+	       weigh_byte(group->low[1], group->high[1]);
 }
 
-/* The group that grows least by it. */
-static uint8_t choose_group(const struct mf_pairs *pairs, size_t pair)
+static struct group find_group(const struct mf_pairs *pairs, unsigned number)
+{
+	struct group group = { 0 };
+
+	for (size_t i = 0; i < pairs->count; i++)
+		if (pairs->group[i] == number)
+			group = widened(group, pairs->pairs[i]);
+	return group;
+}
+
+/* The group that lets least more through for it. */
+static uint8_t choose_group(const struct group *groups, const uint8_t pair[2])
 {
 	uint64_t least = UINT64_MAX;
 	unsigned best = 0;
 
-	for (unsigned group = 0; group < GROUPS; group++) {
-		uint64_t grown = group_weight(pairs, group, pair) -
-				 group_weight(pairs, group, SIZE_MAX);
+	for (unsigned i = 0; i < GROUPS; i++) {
+		struct group wider = widened(groups[i], pair);
+		uint64_t grown = weigh(&wider) - weigh(&groups[i]);
 
 		if (grown < least) {
 			least = grown;
-			best = group;
+			best = i;
 		}
 	}
 	return (uint8_t)best;
@@ -91,11 +105,19 @@ static uint8_t choose_group(const struct mf_pairs *pairs, size_t pair)
 
 void mf_pairs_settle(struct mf_pairs *pairs)
 {
+	struct group groups[GROUPS] = { 0 };
+
 	/* Each where it costs least, then again, now that all are there. */
 	for (unsigned sweep = 0; sweep < SWEEPS; sweep++)
 		for (size_t i = 0; i < pairs->count; i++) {
+			uint8_t group = pairs->group[i];
+
 			pairs->group[i] = NO_GROUP;
-			pairs->group[i] = choose_group(pairs, i);
+			if (group != NO_GROUP)
+				groups[group] = find_group(pairs, group);
+			group = choose_group(groups, pairs->pairs[i]);
+			groups[group] = widened(groups[group], pairs->pairs[i]);
+			pairs->group[i] = group;
 		}
 	for (size_t i = 0; i < pairs->count; i++) {
 		uint8_t(*halves)[16] = pairs->halves[pairs->group[i] / 8];
