@@ -236,3 +236,51 @@ for i in range(2 ** 20):
 	[ "$(jq '.scanned_bytes' "$report")" -ge $((40 << 20)) ]
 	json_holds "$report" '.signatures == []'
 }
+
+@test "the protocol of a postgres that was asked" {
+	local bin user=postgres folder
+	bin=$(dirname "$(compgen -G '/usr/lib/postgresql/*/bin/initdb' ||
+		command -v initdb || echo none)")
+	[ "$bin" != . ] || skip 'no postgres here'
+	needs python3
+	[ "$(id -u)" -eq 0 ] || user=$(id -un)
+	getent passwd "$user" >/dev/null || skip "no user $user here"
+	folder=$(mktemp -d /tmp/postgres.XXXXXX)
+	chown "$user" "$folder"
+	as_user=(env)
+	[ "$(id -u)" -ne 0 ] || as_user=(setpriv --reuid "$user" \
+		--regid "$(id -g "$user")" --clear-groups)
+	"${as_user[@]}" "$bin/initdb" -A trust -D "$folder/data" --no-sync \
+		>/dev/null
+	start_until 'ready to accept' "${as_user[@]}" "$bin/postgres" \
+		-D "$folder/data" -k "$folder" -c listen_addresses= \
+		-c autovacuum=off -c fsync=off
+	server=$PID
+	# By hand, as the protocol has it; then its answers stay in a buffer.
+	start_until '^ready' python3 -c 'if 1:
+		import socket, struct, sys
+		s = socket.socket(socket.AF_UNIX)
+		s.connect(sys.argv[1] + "/.s.PGSQL.5432")
+		b = b"\0\3\0\0user\0%s\0database\0postgres\0\0"
+		b = b % sys.argv[2].encode()
+		s.sendall(struct.pack(">I", len(b) + 4) + b)
+		def until_ready():
+			got = b""
+			while not got.endswith(b"Z\0\0\0\5I"):
+				got += s.recv(65536)
+			return got
+		until_ready()
+		q = b"SELECT 7919 AS answer, pg_backend_pid();\0"
+		q = b"Q" + struct.pack(">I", len(q) + 4) + q
+		s.sendall(q)
+		kept = until_ready()
+		print("ready", flush=True)
+		sys.stdin.read()' "$folder" "$user"
+	scan "$PID"
+	at_least 'PostgreSQL protocol' 4
+	backend=$(pgrep -P "$server" -f 'idle' | head -n 1)
+	scan "$backend" all
+	at_least 'PostgreSQL protocol' 1
+	stop_all
+	rm -rf "$folder"
+}
