@@ -40,19 +40,6 @@ static bool may_have_digit(uint64_t bytes)
 	return ~(from_zero + EACH(0x76)) & EACH(0x80);
 }
 
-static bool has_digit(const uint8_t *text, size_t count)
-{
-	size_t at = 0;
-
-	for (; at + 8 <= count; at += 8)
-		if (may_have_digit(mf_load(uint64_t, text + at)))
-			return true;
-	for (; at < count; at++)
-		if (text[at] >= '0' && text[at] <= '9')
-			return true;
-	return false;
-}
-
 enum {
 	DIGIT = 1,
 	LETTER = 2,
@@ -239,23 +226,60 @@ static void put_token(struct fold *fold, const struct token *token)
 		put_mixed(fold, fold->at + token->size);
 }
 
+/* Where the next digit is, from AT on; or COUNT. */
+static size_t next_digit(const uint8_t *text, size_t at, size_t count)
+{
+	while (at + 8 <= count && !may_have_digit(mf_load(uint64_t, text + at)))
+		at += 8;
+	while (at < count && class_of(text[at]) != DIGIT)
+		at++;
+	return at;
+}
+
+/* Where the token begins, at FIRST or behind it, that has the digit at AT. */
+static size_t token_start(const uint8_t *text, size_t first, size_t at)
+{
+	while (at > first && class_of(text[at - 1]))
+		at--;
+	/* a UUID may begin with letters alone */
+	if (at > first + UUID_FIRST && text[at - 1] == '-')
+		for (at--; at > first && class_of(text[at - 1]);)
+			at--;
+	return at;
+}
+
+/* What has no digit, as it is. */
+static void put_plain(struct fold *fold, size_t end)
+{
+	size_t count = MF_MIN(end - fold->at, fold->room - fold->size);
+
+	for (size_t i = 0; i < count; i++) {
+		uint8_t byte = fold->text[fold->at + i];
+
+		fold->made[fold->size + i] = byte < ' ' ? ' ' : byte;
+	}
+	fold->size += count;
+	fold->at = end;
+}
+
 size_t mf_shape_make(const uint8_t *text, size_t count, uint8_t *ret,
 		     size_t size)
 {
 	struct fold fold = { .text = text, .count = count, .room = size };
 
 	fold.made = ret;
-	if (!has_digit(text, count))
-		return 0;
 	while (fold.at < count && fold.size < size) {
-		struct token token = token_at(text + fold.at, count - fold.at);
+		size_t digit = next_digit(text, fold.at, count);
+		struct token token;
 
+		if (digit == count && !fold.any)
+			return 0;
+		put_plain(&fold, digit == count
+					 ? count
+					 : token_start(text, fold.at, digit));
+		token = token_at(text + fold.at, count - fold.at);
 		if (token.size)
 			put_token(&fold, &token);
-		else if (text[fold.at] < ' ')
-			put(&fold, ' ', 1);
-		else
-			put(&fold, text[fold.at], 1);
 	}
 	return fold.any ? fold.size : 0;
 }
