@@ -152,14 +152,14 @@ static bool try_row(struct worker *worker, struct piece *piece, size_t at,
 		    uint16_t row)
 {
 	const struct mf_signature *signature = &worker->scanner->rows.rows[row];
+	uint64_t size = piece->end - at;
+	uint64_t left = piece->limit - (piece->address + at);
 	const struct mf_sign sign = {
 		.bytes = piece->bytes + at,
-		.size = piece->end - at,
+		.size = (size_t)size,
 		.more = !piece->ends,
-		.room = MF_MAX(piece->limit - (piece->address + at),
-			       (uint64_t)(piece->end - at)),
-		.rest = piece->chunk ? piece->limit - (piece->address + at)
-				     : piece->end - at,
+		.room = left > size ? left : size,
+		.rest = piece->chunk ? left : size,
 		.inflater = worker->inflater,
 		.effort = &worker->effort,
 	};

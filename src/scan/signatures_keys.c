@@ -21,16 +21,10 @@ enum {
 	DER_CONTEXT1 = 0xa1,
 };
 
-/* What is inside of an element, and what comes behind it. */
+/* What is inside of an element, or what comes behind it. */
 struct der {
 	const uint8_t *bytes;
 	size_t size;
-};
-
-struct element {
-	uint8_t tag;
-	struct der inside;
-	size_t header;
 };
 
 /* The header of the element that FROM begins with; false: it is none. */

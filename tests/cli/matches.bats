@@ -160,6 +160,7 @@ open(sys.argv[2], "wb").write(b"".join(w.to_bytes(8, "little")
 	done
 	run -64 mf scan "$PID" --find ''
 	run -64 mf scan "$PID" --pointer-to nothing:known
+	# shellcheck disable=SC2016 # YARA's, not the shell's
 	printf 'rule x { condition: $a }' >"$file"
 	run mf scan "$PID" --yara "$file"
 	[ "$status" = 64 ] || [ "$status" = 5 ]

@@ -196,6 +196,7 @@ sys.stdout.buffer.write(zlib.compress(sys.stdin.buffer.read()))' >"$files/a"
 		--dir "$files" --daemonize no >"$files/said" 3>&- &
 	server=$!
 	started+=("$server")
+	# shellcheck disable=SC2016 # Redis's, not the shell's
 	start_until '^ready$' python3 -c 'if 1:
 		import socket, sys
 		ask = b"*3\r\n$3\r\nSET\r\n$9\r\nkey:%05d\r\n$100\r\n%s\r\n"
