@@ -225,6 +225,7 @@ static void enter_piece(const struct worker *worker,
 		limit = from->chunk + from->size + NEXT_HEADER;
 	else if (!from->ends)
 		limit = range_end(worker->scanner->input, end - 1);
+	limit = MF_MAX(limit, end);
 	*ret = (struct piece){
 		.bytes = window->bytes,
 		.address = window->address,
@@ -233,7 +234,7 @@ static void enter_piece(const struct worker *worker,
 		.begins = from->begins,
 		.ends = from->ends,
 		.chunk = from->chunk != 0,
-		.limit = MF_MAX(limit, end),
+		.limit = limit,
 		.skip = from->start,
 	};
 }
@@ -368,13 +369,14 @@ static bool judge_open(const struct second_look *look, struct pending *open)
 	size_t size = read_some(
 		look, open->address,
 		MF_MIN(open->limit - open->address, (uint64_t)MF_SIGN_REACH));
+	uint64_t limit = MF_MAX(open->limit, open->address + size);
 	struct piece piece = {
 		.bytes = look->bytes,
 		.address = open->address,
 		.end = (uint32_t)size,
 		.ends = true,
 		.chunk = open->chunk,
-		.limit = MF_MAX(open->limit, open->address + size),
+		.limit = limit,
 	};
 	struct worker *worker = look->worker;
 
