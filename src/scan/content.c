@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "scan/scanners.h"
 
 enum {
@@ -56,27 +57,41 @@ static char *name_of(const struct mf_region *region)
 	}
 }
 
-/* Index + 1 of NAME, which is new or the same as one of the last few: regions
- * of one thing lie together. */
-static uint32_t intern(struct mf_content_scanner *scanner, const char *name)
+static uint64_t hash_of(const char *name)
 {
-	for (size_t i = scanner->names.count; i; i--)
-		if (strcmp(scanner->names.items[i - 1], name) == 0)
-			return (uint32_t)i;
+	uint64_t hash = 0;
+
+	while (*name)
+		hash = mf_hash64(hash + (unsigned char)*name++);
+	return hash;
+}
+
+/* Index + 1 of NAME; KNOWN is that of each hash. */
+static uint32_t intern(struct mf_content_scanner *scanner, struct mf_map *known,
+		       const char *name)
+{
+	uint64_t hash = hash_of(name);
+	const uint64_t *place = mf_map_get(known, hash);
+
+	if (place && strcmp(scanner->names.items[*place - 1], name) == 0)
+		return (uint32_t)*place;
 	mf_vec_push(&scanner->names, mf_pool_strdup(&scanner->pool, name));
+	mf_map_set(known, hash, scanner->names.count);
 	return (uint32_t)scanner->names.count;
 }
 
 static void name_regions(struct mf_content_scanner *scanner)
 {
 	size_t count = scanner->index.region_count;
+	struct mf_map known = { 0 };
 
 	scanner->name_of = mf_new_array(count, uint32_t);
 	for (size_t i = 0; i < count; i++) {
 		mf_auto_free char *name = name_of(&scanner->index.regions[i]);
 
-		scanner->name_of[i] = intern(scanner, name);
+		scanner->name_of[i] = intern(scanner, &known, name);
 	}
+	mf_map_deinit(&known);
 }
 
 /* ---- life --------------------------------------------------------------------- */

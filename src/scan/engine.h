@@ -74,12 +74,17 @@ enum {
 	MF_SCAN_THREADS_MAX = 8,
 };
 
-/** Scans a batch; CREW is the thread's own. */
+/** WANTED, or (0) as many as are good; 1 at least. */
+unsigned mf_scan_count_threads(unsigned wanted);
+
+/** Scans a batch; CREW is no other thread's meanwhile. */
 typedef void (*mf_scan_work)(void *crew, const struct mf_scan_batch *batch);
 
 /**
  * Reads all that PLAN holds and has each batch scanned once, by one of COUNT
- * threads, of which the caller is the first; thread i works with crews[i].
+ * threads, of which the caller is the first. The i-th batch is for crew i %
+ * COUNT, to which its batches come in order: what a crew sees depends on what
+ * there is, not on which thread was quicker.
  */
 struct mf_error *mf_scan_pump(struct mf_scan_plan *plan, mf_scan_work work,
 			      void *const *crews, unsigned count) MF_MUST_CHECK;

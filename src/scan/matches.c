@@ -353,7 +353,7 @@ static void scan_piece(struct worker *worker,
 			find_pointers(pattern, bytes, size, address,
 				      &worker->sets[i]);
 	}
-	if (lead || trail)
+	if (!piece->begins || !piece->ends)
 		keep_sides(worker, window, piece, lead, trail);
 }
 
@@ -414,18 +414,27 @@ static void join_needle(struct mf_target *target, struct around *around,
 	}
 }
 
+static int by_seam(const void *left, const void *right)
+{
+	const struct from *a = left, *b = right;
+
+	if (a->seam != b->seam)
+		return a->seam < b->seam ? -1 : 1;
+	return (a->pattern > b->pattern) - (a->pattern < b->pattern);
+}
+
 static uint64_t regex_from(const struct scanner *scanner,
 			   const struct mf_seam *seam, size_t pattern)
 {
+	const struct from wanted = { .seam = seam->address,
+				     .pattern = pattern };
 	uint64_t from = seam->address - seam->before;
+	const struct from *one = NULL;
 
-	for (size_t i = 0; i < scanner->from.count; i++) {
-		const struct from *one = &scanner->from.items[i];
-
-		if (one->seam == seam->address && one->pattern == pattern)
-			return MF_MAX(from, one->address);
-	}
-	return from;
+	if (scanner->from.count)
+		one = bsearch(&wanted, scanner->from.items, scanner->from.count,
+			      sizeof(wanted), by_seam);
+	return one ? MF_MAX(from, one->address) : from;
 }
 
 static void join_regex(struct mf_target *target, struct around *around,
@@ -468,6 +477,7 @@ static void join_seams(struct mf_target *target, struct scanner *scanner)
 		.bytes = mf_calloc(4 * MF_PATTERN_OVERLAP + MF_SCAN_SLACK, 1),
 	};
 
+	mf_vec_sort(&scanner->from, by_seam);
 	for (size_t i = 0; i < count; i++) {
 		around.seam = &seams[i];
 		for (size_t j = 0; j < scanner->patterns.count; j++) {

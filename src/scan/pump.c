@@ -1,99 +1,102 @@
 /*
  * One thread reads, as the target may be read by one only; the others scan what
- * it has read. When all buffers are full, the reader scans one, too.
+ * it has read. When all buffers are full, the reader scans one, too. Which crew
+ * a batch is for, and in what order, does not depend on who is quicker: what
+ * sketches keep would.
  */
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "scan/engine.h"
 
 enum {
+	THREADS = 2,	  /* unless asked for more */
 	BATCHES_EACH = 2, /* of each thread */
 	BATCHES_MAX = BATCHES_EACH * MF_SCAN_THREADS_MAX,
+};
+
+struct full {
+	struct mf_scan_batch *batch;
+	unsigned crew;
 };
 
 struct pump {
 	struct mf_scan_plan *plan;
 	mf_scan_work work;
+	void *const *crews;
+	unsigned crew_count;
 	pthread_mutex_t lock;
-	pthread_cond_t filled;
+	pthread_cond_t changed;
 	struct mf_scan_batch batches[BATCHES_MAX];
-	/* those that are full, a ring; those that are empty, a stack */
-	struct mf_scan_batch *full[BATCHES_MAX], *empty[BATCHES_MAX];
-	size_t batch_count, first_full, full_count, empty_count;
-	bool ended; /* nothing more will be filled */
+	struct full full[BATCHES_MAX]; /* in the order of reading */
+	struct mf_scan_batch *empty[BATCHES_MAX];
+	size_t batch_count, full_count, empty_count;
+	bool busy[MF_SCAN_THREADS_MAX]; /* crews that scan one */
+	uint64_t filled;		/* batches so far */
+	bool ended;			/* nothing more will be filled */
 };
 
-struct hand {
-	struct pump *pump;
-	void *crew;
-	pthread_t thread;
-};
-
-static struct mf_scan_batch *take_full(struct pump *pump)
+/* The oldest one whose crew scans no other. */
+static bool take_full(struct pump *pump, struct full *ret)
 {
-	struct mf_scan_batch *batch;
+	size_t at = 0;
 
-	if (!pump->full_count)
-		return NULL;
-	batch = pump->full[pump->first_full];
-	pump->first_full = (pump->first_full + 1) % pump->batch_count;
+	while (at < pump->full_count && pump->busy[pump->full[at].crew])
+		at++;
+	if (at == pump->full_count)
+		return false;
+	*ret = pump->full[at];
 	pump->full_count--;
-	return batch;
-}
-
-/* The one that was filled last is still near to the processor that did. */
-static struct mf_scan_batch *take_newest(struct pump *pump)
-{
-	size_t at;
-
-	if (!pump->full_count)
-		return NULL;
-	pump->full_count--;
-	at = (pump->first_full + pump->full_count) % pump->batch_count;
-	return pump->full[at];
+	memmove(&pump->full[at], &pump->full[at + 1],
+		(pump->full_count - at) * sizeof(*pump->full));
+	return true;
 }
 
 static void give_full(struct pump *pump, struct mf_scan_batch *batch)
 {
-	size_t at = (pump->first_full + pump->full_count) % pump->batch_count;
-
-	pump->full[at] = batch;
-	pump->full_count++;
-	pthread_cond_signal(&pump->filled);
+	pump->full[pump->full_count++] = (struct full){
+		batch,
+		(unsigned)(pump->filled++ % pump->crew_count),
+	};
+	pthread_cond_signal(&pump->changed);
 }
 
-/* Scans BATCH outside of the lock, which is held before and after. */
-static void scan_one(struct pump *pump, void *crew, struct mf_scan_batch *batch)
+/*
+ * Scans one outside of the lock, which is held before and after, or waits for
+ * one that can be scanned.
+ */
+static void scan_one(struct pump *pump)
 {
+	struct full full;
+
+	if (!take_full(pump, &full)) {
+		pthread_cond_wait(&pump->changed, &pump->lock);
+		return;
+	}
+	pump->busy[full.crew] = true;
 	pthread_mutex_unlock(&pump->lock);
-	pump->work(crew, batch);
+	pump->work(pump->crews[full.crew], full.batch);
 	pthread_mutex_lock(&pump->lock);
-	pump->empty[pump->empty_count++] = batch;
+	pump->busy[full.crew] = false;
+	pump->empty[pump->empty_count++] = full.batch;
+	pthread_cond_broadcast(&pump->changed);
 }
 
 static void *run_hand(void *data)
 {
-	const struct hand *hand = data;
-	struct pump *pump = hand->pump;
-	struct mf_scan_batch *batch;
+	struct pump *pump = data;
 
 	pthread_mutex_lock(&pump->lock);
-	for (;;) {
-		batch = take_full(pump);
-		if (batch)
-			scan_one(pump, hand->crew, batch);
-		else if (pump->ended)
-			break;
-		else
-			pthread_cond_wait(&pump->filled, &pump->lock);
-	}
+	while (pump->full_count || !pump->ended)
+		scan_one(pump);
 	pthread_mutex_unlock(&pump->lock);
 	return NULL;
 }
 
 /* Signals stay with the thread that knows what to do about them. */
-static unsigned start_hands(struct hand *hands, unsigned count)
+static unsigned start_hands(struct pump *pump, pthread_t *hands, unsigned count)
 {
 	sigset_t all, before;
 	unsigned started = 0;
@@ -101,8 +104,7 @@ static unsigned start_hands(struct hand *hands, unsigned count)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (started < count &&
-	       pthread_create(&hands[started].thread, NULL, run_hand,
-			      &hands[started]) == 0)
+	       pthread_create(&hands[started], NULL, run_hand, pump) == 0)
 		started++;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return started;
@@ -124,7 +126,7 @@ static struct mf_error *fill_one(struct pump *pump, bool *more)
 	return error;
 }
 
-static struct mf_error *read_all(struct pump *pump, void *crew, bool alone)
+static struct mf_error *read_all(struct pump *pump, bool alone)
 {
 	struct mf_error *error = NULL;
 	bool more = true;
@@ -134,12 +136,12 @@ static struct mf_error *read_all(struct pump *pump, void *crew, bool alone)
 		if (pump->empty_count && !(alone && pump->full_count))
 			error = fill_one(pump, &more);
 		else
-			scan_one(pump, crew, take_newest(pump));
+			scan_one(pump);
 	}
 	pump->ended = true;
-	pthread_cond_broadcast(&pump->filled);
+	pthread_cond_broadcast(&pump->changed);
 	while (pump->full_count)
-		scan_one(pump, crew, take_newest(pump));
+		scan_one(pump);
 	pthread_mutex_unlock(&pump->lock);
 	return error;
 }
@@ -147,7 +149,7 @@ static struct mf_error *read_all(struct pump *pump, void *crew, bool alone)
 static void pump_init(struct pump *pump, unsigned threads)
 {
 	pthread_mutex_init(&pump->lock, NULL);
-	pthread_cond_init(&pump->filled, NULL);
+	pthread_cond_init(&pump->changed, NULL);
 	pump->batch_count = threads > 1 ? (size_t)threads * BATCHES_EACH : 1;
 	for (size_t i = 0; i < pump->batch_count; i++) {
 		mf_scan_batch_init(&pump->batches[i]);
@@ -159,25 +161,37 @@ static void pump_deinit(struct pump *pump)
 {
 	for (size_t i = 0; i < pump->batch_count; i++)
 		mf_scan_batch_deinit(&pump->batches[i]);
-	pthread_cond_destroy(&pump->filled);
+	pthread_cond_destroy(&pump->changed);
 	pthread_mutex_destroy(&pump->lock);
+}
+
+unsigned mf_scan_count_threads(unsigned wanted)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (wanted)
+		return MF_MIN(wanted, (unsigned)MF_SCAN_THREADS_MAX);
+	return processors < THREADS ? 1 : THREADS;
 }
 
 struct mf_error *mf_scan_pump(struct mf_scan_plan *plan, mf_scan_work work,
 			      void *const *crews, unsigned count)
 {
-	struct pump pump = { .plan = plan, .work = work };
-	struct hand hands[MF_SCAN_THREADS_MAX];
+	struct pump pump = {
+		.plan = plan,
+		.work = work,
+		.crews = crews,
+		.crew_count = count,
+	};
+	pthread_t hands[MF_SCAN_THREADS_MAX];
 	struct mf_error *error;
 	unsigned started;
 
 	pump_init(&pump, count);
-	for (unsigned i = 1; i < count; i++)
-		hands[i - 1] = (struct hand){ .pump = &pump, .crew = crews[i] };
-	started = start_hands(hands, count - 1);
-	error = read_all(&pump, crews[0], started == 0);
+	started = start_hands(&pump, hands, count - 1);
+	error = read_all(&pump, started == 0);
 	for (unsigned i = 0; i < started; i++)
-		pthread_join(hands[i].thread, NULL);
+		pthread_join(hands[i], NULL);
 	pump_deinit(&pump);
 	return error;
 }

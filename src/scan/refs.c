@@ -7,7 +7,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/units.h"
@@ -15,7 +14,6 @@
 #include "scan/sources.h"
 
 enum {
-	THREADS = 2,	   /* unless the options say how many */
 	TYPES_READ = 4096, /* references whose chunk's type is looked for */
 	WORD = 8,
 	SHARED = 16, /* of a shared object: its counts before it */
@@ -236,16 +234,6 @@ static void dismiss_crew(struct crew *crew)
 	free(crew);
 }
 
-static unsigned count_threads(const struct mf_refs *refs)
-{
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (refs->options.threads)
-		return MF_MIN(refs->options.threads,
-			      (unsigned)MF_SCAN_THREADS_MAX);
-	return processors < THREADS ? 1 : THREADS;
-}
-
 static void tell_graph(const struct mf_refs *refs)
 {
 	const struct mf_graph *graph = refs->graph;
@@ -258,7 +246,7 @@ static void tell_graph(const struct mf_refs *refs)
 
 static struct mf_error *pump(struct mf_refs *refs, struct mf_scan_plan *plan)
 {
-	unsigned count = count_threads(refs);
+	unsigned count = mf_scan_count_threads(refs->options.threads);
 	void *crews[MF_SCAN_THREADS_MAX];
 	pthread_mutex_t lock;
 	struct mf_error *error;

@@ -4,16 +4,11 @@
  */
 #include <assert.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/units.h"
 #include "scan/engine.h"
 #include "scan/state.h"
-
-enum {
-	THREADS = 2, /* unless the options say how many */
-};
 
 /* What one thread works with. */
 struct crew {
@@ -139,19 +134,9 @@ static void scan_batch(void *data, const struct mf_scan_batch *batch)
 		scan_slice(crew, batch, &batch->slices.items[i]);
 }
 
-static unsigned count_threads(const struct mf_scan *scan)
-{
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (scan->options.threads)
-		return MF_MIN(scan->options.threads,
-			      (unsigned)MF_SCAN_THREADS_MAX);
-	return processors < THREADS ? 1 : THREADS;
-}
-
 static struct mf_error *pump(struct mf_scan *scan, struct mf_scan_plan *plan)
 {
-	unsigned count = count_threads(scan);
+	unsigned count = mf_scan_count_threads(scan->options.threads);
 	void *crews[MF_SCAN_THREADS_MAX];
 	struct mf_error *error;
 

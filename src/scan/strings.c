@@ -11,6 +11,34 @@ enum {
 	PART = 64 + 1, /* words that masks are made of at once */
 };
 
+static void *worker_create(void *scanner)
+{
+	struct mf_strings_worker *worker = mf_new(struct mf_strings_worker);
+
+	worker->scanner = scanner;
+	worker->text = mf_new_array(WORDS, uint64_t);
+	worker->runs = mf_new_array(WORDS, uint64_t);
+	worker->wide = mf_new_array(WORDS, uint64_t);
+	worker->masks = mf_new_array(PART, struct mf_text_masks);
+	mf_string_counts_init(&worker->counts);
+	return worker;
+}
+
+static void worker_destroy(struct mf_strings_worker *worker)
+{
+	if (!worker)
+		return;
+	mf_string_counts_deinit(&worker->counts);
+	mf_map_deinit(&worker->keys);
+	mf_buffer_deinit(&worker->spilled);
+	mf_buffer_deinit(&worker->joined);
+	free(worker->text);
+	free(worker->runs);
+	free(worker->wide);
+	free(worker->masks);
+	free(worker);
+}
+
 static void destroy(void *scanner)
 {
 	struct mf_strings *strings = scanner;
@@ -19,6 +47,7 @@ static void destroy(void *scanner)
 		return;
 	mf_string_sums_deinit(&strings->sums);
 	mf_string_edges_destroy(strings->edges);
+	worker_destroy(strings->joiner);
 	mf_string_spill_destroy(strings->spill);
 	mf_map_deinit(&strings->keys);
 	mf_error_destroy(strings->error);
@@ -39,6 +68,7 @@ static struct mf_error *create(const struct mf_scan_context *context,
 	strings->redact = context->options->redact;
 	strings->make_masks = mf_text_masks_best();
 	strings->edges = mf_string_edges_create();
+	strings->joiner = worker_create(strings);
 	mf_string_sums_init(&strings->sums);
 	pthread_mutex_init(&strings->lock, NULL);
 	if (strings->all)
@@ -57,32 +87,6 @@ static struct mf_error *begin(const struct mf_scan_context *context,
 	(void)context;
 	(void)scanner;
 	return NULL;
-}
-
-static void *worker_create(void *scanner)
-{
-	struct mf_strings_worker *worker = mf_new(struct mf_strings_worker);
-
-	worker->scanner = scanner;
-	worker->text = mf_new_array(WORDS, uint64_t);
-	worker->runs = mf_new_array(WORDS, uint64_t);
-	worker->wide = mf_new_array(WORDS, uint64_t);
-	worker->masks = mf_new_array(PART, struct mf_text_masks);
-	mf_string_counts_init(&worker->counts);
-	return worker;
-}
-
-static void worker_destroy(struct mf_strings_worker *worker)
-{
-	mf_string_counts_deinit(&worker->counts);
-	mf_map_deinit(&worker->keys);
-	mf_buffer_deinit(&worker->spilled);
-	mf_buffer_deinit(&worker->joined);
-	free(worker->text);
-	free(worker->runs);
-	free(worker->wide);
-	free(worker->masks);
-	free(worker);
 }
 
 void mf_strings_found(struct mf_strings_worker *worker,
@@ -118,7 +122,7 @@ void mf_strings_window_done(struct mf_strings_worker *worker)
 {
 	struct mf_strings *strings = worker->scanner;
 
-	if (!worker->spilled.size && !worker->joined.size)
+	if (!strings->spill)
 		return;
 	pthread_mutex_lock(&strings->lock);
 	if (!strings->error)
@@ -126,6 +130,9 @@ void mf_strings_window_done(struct mf_strings_worker *worker)
 			mf_string_spill_take(strings->spill, &worker->spilled);
 	if (!strings->error)
 		strings->error = spill_joined(worker);
+	if (!strings->error)
+		strings->error = spill_joined(strings->joiner);
+	mf_buffer_clear(&strings->joiner->joined);
 	pthread_mutex_unlock(&strings->lock);
 	mf_buffer_clear(&worker->spilled);
 	mf_buffer_clear(&worker->joined);
@@ -145,18 +152,18 @@ static void merge(void *scanner, void *worker)
 	add_worker(scanner, worker);
 }
 
-/* What was left open is whole now; one more worker counts it. */
+/* What was left open is whole now. */
 static struct mf_error *finish(const struct mf_scan_context *context,
 			       void *scanner)
 {
 	struct mf_strings *strings = scanner;
-	struct mf_strings_worker *worker = worker_create(strings);
 	struct mf_error *error;
 
 	(void)context;
-	mf_string_edges_flush(worker);
-	mf_strings_window_done(worker);
-	add_worker(strings, worker);
+	mf_string_edges_flush(strings);
+	mf_strings_window_done(strings->joiner);
+	add_worker(strings, strings->joiner);
+	strings->joiner = NULL;
 	mf_string_sums_finish(&strings->sums);
 	error = strings->error;
 	strings->error = NULL;

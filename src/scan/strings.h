@@ -80,6 +80,7 @@ struct mf_string_sums {
 
 struct mf_string_edges;
 struct mf_string_spill;
+struct mf_strings_worker;
 
 struct mf_strings {
 	uint32_t least; /* characters of a string */
@@ -89,6 +90,8 @@ struct mf_strings {
 	struct mf_map keys;   /* of all workers; the lower halves */
 	pthread_mutex_t lock; /* of what follows */
 	struct mf_string_edges *edges;
+	/* counts what spans windows, whichever thread saw the last of it */
+	struct mf_strings_worker *joiner;
 	struct mf_string_spill *spill; /* NULL unless all are wanted */
 	struct mf_error *error;	       /* of the spill */
 };
@@ -200,11 +203,11 @@ struct mf_string_edge {
 struct mf_string_edges *mf_string_edges_create(void);
 void mf_string_edges_destroy(struct mf_string_edges *edges);
 
-/** Joins EDGE to what is there; what is whole then is counted by WORKER. */
+/** Joins EDGE to what is there; the joiner counts what is whole then. */
 void mf_string_edges_add(struct mf_strings_worker *worker,
 			 const struct mf_string_edge *edge);
 /** Nothing more comes: all that is there is whole. */
-void mf_string_edges_flush(struct mf_strings_worker *worker);
+void mf_string_edges_flush(struct mf_strings *strings);
 
 /** Characters of valid text in SIZE bytes: exactly one. */
 bool mf_string_is_character(const uint8_t *bytes, size_t size);

@@ -268,13 +268,13 @@ void mf_string_edges_add(struct mf_strings_worker *worker,
 	own = mf_new(struct mf_string_edge);
 	*own = *edge;
 	pthread_mutex_lock(&scanner->lock);
-	settle(worker, edges, own);
+	settle(scanner->joiner, edges, own);
 	if (edges->waiting.count > MOST)
-		let_go(worker, edges, MOST / 2);
+		let_go(scanner->joiner, edges, MOST / 2);
 	pthread_mutex_unlock(&scanner->lock);
 }
 
-void mf_string_edges_flush(struct mf_strings_worker *worker)
+void mf_string_edges_flush(struct mf_strings *strings)
 {
-	let_go(worker, worker->scanner->edges, 0);
+	let_go(strings->joiner, strings->edges, 0);
 }

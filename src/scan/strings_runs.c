@@ -157,16 +157,19 @@ struct span {
 	bool high;
 };
 
+/* Stops at the first: what is behind it may be looked at many times. */
 static bool has_high(const uint8_t *bytes, uint32_t size)
 {
-	uint64_t any = 0;
+	const uint64_t high = UINT64_C(0x8080808080808080);
 	uint32_t at = 0;
 
 	for (; at + 8 <= size; at += 8)
-		any |= mf_load(uint64_t, bytes + at);
+		if (mf_load(uint64_t, bytes + at) & high)
+			return true;
 	for (; at < size; at++)
-		any |= bytes[at];
-	return any & UINT64_C(0x8080808080808080);
+		if (bytes[at] & 0x80)
+			return true;
+	return false;
 }
 
 /* What of [START, END) is text without a break from its start. */

@@ -26,6 +26,7 @@ enum {
 
 struct seen {
 	uint64_t start, end; /* addresses */
+	unsigned crew;
 	struct mf_scan_piece piece;
 };
 
@@ -34,6 +35,7 @@ struct crew {
 	struct mf_scan_pieces pieces;
 	MF_VEC(struct seen) seen;
 	bool (*check)(uint64_t address, uint8_t byte); /* NULL: any byte */
+	unsigned number;
 };
 
 static void assert_slack(const struct mf_scan_batch *batch,
@@ -55,7 +57,8 @@ static void note_slice(struct crew *crew, const struct mf_scan_batch *batch,
 	mf_scan_plan_cut(crew->plan, slice, &crew->pieces);
 	mf_vec_foreach(piece, &crew->pieces.list) {
 		struct seen seen = { slice->address + piece->start,
-				     slice->address + piece->end, *piece };
+				     slice->address + piece->end, crew->number,
+				     *piece };
 
 		assert_true(seen.start >= last && seen.start < seen.end);
 		assert_true(piece->end <= slice->size);
@@ -115,19 +118,26 @@ static void scan(const struct mf_scan_input *input, struct way way,
 	*result = (struct result){ 0 };
 	mf_scan_plan_init(&plan, input, way.free_too);
 	for (unsigned i = 0; i < way.threads; i++) {
-		crews[i] = (struct crew){ .plan = &plan, .check = way.check };
+		crews[i] = (struct crew){ .plan = &plan,
+					  .check = way.check,
+					  .number = i };
 		hands[i] = &crews[i];
 	}
 	result->error = mf_scan_pump(&plan, note_batch, hands, way.threads);
 	result->missed = plan.missed;
 	for (unsigned i = 0; i < way.threads; i++) {
-		mf_vec_foreach(seen, &crews[i].seen)
+		last = 0;
+		mf_vec_foreach(seen, &crews[i].seen) {
+			assert_true(seen->start >= last);
+			last = seen->end;
 			mf_vec_push(&result->seen, *seen);
+		}
 		mf_vec_deinit(&crews[i].seen);
 		mf_vec_deinit(&crews[i].pieces.list);
 	}
 	mf_scan_plan_deinit(&plan);
 	mf_vec_sort(&result->seen, by_start);
+	last = 0;
 	mf_vec_foreach(seen, &result->seen) {
 		assert_true(seen->start >= last);
 		last = seen->end;
@@ -198,6 +208,35 @@ static void plain_end(struct plain *plain)
 {
 	mf_space_destroy(plain->space);
 	mf_target_close(plain->target);
+}
+
+/* What a crew is given, and in what order, does not depend on who was quick. */
+static void test_crews_take_turns(void **state)
+{
+	static const struct mf_scan_range range = { BASE, BASE + SIZE, 0 };
+	struct plain plain;
+
+	(void)state;
+	plain_start(&plain);
+	plain_map(&plain, BASE, SIZE, "", false);
+	plain_open(&plain, &range, 1);
+	for (unsigned threads = 1; threads <= CREWS; threads++) {
+		struct result result;
+		unsigned turn = 0;
+
+		scan(&plain.input, (struct way){ threads, false, NULL },
+		     &result);
+		fail_on(result.error);
+		assert_true(result.seen.count >= CREWS);
+		/* a batch has room for some pages behind its window */
+		mf_vec_foreach(seen, &result.seen) {
+			assert_int_equal(seen->crew, turn);
+			if (seen->end - seen->start < MF_SCAN_WINDOW)
+				turn = (turn + 1) % threads;
+		}
+		result_deinit(&result);
+	}
+	plain_end(&plain);
 }
 
 static void test_scans_each_byte_once(void **state)
@@ -578,6 +617,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_scans_each_byte_once),
+		cmocka_unit_test(test_crews_take_turns),
 		cmocka_unit_test(test_skips_what_is_not_there),
 		cmocka_unit_test(test_cuts_inside_of_pages),
 		cmocka_unit_test(test_hurries_over_reservations),

@@ -183,6 +183,26 @@ static void test_invalid(void **state)
 	}
 }
 
+/* Bytes that could be characters and are none, as many as a window has: each
+ * of them is looked at once, not once for each before it. */
+static void test_much_invalid(void **state)
+{
+	static const uint8_t surrogate[] = { 0xed, 0xa0, 0x80 };
+	static uint8_t bytes[MF_SCAN_WINDOW];
+	struct forged_scan forged;
+	const struct mf_strings *strings;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = surrogate[i % sizeof(surrogate)];
+	memcpy(bytes + sizeof(bytes) - 9, "the end.", 9);
+	forged_scan_init(&forged, bytes, sizeof(bytes));
+	strings = scan(&forged, 0);
+	assert_int_equal(total(strings), 1);
+	expect(strings, "the end.", 1, sizeof(bytes) - 9);
+	forged_scan_deinit(&forged);
+}
+
 static void test_utf16(void **state)
 {
 	struct bytes bytes = { 0 };
@@ -639,14 +659,22 @@ static void test_masks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_masks),	  cmocka_unit_test(test_ascii),
-		cmocka_unit_test(test_least),	  cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_invalid),	  cmocka_unit_test(test_utf16),
-		cmocka_unit_test(test_pieces),	  cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_cut_wide),  cmocka_unit_test(test_huge),
-		cmocka_unit_test(test_million),	  cmocka_unit_test(test_sketch),
-		cmocka_unit_test(test_shapes),	  cmocka_unit_test(test_led),
+		cmocka_unit_test(test_masks),
+		cmocka_unit_test(test_ascii),
+		cmocka_unit_test(test_least),
+		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_invalid),
+		cmocka_unit_test(test_utf16),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_cut_wide),
+		cmocka_unit_test(test_huge),
+		cmocka_unit_test(test_million),
+		cmocka_unit_test(test_sketch),
+		cmocka_unit_test(test_shapes),
+		cmocka_unit_test(test_led),
 		cmocka_unit_test(test_key_lines),
+		cmocka_unit_test(test_much_invalid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
