@@ -146,7 +146,7 @@ $(FUZZERS): $(FUZZ)/%: $(FUZZ)/%.o $(if $(FUZZER),,$(FUZZ)/replay.o) $(LIBRARY)
 		$(filter %.o,$^) $(LIBRARY) $(LIBS)
 
 # What makes seeds for them: of live processes, and of forged ones.
-SEEDERS	:= $(addprefix $(FUZZ)/,seed capture forge)
+SEEDERS	:= $(addprefix $(FUZZ)/,seed capture forge forge_jemalloc)
 WRAPPED	:= mf_target_read_pages mf_target_try_read mf_target_read_u64 \
 	mf_target_read_u32 mf_image_find_symbol mf_image_find_symbols \
 	mf_image_has_section mf_image_find_bytes mf_image_tls_slots \
@@ -157,6 +157,9 @@ $(FUZZ)/capture: $(FUZZ)/capture.o $(LIBRARY)
 $(FUZZ)/forge.o: MF_CPPFLAGS += -Itests/unit
 $(FUZZ)/forge: $(FUZZ)/forge.o $(LIBRARY)
 	$(call say,LINK,$@) $(LINK) -o $@ $^ $(LIBS) -lcmocka
+
+$(FUZZ)/forge_jemalloc: $(FUZZ)/forge_jemalloc.o
+	$(call say,LINK,$@) $(LINK) -o $@ $^
 
 $(FUZZ)/seed: tests/fuzz/seed.c
 	@mkdir -p $(@D)

@@ -58,11 +58,32 @@ struct whereabouts {
 	uint64_t resident, swapped, absent;
 };
 
+/* Whole pages, of which a program may have terabytes that it never touched. */
+static struct whereabouts find_pages(struct residency *residency,
+				     uint64_t start, uint64_t end)
+{
+	struct mf_page_counts counts = { 0 };
+	struct whereabouts where = { 0, 0, 0 };
+	mf_auto_error struct mf_error *error =
+		mf_target_count_pages(residency->target, start, end, &counts);
+
+	if (!error) {
+		where.resident = counts.present * residency->page_size;
+		where.swapped = MF_MIN(counts.swapped * residency->page_size,
+				       end - start - where.resident);
+	}
+	where.absent = end - start - where.resident - where.swapped;
+	return where;
+}
+
 static struct whereabouts find_bytes(struct residency *residency,
 				     uint64_t start, uint64_t end)
 {
 	struct whereabouts where = { 0, 0, 0 };
 
+	if (end - start > WINDOW * residency->page_size &&
+	    (start | end) % residency->page_size == 0)
+		return find_pages(residency, start, end);
 	while (start < end) {
 		uint64_t next = mf_align_down(start, residency->page_size) +
 				residency->page_size;

@@ -298,7 +298,9 @@ struct walk {
 	MF_VEC(struct entry) entries; /* of the leaf at hand */
 	size_t most;		      /* entries that are read of a leaf */
 	uint64_t leaf, first_page;    /* its address; page of its element 0 */
-	struct mf_map seen;	      /* leaves: a tree has each once */
+	struct mf_map leaves, nodes;  /* by place: none lies in another */
+	const struct mf_mapping *mapping; /* that the last extent ended in */
+	uint64_t end;			  /* of that extent */
 	uint64_t bad;
 	bool ended;
 };
@@ -376,18 +378,37 @@ static void read_entries(struct walk *walk)
 	mf_vec_sort(&walk->entries, compare_address);
 }
 
+/* What an extent says to be must be mapped, all of it. */
+static bool is_mapped(struct walk *walk, uint64_t start, uint64_t end)
+{
+	size_t count;
+	const struct mf_mapping *all = mf_target_mappings(walk->target, &count);
+	const struct mf_mapping *at = walk->mapping;
+
+	if (!at || start < at->start || start >= at->end)
+		at = mf_target_mapping_at(walk->target, start);
+	if (!at)
+		return false;
+	while (at->end < end && at + 1 < all + count && at[1].start == at->end)
+		at++;
+	walk->mapping = at;
+	return at->end >= end;
+}
+
+/* An extent that one of an earlier leaf reaches into is no more of its own than
+ * one of this leaf. */
 static void visit_entries(struct walk *walk)
 {
-	uint64_t end = 0;
-
 	mf_vec_foreach(entry, &walk->entries) {
+		uint64_t end = entry->address + entry->size;
 		struct mf_jemalloc_extent extent;
 
-		if (entry->address < end) {
+		if (entry->address < walk->end ||
+		    !is_mapped(walk, entry->address, end)) {
 			walk->bad++;
 			continue;
 		}
-		end = entry->address + entry->size;
+		walk->end = end;
 		extent = decode(entry, walk->rtree);
 		if (!walk->visitor->extent(walk->visitor->data, &extent)) {
 			walk->ended = true;
@@ -403,7 +424,7 @@ static void walk_leaf(struct walk *walk, uint64_t leaf, uint64_t first_page)
 	if (walk->bad > MOST_BAD)
 		walk->ended = true;
 	if (leaf % 64 || !mf_anon_at(walk->target, leaf) ||
-	    !mf_map_set(&walk->seen, leaf, 0)) {
+	    !mf_map_set(&walk->leaves, leaf / mf_range_size(range), 0)) {
 		walk->bad++;
 		return;
 	}
@@ -426,6 +447,23 @@ struct level {
 	bool root;
 };
 
+static bool walk_pointers(void *data, const struct mf_words *words);
+
+static void walk_node(struct walk *walk, uint64_t address, uint64_t prefix)
+{
+	struct level node = { walk, address, prefix,
+			      walk->rtree->layout->node_bits, false };
+	uint64_t size = sizeof(uint64_t) << node.bits;
+
+	if (!mf_anon_at(walk->target, address) ||
+	    !mf_map_set(&walk->nodes, address / size, 0))
+		walk->bad++;
+	else
+		mf_scan_words(walk->target,
+			      (struct mf_range){ address, address + size },
+			      walk_pointers, &node);
+}
+
 static bool walk_pointers(void *data, const struct mf_words *words)
 {
 	struct level *level = data;
@@ -441,15 +479,7 @@ static bool walk_pointers(void *data, const struct mf_words *words)
 		prefix = level->prefix << level->bits |
 			 (at - level->address) / sizeof(uint64_t);
 		if (level->root && layout->node_bits) {
-			struct level node = { walk, words->words[i], prefix,
-					      layout->node_bits, false };
-
-			mf_scan_words(walk->target,
-				      (struct mf_range){
-					      node.address,
-					      node.address + (sizeof(uint64_t)
-							      << node.bits) },
-				      walk_pointers, &node);
+			walk_node(walk, words->words[i], prefix);
 			continue;
 		}
 		walk_leaf(walk, words->words[i], prefix << layout->leaf_bits);
@@ -477,7 +507,8 @@ static uint64_t walk_tree(struct mf_target *target,
 
 	mf_scan_words(target, range, walk_pointers, &root);
 	mf_vec_deinit(&walk.entries);
-	mf_map_deinit(&walk.seen);
+	mf_map_deinit(&walk.leaves);
+	mf_map_deinit(&walk.nodes);
 	mf_reader_destroy(walk.reader);
 	return walk.bad;
 }

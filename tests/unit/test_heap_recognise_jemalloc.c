@@ -354,6 +354,49 @@ static void does_not_believe_what_contradicts_itself(void **state)
 	forge_end(process);
 }
 
+/* An extent must be mapped, and reach into no other, not even of another leaf. */
+static void believes_no_extent_that_reaches_too_far(void **state)
+{
+	static const struct {
+		uint64_t size, mapped; /* of an extent 8 KiB below the others */
+		bool holds;
+	} cases[] = {
+		{ 8192, 8192, true },
+		{ 8192 + 4096, 8192, false },
+		{ 8192, 4096, false },
+	};
+	const uint64_t lower_leaf = leaf_at + (4 << 20);
+
+	(void)state;
+	for (size_t i = 0; i < MF_ARRAY_SIZE(cases); i++) {
+		struct tree tree = { .leaf_bits = 18,
+				     .lg_page = 12,
+				     .words = 1 };
+		struct forged_process *process;
+		uint64_t edata;
+
+		forge_tree(&tree);
+		process = tree.process;
+		add_usual(&tree);
+		forge_anon(process, heap_at - 8192, cases[i].mapped);
+		forge_anon(process, lower_leaf, 2 << 20);
+		forge_u64(process, forged_data + ROOT + 8 * (heap_at >> 30) - 8,
+			  lower_leaf);
+		edata = edata_at + EDATA * tree.extents;
+		forge_u64(process, edata, (uint64_t)MF_JEMALLOC_DIRTY << 17);
+		forge_u64(process, edata + 8, heap_at - 8192);
+		forge_u64(process, edata + 16, cases[i].size);
+		forge_u64(process, lower_leaf + 8 * ((UINT64_C(1) << 18) - 2),
+			  edata);
+		assert_int_equal(forge_recognise(process, &mf_jemalloc_ops), 1);
+		assert_int_equal(process->heap.instances[0].info.supported,
+				 cases[i].holds);
+		assert_int_equal(forged_parameter(process, "extents"),
+				 5 + cases[i].holds);
+		forge_end(process);
+	}
+}
+
 /* ---- what threads keep ---------------------------------------------------- */
 
 enum {
@@ -508,6 +551,7 @@ int main(void)
 		cmocka_unit_test(finds_every_layout),
 		cmocka_unit_test(claims_metadata),
 		cmocka_unit_test(survives_lies),
+		cmocka_unit_test(believes_no_extent_that_reaches_too_far),
 		cmocka_unit_test(shows_each_region),
 		cmocka_unit_test(shows_what_touches_a_range),
 		cmocka_unit_test(does_not_believe_what_contradicts_itself),
