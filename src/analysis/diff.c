@@ -52,19 +52,10 @@ const char *mf_change_kind_name(enum mf_change_kind kind)
 
 /* ---- entries --------------------------------------------------------------- */
 
-static uint64_t hash_key(enum mf_change_kind kind, const char *key)
-{
-	uint64_t hash = mf_hash64((uint64_t)kind + 1);
-
-	for (; *key; key++)
-		hash = mf_hash64(hash ^ (unsigned char)*key);
-	return hash;
-}
-
 static struct mf_diff_entry *entry_of(struct mf_diff *diff,
 				      enum mf_change_kind kind, const char *key)
 {
-	uint64_t hash = hash_key(kind, key);
+	uint64_t hash = mf_hash_text(key, mf_hash64((uint64_t)kind + 1));
 	struct mf_diff_entry *entry;
 	const uint64_t *known;
 

@@ -43,6 +43,16 @@ static inline uint64_t mf_hash64(uint64_t value)
 	return value;
 }
 
+/** The hash of TEXT; SEED tells apart what is hashed. */
+static inline uint64_t mf_hash_text(const char *text, uint64_t seed)
+{
+	uint64_t hash = seed ^ UINT64_C(0xcbf29ce484222325);
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return mf_hash64(hash);
+}
+
 #define mf_map_foreach(entry, map)                                        \
 	for (struct mf_map_entry *entry = (map)->entries;                 \
 	     (map)->capacity && entry < (map)->entries + (map)->capacity; \

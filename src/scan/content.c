@@ -57,20 +57,11 @@ static char *name_of(const struct mf_region *region)
 	}
 }
 
-static uint64_t hash_of(const char *name)
-{
-	uint64_t hash = 0;
-
-	while (*name)
-		hash = mf_hash64(hash + (unsigned char)*name++);
-	return hash;
-}
-
 /* Index + 1 of NAME; KNOWN is that of each hash. */
 static uint32_t intern(struct mf_content_scanner *scanner, struct mf_map *known,
 		       const char *name)
 {
-	uint64_t hash = hash_of(name);
+	uint64_t hash = mf_hash_text(name, 0);
 	const uint64_t *place = mf_map_get(known, hash);
 
 	if (place && strcmp(scanner->names.items[*place - 1], name) == 0)

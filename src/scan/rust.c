@@ -324,15 +324,6 @@ struct types {
 	struct mf_map by_name; /* hash of a name: index of the last such row */
 };
 
-static uint64_t hash_of(const char *text)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static size_t add_row(struct mf_rust *rust, const struct mf_rust_vtable *vtable)
 {
 	mf_vec_push(&rust->rows,
@@ -356,7 +347,7 @@ static struct mf_rust_row *row_of(struct types *types, uint64_t number)
 	if (known)
 		return &rust->rows.items[*known];
 	type = mf_rust_vtable_name(rust->vtables, vtable);
-	hash = hash_of(type);
+	hash = mf_hash_text(type, 0);
 	known = mf_map_get(&types->by_name, hash);
 	if (known && strcmp(rust->rows.items[*known].type, type) == 0)
 		index = *known;

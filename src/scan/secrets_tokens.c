@@ -61,14 +61,16 @@ static bool is_of(uint8_t byte, unsigned alphabet)
 	       (byte == '.' && alphabet & DOT);
 }
 
+/* Bytes of ALPHABET from AT on, up to MOST. */
 static size_t run_of(const struct mf_secret_text *text, size_t at,
-		     unsigned alphabet)
+		     unsigned alphabet, size_t most)
 {
-	size_t start = at;
+	size_t count = 0;
 
-	while (at < text->size && is_of(text->bytes[at], alphabet))
-		at++;
-	return at - start;
+	most = MF_MIN(most, text->size - at);
+	while (count < most && is_of(text->bytes[at + count], alphabet))
+		count++;
+	return count;
 }
 
 static bool is_form(const struct mf_secret_text *text, const struct form *form,
@@ -80,7 +82,9 @@ static bool is_form(const struct mf_secret_text *text, const struct form *form,
 	if (text->size - text->at < prefix ||
 	    memcmp(text->bytes + text->at, form->prefix, prefix) != 0)
 		return false;
-	size = run_of(text, text->at + prefix, form->alphabet);
+	/* one too many tells that it is none */
+	size = run_of(text, text->at + prefix, form->alphabet,
+		      form->most ? form->most + 1 : SIZE_MAX);
 	cut = text->cut && text->at + prefix + size == text->size;
 	if ((size < form->least && !cut) || (form->most && size > form->most))
 		return false;
@@ -113,7 +117,7 @@ bool mf_secret_jwt(const struct mf_secret_text *text, struct mf_secret *ret)
 	    memcmp(bytes, "eyJ", 3) != 0)
 		return false;
 	for (;;) {
-		size_t size = run_of(text, at, URL);
+		size_t size = run_of(text, at, URL, SIZE_MAX);
 
 		at += size;
 		parts += size > 0;

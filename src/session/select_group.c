@@ -36,13 +36,6 @@ static const char *label_of(const struct mf_region *region)
 				      : mf_class_name(region->class);
 }
 
-static uint64_t hash_text(const char *text, uint64_t hash)
-{
-	for (; *text; text++)
-		hash = mf_hash64(hash ^ (unsigned char)*text);
-	return hash;
-}
-
 /* What has the same key is one group. */
 static uint64_t key_of(const struct mf_piece *piece,
 		       const struct mf_region *region,
@@ -52,8 +45,8 @@ static uint64_t key_of(const struct mf_piece *piece,
 		return mf_hash64((heap->allocator + 1) << 32 | heap->arena);
 	if (mf_is_allocated(region) && !region->suspicions &&
 	    region->class != MF_CLASS_HEAP && region->class != MF_CLASS_ARENA)
-		return hash_text(region->label,
-				 mf_hash64(~(uint64_t)region->class));
+		return mf_hash_text(region->label,
+				    mf_hash64(~(uint64_t)region->class));
 	return mf_hash64(piece->region) ^ UINT64_C(0x5bd1e9955bd1e995);
 }
 

@@ -96,19 +96,9 @@ bool mf_elf_read_head(mf_elf_read *read, void *context, struct mf_elf_head *ret)
 
 /* ---- those of the core ------------------------------------------------- */
 
-/* FNV-1a, and then mixed. */
-static uint64_t hash_text(const char *text)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *text; text++)
-		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
-	return mf_hash64(hash);
-}
-
 struct mf_core_object *mf_core_object(struct mf_core *core, const char *path)
 {
-	uint64_t hash = hash_text(path);
+	uint64_t hash = mf_hash_text(path, 0);
 	const uint64_t *known;
 
 	while ((known = mf_map_get(&core->object_of_path, hash))) {
