@@ -116,7 +116,7 @@ struct mf_key_chain {
 struct mf_strings_worker {
 	struct mf_strings *scanner;
 	struct mf_string_counts counts;
-	struct mf_key_chain chain;
+	struct mf_key_chain chain, wide_chain; /* the latter of UTF-16 */
 	struct mf_map keys;	  /* hashes of lines of private keys */
 	struct mf_buffer spilled; /* of this window */
 	struct mf_buffer joined;  /* of several */
@@ -223,8 +223,9 @@ void mf_key_chain_begin(struct mf_strings_worker *worker,
 bool mf_key_chain_add(struct mf_strings_worker *worker,
 		      const struct mf_string_piece *piece,
 		      const struct mf_string *string);
-/** Says whether what is at START in PIECE, and cut, is of a key. */
-bool mf_key_chain_goes_on(const struct mf_string_piece *piece, uint32_t start);
+/** Says whether what CHAIN has at START in PIECE, and is cut, is of a key. */
+bool mf_key_chain_goes_on(const struct mf_key_chain *chain,
+			  const struct mf_string_piece *piece, uint32_t start);
 /** STRING is the line before a key, which is not of it. */
 bool mf_key_begins(const struct mf_string *string);
 /** HASH is a line of a key, wherever it is found. */

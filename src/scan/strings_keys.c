@@ -27,18 +27,41 @@ static bool has(const struct mf_string *string, const char *text)
 	return memmem(string->head, size, text, strlen(text));
 }
 
-bool mf_key_begins(const struct mf_string *string)
+/* STRING as it would be in ASCII: its first bytes are in ROOM then. */
+static struct mf_string narrow(const struct mf_string *string, uint8_t *room)
+{
+	struct mf_string ret = *string;
+
+	if (string->encoding == MF_STRING_UTF16) {
+		ret.head = room;
+		ret.size = mf_string_utf8(string, room, MF_STRING_HEAD);
+	}
+	return ret;
+}
+
+static bool begins(const struct mf_string *string)
 {
 	return has(string, "-----BEGIN ") && has(string, "PRIVATE KEY");
 }
 
-/* The same, quickly no: it ends with dashes. */
-static bool begins_key(const struct mf_string *string)
+bool mf_key_begins(const struct mf_string *string)
 {
-	const uint8_t *end = string->head + string->size;
+	uint8_t room[MF_STRING_HEAD + MF_STRING_SLACK];
+	struct mf_string plain = narrow(string, room);
 
-	return string->size > DASHES && !memcmp(end - DASHES, "----", DASHES) &&
-	       mf_key_begins(string);
+	return begins(&plain);
+}
+
+static bool ends_with_dashes(const struct mf_string *string)
+{
+	static const uint8_t plain[] = "----", wide[] = "-\0-\0-\0-";
+	bool is_wide = string->encoding == MF_STRING_UTF16;
+	size_t size = is_wide ? sizeof(wide) : DASHES;
+
+	/* in a window all bytes of a string are there, not only its first */
+	return string->size > size &&
+	       !memcmp(string->head + string->size - size,
+		       is_wide ? wide : plain, size);
 }
 
 static bool ends_key(const struct mf_string *string)
@@ -65,21 +88,27 @@ static bool is_line(const struct mf_string *string)
 	return base64 * 8 >= string->size * 7 || string->size - base64 <= 8;
 }
 
-void mf_key_chain_begin(struct mf_strings_worker *worker,
-			const struct mf_string_piece *piece)
+static void begin(struct mf_key_chain *chain,
+		  const struct mf_string_piece *piece)
 {
-	struct mf_key_chain *chain = &worker->chain;
-
 	chain->state = piece->begins ? MF_CHAIN_NONE : MF_CHAIN_OPEN;
 	chain->end = piece->window->address + piece->start;
 	chain->count = 0;
 	chain->ended = false;
 }
 
-/* Nothing but the end of a line is before START. */
-static bool is_next(const struct mf_string_piece *piece, uint32_t start)
+void mf_key_chain_begin(struct mf_strings_worker *worker,
+			const struct mf_string_piece *piece)
 {
-	const struct mf_key_chain *chain = &piece->worker->chain;
+	begin(&worker->chain, piece);
+	begin(&worker->wide_chain, piece);
+}
+
+/* Nothing but the end of a line is before START. */
+static bool is_next(const struct mf_key_chain *chain,
+		    const struct mf_string_piece *piece, uint32_t start)
+{
+	bool is_wide = chain == &piece->worker->wide_chain;
 	uint64_t address = piece->window->address + start;
 	const uint8_t *bytes = piece->window->bytes + start;
 	uint64_t gap = address - chain->end;
@@ -89,34 +118,32 @@ static bool is_next(const struct mf_string_piece *piece, uint32_t start)
 	for (uint64_t i = 1; i <= gap; i++) {
 		uint8_t byte = *(bytes - i);
 
-		if (byte != '\n' && byte != '\r' &&
+		if (byte != '\n' && byte != '\r' && (byte || !is_wide) &&
 		    (byte < ' ' || byte >= 0x7f))
 			return false;
 	}
 	return true;
 }
 
-bool mf_key_chain_goes_on(const struct mf_string_piece *piece, uint32_t start)
+bool mf_key_chain_goes_on(const struct mf_key_chain *chain,
+			  const struct mf_string_piece *piece, uint32_t start)
 {
-	return piece->worker->chain.state == MF_CHAIN_KEY &&
-	       is_next(piece, start);
+	return chain->state == MF_CHAIN_KEY && is_next(chain, piece, start);
 }
 
 /* The lines that were kept in mind are a key's. */
-static void close_open(struct mf_strings_worker *worker)
+static void close_open(struct mf_strings_worker *worker,
+		       struct mf_key_chain *chain)
 {
-	struct mf_key_chain *chain = &worker->chain;
-
 	for (uint32_t i = 0; i < chain->count; i++)
 		mf_key_line_note(worker, chain->lines[i]);
 	chain->ended = true;
 }
 
 static bool add_to_key(struct mf_strings_worker *worker,
+		       struct mf_key_chain *chain,
 		       const struct mf_string *string)
 {
-	struct mf_key_chain *chain = &worker->chain;
-
 	if (ends_key(string) || ++chain->count > MOST_LINES) {
 		chain->state = MF_CHAIN_NONE;
 		return false;
@@ -129,12 +156,11 @@ static bool add_to_key(struct mf_strings_worker *worker,
 }
 
 static void add_to_open(struct mf_strings_worker *worker,
+			struct mf_key_chain *chain,
 			const struct mf_string *string)
 {
-	struct mf_key_chain *chain = &worker->chain;
-
 	if (ends_key(string)) {
-		close_open(worker);
+		close_open(worker, chain);
 		chain->state = MF_CHAIN_NONE;
 	} else if (is_line(string) && chain->count < MF_KEY_LINES) {
 		chain->lines[chain->count++] = string->hash;
@@ -143,23 +169,40 @@ static void add_to_open(struct mf_strings_worker *worker,
 	}
 }
 
+/* STRING is in ASCII, or is narrowed; its place and hash are what they were. */
+static bool follow(struct mf_strings_worker *worker, struct mf_key_chain *chain,
+		   const struct mf_string *string)
+{
+	if (begins(string)) {
+		chain->state = MF_CHAIN_KEY;
+		chain->count = 0;
+		return false;
+	}
+	if (chain->state == MF_CHAIN_KEY)
+		return add_to_key(worker, chain, string);
+	if (chain->state == MF_CHAIN_OPEN)
+		add_to_open(worker, chain, string);
+	return false;
+}
+
 bool mf_key_chain_add(struct mf_strings_worker *worker,
 		      const struct mf_string_piece *piece,
 		      const struct mf_string *string)
 {
-	struct mf_key_chain *chain = &worker->chain;
+	struct mf_key_chain *chain = string->encoding == MF_STRING_UTF16
+					     ? &worker->wide_chain
+					     : &worker->chain;
 	uint32_t start = (uint32_t)(string->address - piece->window->address);
+	uint8_t room[MF_STRING_HEAD + MF_STRING_SLACK];
 	bool key = false;
 
-	if (chain->state != MF_CHAIN_NONE && !is_next(piece, start))
+	if (chain->state != MF_CHAIN_NONE && !is_next(chain, piece, start))
 		chain->state = MF_CHAIN_NONE;
-	if (begins_key(string)) {
-		chain->state = MF_CHAIN_KEY;
-		chain->count = 0;
-	} else if (chain->state == MF_CHAIN_KEY) {
-		key = add_to_key(worker, string);
-	} else if (chain->state == MF_CHAIN_OPEN) {
-		add_to_open(worker, string);
+	/* nearly all strings are neither in a key, nor before one */
+	if (chain->state != MF_CHAIN_NONE || ends_with_dashes(string)) {
+		struct mf_string plain = narrow(string, room);
+
+		key = follow(worker, chain, &plain);
 	}
 	chain->end = string->address + string->size;
 	return key;

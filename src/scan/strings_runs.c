@@ -411,7 +411,8 @@ static void take_open(const struct mf_string_piece *piece)
 	take_runs(piece, at, behind.start);
 	if (behind.behind)
 		take_edge(piece, &behind,
-			  mf_key_chain_goes_on(piece, behind.start));
+			  mf_key_chain_goes_on(&worker->chain, piece,
+					       behind.start));
 	if (before.before)
 		take_edge(piece, &before, worker->chain.ended);
 }

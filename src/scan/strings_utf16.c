@@ -143,6 +143,7 @@ static void found(const struct mf_string_piece *piece,
 		&string, string.size > MF_STRING_HEAD
 				 ? mf_string_roll(0, bytes, string.size)
 				 : 0);
+	string.key = mf_key_chain_add(piece->worker, piece, &string);
 	mf_strings_found(piece->worker, &string);
 }
 
@@ -265,6 +266,10 @@ static void add_edge(const struct mf_string_piece *piece,
 	struct mf_string_edge edge = {
 		.open_before = before,
 		.open_behind = behind,
+		.key = behind && !before ? mf_key_chain_goes_on(
+						   &piece->worker->wide_chain,
+						   piece, end->reach.start)
+					 : piece->worker->wide_chain.ended,
 	};
 
 	fill_edge(piece, end, &edge);
@@ -280,29 +285,45 @@ static void add_edge(const struct mf_string_piece *piece,
 	mf_string_edges_add(piece->worker, &edge);
 }
 
-/* Takes what touches open ends, at even or odd addresses; INNER becomes what is
- * left between them. */
-static void take_ends(const struct mf_string_piece *piece, bool odd,
-		      struct reach *inner)
-{
+/* What touches open ends, at even or odd addresses. */
+struct open_ends {
 	struct open_end before, behind;
-	bool is_before = open_before(piece, odd, &before);
-	bool is_behind = open_behind(piece, odd, &behind);
+	bool is_before, is_behind;
+	bool is_one; /* both are the same string */
+};
 
-	if (is_before && is_behind && before.reach.end >= behind.reach.end) {
-		add_edge(piece, &before, &before, &behind);
+/* INNER becomes what is left between them. */
+static struct open_ends find_ends(const struct mf_string_piece *piece, bool odd,
+				  struct reach *inner)
+{
+	struct open_ends ends;
+
+	ends.is_before = open_before(piece, odd, &ends.before);
+	ends.is_behind = open_behind(piece, odd, &ends.behind);
+	ends.is_one = ends.is_before && ends.is_behind &&
+		      ends.before.reach.end >= ends.behind.reach.end;
+	if (ends.is_one)
 		inner->start = inner->end;
+	else if (ends.is_before)
+		inner->start = MF_MAX(inner->start, ends.before.reach.end);
+	if (ends.is_behind && !ends.is_one)
+		inner->end = MF_MIN(inner->end, ends.behind.reach.start);
+	inner->start = MF_MIN(inner->start, inner->end);
+	return ends;
+}
+
+/* When what is between them is known. */
+static void add_ends(const struct mf_string_piece *piece,
+		     const struct open_ends *ends)
+{
+	if (ends->is_one) {
+		add_edge(piece, &ends->before, &ends->before, &ends->behind);
 		return;
 	}
-	if (is_before) {
-		add_edge(piece, &before, &before, NULL);
-		inner->start = MF_MAX(inner->start, before.reach.end);
-	}
-	if (is_behind) {
-		add_edge(piece, &behind, NULL, &behind);
-		inner->end = MF_MIN(inner->end, behind.reach.start);
-	}
-	inner->start = MF_MIN(inner->start, inner->end);
+	if (ends->is_behind)
+		add_edge(piece, &ends->behind, NULL, &ends->behind);
+	if (ends->is_before)
+		add_edge(piece, &ends->before, &ends->before, NULL);
 }
 
 /* ---- a piece ---------------------------------------------------------------- */
@@ -322,17 +343,12 @@ static uint32_t next_seed(const uint64_t *wide, uint32_t at, uint32_t end)
 	return MF_MIN(at, end);
 }
 
-void mf_strings_wide(const struct mf_string_piece *piece)
+static void take_between(const struct mf_string_piece *piece,
+			 struct reach inner)
 {
 	const uint8_t *bytes = piece->window->bytes;
-	struct reach inner = { piece->start, piece->end, 0 };
-	uint32_t at;
+	uint32_t at = inner.start;
 
-	if (!piece->begins || !piece->ends) {
-		take_ends(piece, false, &inner);
-		take_ends(piece, true, &inner);
-	}
-	at = inner.start;
 	while ((at = next_seed(piece->worker->wide, at, inner.end)) <
 	       inner.end) {
 		struct reach reach = { at, at, 0 };
@@ -343,4 +359,23 @@ void mf_strings_wide(const struct mf_string_piece *piece)
 		inner.start = reach.end;
 		at = MF_MAX(reach.end, at + 1);
 	}
+}
+
+void mf_strings_wide(const struct mf_string_piece *piece)
+{
+	struct reach inner = { piece->start, piece->end, 0 };
+	struct open_ends ends[2];
+
+	if (piece->begins && piece->ends) {
+		take_between(piece, inner);
+		return;
+	}
+	for (unsigned odd = 0; odd < 2; odd++)
+		ends[odd] = find_ends(piece, odd, &inner);
+	if (!piece->begins)
+		piece->worker->wide_chain.end =
+			piece->window->address + inner.start;
+	take_between(piece, inner);
+	for (unsigned odd = 0; odd < 2; odd++)
+		add_ends(piece, &ends[odd]);
 }

@@ -598,21 +598,39 @@ static void expect_hidden(const struct bytes *bytes, uint32_t split)
 	forged_scan_deinit(&forged);
 }
 
+static void put_key(struct bytes *bytes)
+{
+	PUT(bytes, "some text before\0-----BEGIN PRIVATE KEY-----\n");
+	for (size_t i = 0; i < MF_ARRAY_SIZE(key_lines); i++) {
+		put(bytes, key_lines[i], strlen(key_lines[i]));
+		PUT(bytes, "\r\n");
+	}
+	PUT(bytes, "-----END PRIVATE KEY-----\nsome text behind\0");
+}
+
 /* No line of a private key is shown, wherever windows meet. */
 static void test_key_lines(void **state)
 {
 	struct bytes bytes = { 0 };
 
 	(void)state;
-	PUT(&bytes, "some text before\0-----BEGIN PRIVATE KEY-----\n");
-	for (size_t i = 0; i < MF_ARRAY_SIZE(key_lines); i++) {
-		put(&bytes, key_lines[i], strlen(key_lines[i]));
-		PUT(&bytes, "\r\n");
-	}
-	PUT(&bytes, "-----END PRIVATE KEY-----\nsome text behind\0");
+	put_key(&bytes);
 	/* a copy of a line, elsewhere */
 	put(&bytes, key_lines[1], strlen(key_lines[1]));
 	PUT(&bytes, "\0");
+	for (uint32_t split = 0; split < bytes.size; split++)
+		expect_hidden(&bytes, split);
+}
+
+/* The same in UTF-16, with no copy in ASCII that would give it away. */
+static void test_wide_key_lines(void **state)
+{
+	struct bytes plain = { 0 }, bytes = { 0 };
+
+	(void)state;
+	put_key(&plain);
+	for (size_t i = 0; i < plain.size; i++)
+		put(&bytes, (uint8_t[]){ plain.all[i], 0 }, 2);
 	for (uint32_t split = 0; split < bytes.size; split++)
 		expect_hidden(&bytes, split);
 }
@@ -674,6 +692,7 @@ int main(void)
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_led),
 		cmocka_unit_test(test_key_lines),
+		cmocka_unit_test(test_wide_key_lines),
 		cmocka_unit_test(test_much_invalid),
 	};
 
