@@ -106,6 +106,32 @@ static struct mf_error *check_stream(const struct mf_settings *settings)
 	return NULL;
 }
 
+static const char *name_in_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static bool stat_folder(const char *path, struct stat *ret)
+{
+	mf_auto_free char *folder =
+		mf_asprintf("%.*s.", (int)(name_in_folder(path) - path), path);
+
+	return stat(folder, ret) == 0;
+}
+
+/* Both would be the same file, however they are written. */
+static bool is_same_path(const char *a, const char *b)
+{
+	struct stat folders[2];
+
+	return !strcmp(name_in_folder(a), name_in_folder(b)) &&
+	       stat_folder(a, &folders[0]) && stat_folder(b, &folders[1]) &&
+	       folders[0].st_dev == folders[1].st_dev &&
+	       folders[0].st_ino == folders[1].st_ino;
+}
+
 static struct mf_error *check(const struct mf_settings *settings)
 {
 	if (!settings->output && !settings->to_stdout)
@@ -115,6 +141,12 @@ static struct mf_error *check(const struct mf_settings *settings)
 		return usage("cannot write the index to standard output",
 			     "the report is there",
 			     "--json, which has the same of each region");
+	if (settings->index && settings->output &&
+	    is_same_path(settings->index, settings->output))
+		return usage("cannot write the regions and the index to one "
+			     "file",
+			     "the one would take the place of the other",
+			     "another name for --index");
 	return settings->to_stdout ? check_stream(settings) : NULL;
 }
 

@@ -425,6 +425,8 @@ nothing_is_left() {
 	run -64 patient dump "$PID" heap -o - --json
 	run -64 patient dump "$PID" heap -o file --max-size none
 	run -64 patient dump "$PID" heap -o file --index -
+	run -64 patient dump "$PID" heap -o file --index ./file --force
+	[[ $output == *"one file"* ]]
 	run -1 patient dump "$PID" arena:77 -o file
 	[[ $output == *"its arenas are 0 to 2"* ]]
 	run -1 patient dump "$PID" class:java-heap -o file
