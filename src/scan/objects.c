@@ -16,7 +16,6 @@
 
 enum {
 	MEMBERS_MAX = 1 << 16, /* of one worker */
-	MEMBER_OFFSET_MAX = 1 << 20,
 };
 
 /* ---- control blocks of shared pointers ----------------------------------------- */
@@ -213,7 +212,7 @@ static void see_object(struct look *look, size_t i, uint32_t class)
 	else if (look->dead)
 		return;
 	if (look->outer >= 0 && look->outer != (int64_t) class &&
-	    offset < MEMBER_OFFSET_MAX && note_member(look, class, offset)) {
+	    offset < MF_OBJECT_MEMBER_END && note_member(look, class, offset)) {
 		tally = mf_object_tally_of(look->worker, class);
 		if (!tally->example || address < tally->example)
 			tally->example = address;

@@ -101,6 +101,7 @@ bool mf_control_block_is_expired(enum mf_control_block block, uint64_t word);
 
 enum {
 	MF_OBJECT_RUNS = 8, /* classes that are followed in a chunk at once */
+	MF_OBJECT_MEMBER_END = 1 << 20, /* bytes into it; no member is behind */
 };
 
 struct mf_object_worker {

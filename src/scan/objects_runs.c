@@ -9,7 +9,8 @@
 #include "scan/objects.h"
 
 enum {
-	PARTS_MAX = 1 << 16, /* of one worker */
+	PARTS_MAX = 1 << 16,   /* of one worker */
+	MEMBERS_MAX = 1 << 20, /* of all */
 };
 
 static void note_example(struct mf_object_tally *tally, uint64_t address)
@@ -151,6 +152,14 @@ static void add_members(struct mf_objects *objects, uint32_t outer,
 	}
 }
 
+/* No object is as large as that, and members are kept one by one. */
+static bool can_be_members(const struct mf_objects *objects,
+			   const struct mf_object_run *part)
+{
+	return part->last - part->chunk < MF_OBJECT_MEMBER_END &&
+	       objects->members.count < MEMBERS_MAX;
+}
+
 /* What lies in an object that began in an earlier window is a member of it. */
 static void take_members(struct mf_objects *objects, struct mf_target *target)
 {
@@ -167,7 +176,8 @@ static void take_members(struct mf_objects *objects, struct mf_target *target)
 			dead = false;
 			outer = outer_of(objects, target, part, &dead);
 		}
-		if (outer < 0 || outer == (int64_t)part->class)
+		if (outer < 0 || outer == (int64_t)part->class ||
+		    !can_be_members(objects, part))
 			objects->parts.items[kept++] = *part;
 		else if (!dead)
 			add_members(objects, (uint32_t)outer, part);

@@ -25,7 +25,8 @@ enum {
 	NAMES_MAX = 16 << 20, /* bytes of all names */
 	KNOWN_MAX = 1 << 20,
 	BASES_MAX = 1024,
-	STEPS_MAX = 4096, /* bases looked at for one class */
+	STEPS_MAX = 4096,     /* bases looked at for one class, */
+	CLIMBS_MAX = 1 << 20, /* and for all of them */
 	DEPTH_MAX = 64,
 };
 
@@ -174,6 +175,12 @@ static bool is_name(const char *name)
 
 static bool has_virtual_bases(struct climb *climb, uint64_t address);
 
+/* A target may have bases that go round, or that are more than anybody has. */
+static bool may_step(struct climb *climb)
+{
+	return climb->steps++ < STEPS_MAX && climb->rtti->climbs++ < CLIMBS_MAX;
+}
+
 /* Single: one base. Multiple: flags, a count, and of each the base and where. */
 static bool any_base_is_virtual(struct climb *climb, uint64_t address)
 {
@@ -187,7 +194,8 @@ static bool any_base_is_virtual(struct climb *climb, uint64_t address)
 	    count > BASES_MAX)
 		return false;
 	for (uint32_t i = 0; i < count; i++, at += sizeof(base)) {
-		if (!mf_target_try_read(target, at, base, sizeof(base)))
+		if (!may_step(climb) ||
+		    !mf_target_try_read(target, at, base, sizeof(base)))
 			return false;
 		if (base[1] & virtual_flag || has_virtual_bases(climb, base[0]))
 			return true;
@@ -217,7 +225,6 @@ static bool climb_bases(struct climb *climb, uint64_t address)
 	return false;
 }
 
-/* A target may have bases that go round, or that are more than anybody has. */
 static bool has_virtual_bases(struct climb *climb, uint64_t address)
 {
 	const struct mf_rtti *rtti = climb->rtti;
@@ -226,7 +233,7 @@ static bool has_virtual_bases(struct climb *climb, uint64_t address)
 
 	if (known && *known)
 		return rtti->classes.items[*known - 1].virtual_bases;
-	if (climb->depth > DEPTH_MAX || climb->steps++ > STEPS_MAX)
+	if (climb->depth > DEPTH_MAX || !may_step(climb))
 		return false;
 	climb->depth++;
 	found = climb_bases(climb, address);

@@ -22,6 +22,7 @@ struct mf_rtti {
 	const struct mf_module_map *map;
 	struct mf_pool pool;
 	size_t pool_size;
+	uint64_t climbs;     /* bases that were looked at */
 	struct mf_map kinds; /* vptr of a type_info: its kind, 0 for none */
 	struct mf_map known; /* address: index of its class + 1, 0 for none */
 	MF_VEC(struct mf_rtti_class) classes;

@@ -130,14 +130,18 @@ static bool fits(const struct mf_chunk *chunk, uint64_t request)
 	return chunk->size >= size && chunk->size - size <= ALIGNMENT;
 }
 
-/* Is there a chunk that was asked for with REQUEST bytes? */
+bool mf_shapes_is_chunk(const struct mf_heap *heap, uint64_t start,
+			uint64_t request, struct mf_chunk *ret)
+{
+	return mf_heap_chunk_at(heap, start, ret) && ret->user == start &&
+	       (ret->kind == MF_KIND_IN_USE || ret->kind == MF_KIND_MMAPPED) &&
+	       fits(ret, request);
+}
+
 static bool owns(const struct mf_shapes *shapes, uint64_t start,
 		 uint64_t request, struct mf_chunk *ret)
 {
-	return mf_heap_chunk_at(shapes->input->heap, start, ret) &&
-	       ret->user == start &&
-	       (ret->kind == MF_KIND_IN_USE || ret->kind == MF_KIND_MMAPPED) &&
-	       fits(ret, request);
+	return mf_shapes_is_chunk(shapes->input->heap, start, request, ret);
 }
 
 static void see_owner(struct mf_shapes *shapes, enum mf_shape shape,

@@ -110,6 +110,10 @@ static inline bool mf_shapes_is_near(const struct mf_shapes *shapes,
 	return word - shapes->low < shapes->span;
 }
 
+/** Is there a chunk of HEAP that was asked for with REQUEST bytes, at START? */
+bool mf_shapes_is_chunk(const struct mf_heap *heap, uint64_t start,
+			uint64_t request, struct mf_chunk *ret);
+
 /** Follows what was kept, and adds a row for each shape. */
 void mf_shapes_make_rows(struct mf_shapes *shapes, struct mf_target *target,
 			 struct mf_object_rows *rows);

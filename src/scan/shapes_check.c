@@ -13,6 +13,7 @@ enum {
 	WALK_ALL = 1 << 15, /* of all; then 2 of each */
 	SURE = 95,	    /* per cent of the samples that must hold */
 	LIKELY = 50,
+	OWN_BUCKET = 48, /* bytes into a table of libstdc++ */
 };
 
 static const char *const names[MF_SHAPES] = {
@@ -172,6 +173,23 @@ struct walk {
 	uint64_t left; /* steps */
 };
 
+/* With a load factor of 1 there are as many buckets as nodes at least: a chunk
+ * full of them, or the one that libstdc++ has in the table. */
+static bool has_buckets(const struct walk *walk,
+			const struct mf_shape_table *table)
+{
+	struct mf_chunk chunk;
+
+	if (table->count > table->bucket_count)
+		return false;
+	if (table->bucket_count == 1 &&
+	    table->buckets == table->address + OWN_BUCKET)
+		return true;
+	return mf_shapes_is_chunk(walk->heap, table->buckets,
+				  table->bucket_count * sizeof(uint64_t),
+				  &chunk);
+}
+
 /* The size of its nodes' chunks; 0: they are none, or not as many. */
 static uint64_t node_size(struct walk *walk, const struct mf_shape_table *table)
 {
@@ -179,6 +197,8 @@ static uint64_t node_size(struct walk *walk, const struct mf_shape_table *table)
 	uint64_t most = walk->left > WALK_MAX ? WALK_MAX : 2;
 	struct mf_chunk chunk;
 
+	if (!has_buckets(walk, table))
+		return 0;
 	for (; node && steps < most && steps < table->count; steps++) {
 		if (!mf_heap_chunk_at(walk->heap, node, &chunk) ||
 		    chunk.user != node || chunk.kind != MF_KIND_IN_USE ||
