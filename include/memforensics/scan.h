@@ -25,7 +25,7 @@ struct mf_types;
 /** What a word says that points at a vtable. */
 struct mf_type {
 	const char *name; /* "ns::Class<int>", or "vtable at libx.so+0x1230" */
-	const char *language;		/* "c++" */
+	const char *language;		/* "c++", "rust", "c"; "": not known */
 	const char *evidence;		/* "rtti", "symbol", "address" */
 	const struct mf_module *module; /* that the vtable lies in */
 	/* where such a word stands in an object of that type: 0, or further in

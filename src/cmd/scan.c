@@ -147,7 +147,6 @@ static struct mf_error *write_report(struct mf_run *run,
 	MF_TRY(mf_session_space(run->session, &space));
 	MF_TRY(mf_run_begin(run));
 	mf_run_write_head(run, space);
-	mf_report_line(run->report, "%s", "");
 	mf_scan_write(pass->scan, run->report);
 	mf_run_write_foot(run);
 	return mf_run_end(run);

@@ -35,6 +35,7 @@ static void forget(struct mf_explain *explain)
 {
 	mf_vec_foreach(item, &explain->items) {
 		free(item->text);
+		free(item->here);
 		free(item->signature_detail);
 	}
 	mf_vec_deinit(&explain->items);
@@ -136,6 +137,38 @@ static bool is_read_safely(const struct mf_place *place)
 	       region->class != MF_CLASS_VSYSCALL;
 }
 
+/* Further in: what the address is the middle of. */
+static void look_around(const struct mf_explain *explain,
+			struct mf_explained *item)
+{
+	uint64_t address = item->place.address;
+	uint64_t page = mf_target_info(explain->target)->page_size;
+	uint64_t before =
+		MF_MIN(address - item->start, (uint64_t)MF_EXPLAIN_BEFORE);
+	uint64_t behind = MF_MIN(item->start + item->size - address,
+				 (uint64_t)MF_EXPLAIN_PREVIEW);
+	mf_auto_free uint8_t *bytes = mf_calloc(before + behind, 1);
+
+	if (!mf_target_try_read(explain->target, address - before, bytes,
+				before + behind)) {
+		before = MF_MIN(before, address % page);
+		behind = MF_MIN(behind, page - address % page);
+		if (!mf_target_try_read(explain->target, address - before,
+					bytes, before + behind))
+			return;
+	}
+	mf_explain_bytes_at(item, bytes, before + behind, before,
+			    explain->options.redact);
+}
+
+static bool is_further_in(const struct mf_explained *item)
+{
+	uint64_t address = item->place.address;
+
+	return item->size && address > item->start &&
+	       address - item->start < item->size;
+}
+
 static void look_at_bytes(const struct mf_explain *explain,
 			  struct mf_explained *item)
 {
@@ -148,6 +181,8 @@ static void look_at_bytes(const struct mf_explain *explain,
 	if (size)
 		mf_explain_bytes(item, bytes, size, item->size,
 				 explain->options.redact);
+	if (is_further_in(item) && !mf_explain_is_masked(item))
+		look_around(explain, item);
 }
 
 static void look_at_word(const struct mf_explain *explain,

@@ -9,7 +9,9 @@
 
 enum {
 	MF_EXPLAIN_PREVIEW =
-		1024,		/* bytes looked at, from the object's start */
+		1024, /* bytes looked at, from the object's start */
+	MF_EXPLAIN_BEFORE =
+		8192, /* before an address: what it is the middle of */
 	MF_EXPLAIN_SHOWN = 160, /* of these, as text */
 	MF_EXPLAIN_HEX = 32,	/* or as hexadecimal numbers */
 	MF_EXPLAIN_DETAIL = 80,
@@ -35,7 +37,11 @@ struct mf_explained {
 	/* its first bytes, as text or numbers; secrets are masked */
 	enum mf_explain_bytes bytes_are;
 	char *text;
-	uint64_t text_size;    /* bytes of the string; 0: none */
+	uint64_t text_size; /* bytes of the string; 0: none */
+	/* the same from the address on, when that is further in */
+	enum mf_explain_bytes here_is;
+	char *here;
+	bool here_goes_on;     /* more of it follows */
 	size_t secrets;	       /* that were masked */
 	const char *signature; /* NULL: none */
 	uint64_t signature_size;
@@ -54,6 +60,16 @@ struct mf_explain {
 	struct mf_refs *refs;
 	MF_VEC(struct mf_explained) items;
 };
+
+/**
+ * What stands at BYTES + AT; what is before it (of SIZE bytes, some of more)
+ * tells of what that is the middle. Sets the item's here.
+ */
+void mf_explain_bytes_at(struct mf_explained *item, const uint8_t *bytes,
+			 size_t size, size_t at, bool redact);
+
+/** True when that is a key, of which nothing is shown. */
+bool mf_explain_is_masked(const struct mf_explained *item);
 
 /** What BYTES (SIZE, the first of ROOM) are; sets the item's text. */
 void mf_explain_bytes(struct mf_explained *item, const uint8_t *bytes,

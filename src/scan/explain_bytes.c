@@ -3,6 +3,7 @@
  */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -131,19 +132,83 @@ static char *narrow(const uint8_t *bytes, size_t length)
 	return text;
 }
 
-static void take_numbers(struct mf_explained *item, const uint8_t *bytes,
-			 size_t size)
+static char *print_numbers(const uint8_t *bytes, size_t size)
 {
 	struct mf_buffer text = { 0 };
 
 	for (size_t i = 0; i < size && i < MF_EXPLAIN_HEX; i++)
 		mf_buffer_printf(&text, "%s%02x", i && i % 8 == 0 ? " " : "",
 				 bytes[i]);
-	item->text = mf_buffer_take(&text);
-	item->bytes_are = MF_BYTES_OTHER;
+	return mf_buffer_take(&text);
 }
 
-static bool is_masked_signature(const struct mf_explained *item)
+/* ---- further in -------------------------------------------------------------- */
+
+/* Where the text begins that byte AT is in, or AT: it is in none. */
+static size_t text_start(const uint8_t *bytes, size_t size, size_t at)
+{
+	size_t start = at, length;
+
+	while (start &&
+	       (is_text_byte(bytes[start - 1]) || bytes[start - 1] >= 0x80))
+		start--;
+	while (start < at) {
+		length = text_length(bytes + start, size - start);
+		if (start + length > at)
+			break;
+		start += length + 1;
+	}
+	return MF_MIN(start, at);
+}
+
+static size_t wide_start(const uint8_t *bytes, size_t at)
+{
+	while (at >= 2 && is_text_byte(bytes[at - 2]) && !bytes[at - 1])
+		at -= 2;
+	return at;
+}
+
+/* TEXT, of which byte AT is the first to be shown; secrets are masked in all of
+ * it. */
+static void take_here(struct mf_explained *item, char *text, size_t length,
+		      size_t at, unsigned how)
+{
+	item->secrets += mf_secret_mask(text, length, how);
+	while (at < length && ((uint8_t)text[at] & 0xc0) == 0x80)
+		at++;
+	item->here_goes_on = length - at > MF_EXPLAIN_SHOWN;
+	item->here = mf_strndup(text + at,
+				MF_MIN(length - at, (size_t)MF_EXPLAIN_SHOWN));
+	free(text);
+}
+
+void mf_explain_bytes_at(struct mf_explained *item, const uint8_t *bytes,
+			 size_t size, size_t at, bool redact)
+{
+	size_t start = text_start(bytes, size, at),
+	       from = wide_start(bytes, at);
+	size_t length = text_length(bytes + start, size - start);
+	size_t wide = wide_length(bytes + from, size - from);
+	unsigned how = (redact ? MF_MASK_ALL : MF_MASK_KEYS) | MF_MASK_CUT;
+
+	if (start + length > at &&
+	    is_text(bytes + start, size - start, length)) {
+		item->here_is = MF_BYTES_TEXT;
+		take_here(item, mf_strndup((const char *)bytes + start, length),
+			  length, at - start, how);
+	} else if (from + wide > at && wide >= 2 * (size_t)LEAST_TEXT) {
+		item->here_is = MF_BYTES_WIDE;
+		take_here(item, narrow(bytes + from, wide), wide / 2,
+			  (at - from) / 2, how);
+	} else {
+		item->here_is = MF_BYTES_OTHER;
+		item->here = print_numbers(bytes + at, size - at);
+	}
+}
+
+/* ---- all of it --------------------------------------------------------------- */
+
+bool mf_explain_is_masked(const struct mf_explained *item)
 {
 	size_t count;
 	const struct mf_signature *rows = mf_signatures(&count);
@@ -163,7 +228,7 @@ void mf_explain_bytes(struct mf_explained *item, const uint8_t *bytes,
 		       (size < room ? MF_MASK_CUT : 0);
 
 	find_signature(item, bytes, size, room);
-	if (is_masked_signature(item)) {
+	if (mf_explain_is_masked(item)) {
 		item->text = mf_strdup("(masked)");
 		item->bytes_are = MF_BYTES_OTHER;
 		item->secrets = 1;
@@ -177,6 +242,7 @@ void mf_explain_bytes(struct mf_explained *item, const uint8_t *bytes,
 		item->text_size = wide;
 		take_text(item, narrow(bytes, wide), wide / 2, how);
 	} else {
-		take_numbers(item, bytes, size);
+		item->bytes_are = MF_BYTES_OTHER;
+		item->text = print_numbers(bytes, size);
 	}
 }

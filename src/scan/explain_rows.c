@@ -159,7 +159,7 @@ static void write_type(struct mf_report *report, const struct mf_place *place)
 {
 	const struct mf_field fields[] = {
 		{ "type", NULL, mf_text(place->type), DATA },
-		{ "language", NULL, mf_text(place->language), DATA },
+		{ "language", NULL, text_or_none(place->language), DATA },
 		{ "evidence", NULL, mf_text(place->evidence), DATA },
 	};
 
@@ -233,6 +233,9 @@ static void write_content(struct mf_report *report,
 		{ "as", NULL, mf_text(bytes_name(item->bytes_are)), DATA },
 		{ "text", NULL, text_or_none(item->text), DATA },
 		{ "string_bytes", NULL, count_or_none(item->text_size), DATA },
+		{ "here_as", NULL, text_or_none(bytes_name(item->here_is)),
+		  DATA },
+		{ "here", NULL, text_or_none(item->here), DATA },
 		{ "secrets_masked", NULL, mf_count(item->secrets), DATA },
 		{ "signature", NULL, text_or_none(item->signature), DATA },
 		{ "signature_bytes", NULL, count_or_none(item->signature_size),
@@ -334,7 +337,7 @@ static void say_neighbour(struct mf_report *report, const char *where,
 	char size[MF_UNIT_TEXT];
 
 	mf_report_line(report, "  %s %s, %s at %#llx", where,
-		       state_of(chunk->kind),
+		       mf_chunk_state_words(chunk->kind),
 		       mf_report_size(report, size, chunk->size),
 		       (unsigned long long)chunk->address);
 }
@@ -342,29 +345,25 @@ static void say_neighbour(struct mf_report *report, const char *where,
 static void say_chunk(struct mf_report *report, const struct mf_explained *item)
 {
 	const struct mf_place *place = &item->place;
-	char size[MF_UNIT_TEXT], usable[MF_UNIT_TEXT], arena[MF_UNIT_TEXT] = "";
+	uint64_t usable = place->user_end - place->user;
+	char size[MF_UNIT_TEXT];
+	MF_AUTO_BUFFER(text);
 
 	if (!place->in_chunk)
 		return;
-	if (place->chunk.arena != MF_NO_ARENA)
-		snprintf(arena, sizeof(arena), ", arena %u",
-			 place->chunk.arena);
-	mf_report_size(report, size, place->chunk.size);
-	mf_report_size(report, usable, place->user_end - place->user);
-	mf_report_line(
-		report,
-		"  chunk     %s of %s, %s at %#llx: %s from %#llx on can "
-		"be used%s",
-		state_of(place->chunk.kind), place->chunk.allocator->name, size,
-		(unsigned long long)place->chunk.address, usable,
-		(unsigned long long)place->user, arena);
+	mf_chunk_describe(report, &place->chunk, &text);
+	mf_report_line(report, "  chunk     %s", mf_buffer_text(&text));
+	mf_report_line(report, "  usable    %s from %#llx on",
+		       mf_report_size(report, size, usable),
+		       (unsigned long long)place->user);
 	if (item->has_previous)
 		say_neighbour(report, "before it", &item->previous);
 	if (item->has_next)
 		say_neighbour(report, "behind it", &item->next);
 	if (place->type)
-		mf_report_line(report, "  object    %s (%s, known by its %s)",
-			       place->type, place->language, place->evidence);
+		mf_report_line(report, "  object    %s (%s%sknown by its %s)",
+			       place->type, place->language,
+			       *place->language ? ", " : "", place->evidence);
 }
 
 static void say_symbol(const struct mf_explain *explain,
@@ -387,6 +386,13 @@ static void say_symbol(const struct mf_explain *explain,
 			       line.line);
 }
 
+static const char *label_of(const struct mf_explained *item)
+{
+	if (item->here_is != MF_BYTES_NONE)
+		return "its start";
+	return item->bytes_are == MF_BYTES_OTHER ? "bytes    " : "text     ";
+}
+
 static void say_content(const struct mf_explain *explain,
 			struct mf_report *report,
 			const struct mf_explained *item)
@@ -399,11 +405,11 @@ static void say_content(const struct mf_explain *explain,
 			       item->signature_detail ? ": " : "",
 			       item->signature_detail ? item->signature_detail
 						      : "");
+	if (item->here_is != MF_BYTES_NONE)
+		mf_report_line(report, "  here      %s%s", item->here,
+			       item->here_goes_on ? " ..." : "");
 	if (item->bytes_are != MF_BYTES_NONE)
-		mf_report_line(report, "  %s  %s%s",
-			       item->bytes_are == MF_BYTES_OTHER ? "bytes   "
-								 : "text    ",
-			       item->text,
+		mf_report_line(report, "  %s %s%s", label_of(item), item->text,
 			       item->text_size > MF_EXPLAIN_SHOWN ? " ..."
 								  : "");
 	if (!item->has_word || !leads.region)
@@ -414,31 +420,50 @@ static void say_content(const struct mf_explain *explain,
 		       (unsigned long long)item->word, mf_buffer_text(&text));
 }
 
+/* What an address stands for, where one asks who points there. */
+static const char *aim_of(const struct mf_explained *item)
+{
+	const struct mf_place *place = &item->place;
+
+	if (place->in_chunk && place->kind != MF_PLACE_ALLOCATOR)
+		return "into the chunk";
+	if (!place->in_chunk && place->symbol && place->symbol_size)
+		return "to the symbol or into it";
+	return "right there";
+}
+
 static void say_refs(const struct mf_explain *explain, struct mf_report *report,
 		     const struct mf_explained *item)
 {
 	const struct mf_refs *refs = explain->refs;
 	size_t shown = 0;
+	MF_AUTO_BUFFER(count);
 
 	if (explain->options.no_refs)
 		return;
 	if (!item->words) {
-		mf_report_line(report, "  refs      no word points there");
+		mf_report_line(report, "  refs      no word points %s",
+			       aim_of(item));
 		return;
 	}
-	mf_report_line(report, "  refs      %llu word%s%s",
-		       (unsigned long long)item->words,
-		       item->words == 1 ? " points there" : "s point there",
+	mf_words_count(item->words, &count);
+	mf_report_line(report, "  refs      %s %s%s", mf_buffer_text(&count),
+		       aim_of(item),
 		       item->words > SHOWN_LINES ? "; the first are" : "");
 	for (size_t i = 0; i < refs->references.count && shown < SHOWN_LINES;
 	     i++) {
-		struct mf_place place = refs->references.items[i].place;
+		const struct mf_reference *reference =
+			&refs->references.items[i];
+		struct mf_place place = reference->place;
 		MF_AUTO_BUFFER(text);
 
-		if (refs->references.items[i].target != item->aim)
+		if (reference->target != item->aim)
 			continue;
 		mf_place_find_symbol(&refs->places, &place);
 		mf_place_print(&place, &text);
+		if (reference->offset)
+			mf_buffer_printf(&text, ", to byte %#llx of it",
+					 (unsigned long long)reference->offset);
 		mf_report_line(report, "            %s", mf_buffer_text(&text));
 		shown++;
 	}

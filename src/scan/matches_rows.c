@@ -35,10 +35,10 @@ static void write_counts(const struct mf_match_set *sets, size_t count,
 	};
 	static const struct mf_table table = {
 		.key = "match_counts",
-		.title = "Patterns",
+		.title = "PATTERNS",
 		.columns = columns,
 		.column_count = MF_ARRAY_SIZE(columns),
-		.empty = "No rule holds.",
+		.empty = "no rule holds",
 	};
 
 	mf_report_table_begin(report, &table);
@@ -67,7 +67,7 @@ static void write_matches(const struct mf_match_row *rows, size_t count,
 	};
 	static const struct mf_table table = {
 		.key = "matches",
-		.title = "Matches",
+		.title = "MATCHES",
 		.columns = columns,
 		.column_count = MF_ARRAY_SIZE(columns),
 		.top = 40,

@@ -2,6 +2,8 @@
  * Objects as rows of a report: one table for the types of all languages, and
  * for what is recognised by its shape alone.
  */
+#include <string.h>
+
 #include "memforensics/report.h"
 
 #include "scan/objects.h"
@@ -40,27 +42,40 @@ static const char *confidence_name(enum mf_object_confidence confidence)
 }
 
 static const struct mf_column columns[] = {
-	{ "type", "Type", MF_VALUE_TEXT, MF_SHOW_FILL },
-	{ "language", "Language", MF_VALUE_TEXT, MF_SHOW_IF_ROOM },
-	{ "count", "Count", MF_VALUE_COUNT, MF_SHOW_ALWAYS },
-	{ "bytes", "Bytes", MF_VALUE_SIZE, MF_SHOW_ALWAYS },
-	{ "inside", "Inside", MF_VALUE_COUNT, MF_SHOW_IF_ANY },
-	{ "remains", "Remains", MF_VALUE_COUNT, MF_SHOW_IF_ANY },
-	{ "confidence", "Sure", MF_VALUE_TEXT, MF_SHOW_ALWAYS },
-	{ "evidence", "By", MF_VALUE_TEXT, MF_SHOW_IF_ROOM },
-	{ "example", "Example", MF_VALUE_ADDRESS, MF_SHOW_ALWAYS },
-	{ "module", "Module", MF_VALUE_TEXT, MF_SHOW_DATA_ONLY },
-	{ "note", "Note", MF_VALUE_TEXT, MF_SHOW_IF_ANY },
+	{ "type", "type", MF_VALUE_TEXT, MF_SHOW_FILL },
+	{ "language", "language", MF_VALUE_TEXT, MF_SHOW_IF_ROOM },
+	{ "count", "count", MF_VALUE_COUNT, MF_SHOW_ALWAYS },
+	{ "bytes", "bytes", MF_VALUE_SIZE, MF_SHOW_ALWAYS },
+	{ "inside", "inside", MF_VALUE_COUNT, MF_SHOW_IF_ANY },
+	{ "remains", "remains", MF_VALUE_COUNT, MF_SHOW_IF_ANY },
+	{ "confidence", "confidence", MF_VALUE_TEXT, MF_SHOW_ALWAYS },
+	{ "evidence", "known by", MF_VALUE_TEXT, MF_SHOW_IF_ROOM },
+	{ "example", "example at", MF_VALUE_ADDRESS, MF_SHOW_ALWAYS },
+	{ "module", "module", MF_VALUE_TEXT, MF_SHOW_DATA_ONLY },
+	{ "note", "note", MF_VALUE_TEXT, MF_SHOW_IF_ANY },
 };
 
 static const struct mf_table table = {
 	.key = "objects",
-	.title = "Objects",
+	.title = "OBJECTS",
 	.columns = columns,
 	.column_count = MF_ARRAY_SIZE(columns),
 	.top = 20,
-	.empty = "No object of a known type was found.",
+	.empty = "no object of a known type",
 };
+
+static const char *language_of(struct mf_vtables *vtables,
+			       const struct mf_object_row *row)
+{
+	return row->type ? row->language
+			 : mf_vtables_language(vtables, row->class);
+}
+
+/* What begins with a table of functions in C is of no type that is known. */
+static bool is_last(struct mf_vtables *vtables, const struct mf_object_row *row)
+{
+	return strcmp(language_of(vtables, row), "c") == 0;
+}
 
 static void write_row(struct mf_report *report, struct mf_vtables *vtables,
 		      const struct mf_object_row *row)
@@ -68,8 +83,7 @@ static void write_row(struct mf_report *report, struct mf_vtables *vtables,
 	const struct mf_value values[] = {
 		mf_text(row->type ? row->type
 				  : mf_vtables_name(vtables, row->class)),
-		mf_text(row->type ? row->language
-				  : mf_vtables_language(vtables, row->class)),
+		mf_text(language_of(vtables, row)),
 		mf_count(row->count),
 		mf_size(row->bytes),
 		mf_count(row->inside),
@@ -88,7 +102,10 @@ void mf_object_rows_write(const struct mf_object_rows *rows,
 			  struct mf_vtables *vtables, struct mf_report *report)
 {
 	mf_report_table_begin(report, &table);
-	for (size_t i = 0; i < rows->list.count; i++)
-		write_row(report, vtables, &rows->list.items[i]);
+	for (int last = 0; last < 2; last++)
+		for (size_t i = 0; i < rows->list.count; i++)
+			if (is_last(vtables, &rows->list.items[i]) == last)
+				write_row(report, vtables,
+					  &rows->list.items[i]);
 	mf_report_table_end(report);
 }

@@ -51,7 +51,6 @@ static void make_row(struct mf_objects *objects, const struct counted *counted)
 	mf_vec_push(&objects->rows.list,
 		    (struct mf_object_row){
 			    .class = counted->index,
-			    .language = "c++",
 			    .evidence = mf_vtable_proof_name(class->proof),
 			    .module = class->module->name,
 			    .note = note_of(objects, tally),

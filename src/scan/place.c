@@ -75,29 +75,37 @@ void mf_chunk_user_bytes(const struct mf_chunk *chunk, uint64_t *start,
 		*end = add_saturated(*end, BORROWED);
 }
 
-static bool is_of_allocator(const struct mf_allocator *allocator,
-			    uint64_t address, uint64_t chunk)
+static bool is_of_state(const struct mf_allocator *allocator, uint64_t address)
 {
 	for (size_t i = 0; i < allocator->arena_count; i++)
 		if (address - allocator->arenas[i].address < STATE_SIZE)
 			return true;
-	for (size_t i = 0; chunk && i < allocator->tcache_count; i++)
-		if (allocator->tcaches[i].address == chunk)
-			return true;
 	return false;
 }
 
-/* Its arenas' states and its thread caches: CHUNK is the user's address of the
- * chunk that ADDRESS is in, or 0. */
+/* The thread cache whose table the chunk is that begins at USER, or NULL. */
+static const struct mf_thread_cache *
+cache_at(const struct mf_allocator *allocator, uint64_t user)
+{
+	for (size_t i = 0; user && i < allocator->tcache_count; i++)
+		if (allocator->tcaches[i].address == user)
+			return &allocator->tcaches[i];
+	return NULL;
+}
+
+/* Its arenas' states and its thread caches' tables: USER is the user's address
+ * of the chunk that ADDRESS is in, or 0. */
 static bool is_of_allocators(const struct mf_heap *heap, uint64_t address,
-			     uint64_t chunk)
+			     uint64_t user,
+			     const struct mf_thread_cache **cache)
 {
 	size_t count = 0;
 	const struct mf_allocator *allocators =
 		heap ? mf_heap_allocators(heap, &count) : NULL;
 
 	for (size_t i = 0; i < count; i++)
-		if (is_of_allocator(&allocators[i], address, chunk))
+		if (is_of_state(&allocators[i], address) ||
+		    (*cache = cache_at(&allocators[i], user)))
 			return true;
 	return false;
 }
@@ -145,10 +153,10 @@ static bool find_chunk(const struct mf_places *places, struct mf_place *place)
 		 place->chunk.kind != MF_KIND_MMAPPED)
 		place->kind = MF_PLACE_UNUSED;
 	else
-		place->kind =
-			is_of_allocators(places->heap, address, place->user)
-				? MF_PLACE_ALLOCATOR
-				: MF_PLACE_CHUNK;
+		place->kind = is_of_allocators(places->heap, address,
+					       place->user, &place->cache)
+				      ? MF_PLACE_ALLOCATOR
+				      : MF_PLACE_CHUNK;
 	place->in_chunk = true;
 	return true;
 }
@@ -238,8 +246,9 @@ static enum mf_place_kind kind_of_region(const struct mf_places *places,
 					 const struct mf_place *place)
 {
 	enum mf_class class = place->region->class;
+	const struct mf_thread_cache *cache;
 
-	if (is_of_allocators(places->heap, place->address, 0))
+	if (is_of_allocators(places->heap, place->address, 0, &cache))
 		return MF_PLACE_ALLOCATOR;
 	if (is_module_class(class))
 		return MF_PLACE_MODULE;
@@ -384,10 +393,42 @@ static void print_module(const struct mf_place *place, struct mf_buffer *text)
 	print_offset(text, place->address - region->start);
 }
 
+const char *mf_chunk_state_words(enum mf_chunk_kind kind)
+{
+	switch (kind) {
+	case MF_KIND_IN_USE:
+		return "in use";
+	case MF_KIND_TCACHE:
+		return "in a tcache";
+	case MF_KIND_FASTBIN:
+		return "in a fastbin";
+	case MF_KIND_UNSORTED:
+		return "free";
+	default:
+		return mf_heap_chunk_kind_name(kind);
+	}
+}
+
+/* What malloc has made for a thread of its own accord. */
+static void print_cache(const struct mf_place *place, struct mf_buffer *text)
+{
+	mf_buffer_printf(text, "%s's tcache table",
+			 place->chunk.allocator->name);
+	if (place->address >= place->user)
+		print_offset(text, place->address - place->user);
+	if (place->cache->tid)
+		mf_buffer_printf(text, " of thread %d", place->cache->tid);
+}
+
 static void print_chunk(const struct mf_place *place, struct mf_buffer *text)
 {
-	bool in_use = place->kind == MF_PLACE_CHUNK;
+	bool in_use = place->kind == MF_PLACE_CHUNK ||
+		      place->kind == MF_PLACE_ALLOCATOR;
 
+	if (place->cache) {
+		print_cache(place, text);
+		return;
+	}
 	if (place->type)
 		mf_buffer_printf(text, "%s at %#llx", place->type,
 				 (unsigned long long)place->user);

@@ -51,8 +51,9 @@ struct mf_place {
 	struct mf_chunk chunk;
 	uint64_t user,
 		user_end; /* the bytes of the chunk that are its user's */
-	const struct mf_module *module; /* NULL: none */
-	const char *symbol;		/* NULL: none; the image's text */
+	const struct mf_thread_cache *cache; /* whose table it is; or NULL */
+	const struct mf_module *module;	     /* NULL: none */
+	const char *symbol;		     /* NULL: none; the image's text */
 	uint64_t symbol_start, symbol_size;
 	const char *type; /* of the object in the chunk; NULL: not known */
 	const char *language, *evidence;
@@ -76,6 +77,9 @@ void mf_places_init(struct mf_places *places, struct mf_target *target,
 /** The bytes of CHUNK that are its user's: [*START, *END). */
 void mf_chunk_user_bytes(const struct mf_chunk *chunk, uint64_t *start,
 			 uint64_t *end);
+
+/** "in use", "free", "in a tcache", ...: a chunk's state, for people. */
+const char *mf_chunk_state_words(enum mf_chunk_kind kind);
 
 /** By the models alone; reads nothing of the target. */
 void mf_place_find(const struct mf_places *places, uint64_t address,

@@ -12,7 +12,7 @@
 enum {
 	DATA = MF_SHOW_DATA_ONLY,
 	TEXT = MF_SHOW_TEXT_ONLY,
-	SHOWN_WORDS = 30,
+	SHOWN_WORDS = 20,
 	SHOWN_REGIONS = 10,
 	SHOWN_PATHS = 10,
 };
@@ -81,6 +81,31 @@ void mf_place_fill(const struct mf_place *place, struct mf_buffer *text,
 	if (place->symbol)
 		values[9] = mf_size(place->address - place->symbol_start);
 	fill_chunk(place, values);
+}
+
+/* ---- for people -------------------------------------------------------------- */
+
+void mf_chunk_describe(const struct mf_report *report,
+		       const struct mf_chunk *chunk, struct mf_buffer *text)
+{
+	char size[MF_UNIT_TEXT];
+
+	mf_buffer_printf(text, "%s, %s at %#llx, ",
+			 mf_chunk_state_words(chunk->kind),
+			 mf_report_size(report, size, chunk->size),
+			 (unsigned long long)chunk->address);
+	if (chunk->arena != MF_NO_ARENA)
+		mf_buffer_printf(text, "arena %u ", chunk->arena);
+	mf_buffer_printf(text, "of %s", chunk->allocator->name);
+}
+
+void mf_words_count(uint64_t words, struct mf_buffer *text)
+{
+	char count[MF_UNIT_TEXT];
+
+	mf_buffer_printf(text, "%s word%s point%s",
+			 mf_format_count(count, words), words == 1 ? "" : "s",
+			 words == 1 ? "s" : "");
 }
 
 /* ---- words ----------------------------------------------------------------- */
@@ -237,15 +262,17 @@ static void say_target(const struct mf_ref_target *target,
 
 	mf_place_print(place, &text);
 	mf_report_size(report, size, end - start);
-	if (is_chunk)
-		mf_report_line(report, "%#llx: %s, %s, %s", start,
-			       mf_buffer_text(&text), size,
-			       mf_heap_chunk_kind_name(place->chunk.kind));
-	else if (place->symbol || end - start == 1 || !place->region)
-		mf_report_line(report, "%#llx: %s, %s", start,
+	if (is_chunk) {
+		mf_buffer_puts(&text, ": ");
+		mf_chunk_describe(report, &place->chunk, &text);
+		mf_report_line(report, "%#llx  %s",
+			       (unsigned long long)place->address,
+			       mf_buffer_text(&text));
+	} else if (place->symbol || end - start == 1 || !place->region)
+		mf_report_line(report, "%#llx  %s: %s", start,
 			       mf_buffer_text(&text), size);
 	else
-		mf_report_line(report, "%#llx-%#llx: %s in %s, %s", start, end,
+		mf_report_line(report, "%#llx-%#llx  %s of %s: %s", start, end,
 			       mf_class_name(place->region->class),
 			       place->region->label, size);
 }
@@ -301,13 +328,11 @@ static uint64_t words_from(const struct mf_refs *refs, enum mf_hit_from from)
 
 static void write_totals(const struct mf_refs *refs, struct mf_report *report)
 {
+	uint64_t roots = refs->register_words + words_from(refs, MF_HIT_ROOT);
 	const struct mf_field fields[] = {
 		{ "words", NULL, mf_count(refs->words), DATA },
 		{ "registers", NULL, mf_count(refs->register_words), DATA },
-		{ "roots", NULL,
-		  mf_count(refs->register_words +
-			   words_from(refs, MF_HIT_ROOT)),
-		  DATA },
+		{ "roots", NULL, mf_count(roots), DATA },
 		{ "chunks", NULL, mf_count(words_from(refs, MF_HIT_CHUNK)),
 		  DATA },
 		{ "allocator", NULL, mf_count(refs->hits.hidden), DATA },
@@ -318,22 +343,27 @@ static void write_totals(const struct mf_refs *refs, struct mf_report *report)
 		{ "scanned_bytes", NULL, mf_size(refs->scanned), DATA },
 	};
 
+	MF_AUTO_BUFFER(text);
+
 	mf_report_fields(report, "totals", NULL, fields, MF_ARRAY_SIZE(fields));
 	if (!refs->words) {
 		mf_report_line(report, "No word points there.");
 		return;
 	}
+	mf_words_count(refs->words, &text);
 	mf_report_line(report,
-		       "%llu word%s there: %llu in registers, %llu in "
-		       "stacks, modules and other roots, %llu in chunks.",
-		       (unsigned long long)refs->words,
-		       refs->words == 1 ? " points" : "s point",
+		       "%s there: %llu in registers, %llu in stacks, modules "
+		       "and other roots, %llu in chunks.",
+		       mf_buffer_text(&text),
 		       (unsigned long long)refs->register_words,
 		       (unsigned long long)words_from(refs, MF_HIT_ROOT),
 		       (unsigned long long)words_from(refs, MF_HIT_CHUNK));
 	if (refs->references.count < refs->words)
 		mf_report_line(report, "Told of are the first %zu of them.",
 			       refs->references.count);
+	if (refs->options.depth <= 1 && !roots)
+		mf_report_line(report, "None of them is in a root: --depth 8 "
+				       "tells who holds those chunks.");
 }
 
 /* ---- paths ----------------------------------------------------------------- */
@@ -433,7 +463,7 @@ static void write_paths(const struct mf_refs *refs, struct mf_report *report)
 	};
 	static const struct mf_table table = {
 		.key = "paths",
-		.title = "PATHS FROM ROOTS, THE SHORTEST FIRST",
+		.title = "WHO HOLDS IT: PATHS FROM ROOTS, THE SHORTEST FIRST",
 		.columns = columns,
 		.column_count = MF_ARRAY_SIZE(columns),
 		.top = SHOWN_PATHS,
@@ -462,12 +492,14 @@ static void write_paths(const struct mf_refs *refs, struct mf_report *report)
 
 void mf_refs_write(const struct mf_refs *refs, struct mf_report *report)
 {
+	bool with_paths = refs->options.depth > 1;
+
 	write_targets(refs, report);
 	write_totals(refs, report);
+	if (with_paths)
+		write_paths(refs, report);
 	mf_references_write(refs, report, 0, SIZE_MAX);
 	write_regions(refs, report);
-	if (refs->options.depth <= 1)
-		return;
-	write_levels(refs, report);
-	write_paths(refs, report);
+	if (with_paths)
+		write_levels(refs, report);
 }

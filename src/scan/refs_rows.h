@@ -19,6 +19,13 @@ extern const struct mf_column mf_place_columns[MF_PLACE_COLUMNS];
 void mf_place_fill(const struct mf_place *place, struct mf_buffer *text,
 		   struct mf_value *values);
 
+/** "in use, 1.2 KiB at 0x..., arena 0 of glibc". */
+void mf_chunk_describe(const struct mf_report *report,
+		       const struct mf_chunk *chunk, struct mf_buffer *text);
+
+/** "2 words point", "1 word points". */
+void mf_words_count(uint64_t words, struct mf_buffer *text);
+
 /**
  * A table of the words that point at the target, or at the part of it that
  * starts at ONLY (0: at any), the first MOST of them.

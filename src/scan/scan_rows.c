@@ -1,6 +1,6 @@
 /*
- * What a scan saw, in the order of CONTRACT's keys: each scanner writes its
- * own, then how much was looked at.
+ * What a scan saw: each scanner writes its own, in the order of their list, then
+ * how much was looked at.
  */
 #include "memforensics/report.h"
 

@@ -52,6 +52,13 @@ static void set_bounds(struct mf_shapes *shapes)
 	shapes->span = end > first ? end - first : 0;
 }
 
+/* The library of C++ itself: programs in C may need one that needs it. */
+static bool is_runtime(const struct mf_module *module)
+{
+	return strncmp(module->name, "libstdc++.so", 12) == 0 ||
+	       strncmp(module->name, "libc++", 6) == 0;
+}
+
 void mf_shapes_init(struct mf_shapes *shapes, const struct mf_scan_input *input,
 		    const struct mf_vtables *vtables)
 {
@@ -59,9 +66,13 @@ void mf_shapes_init(struct mf_shapes *shapes, const struct mf_scan_input *input,
 
 	*shapes = (struct mf_shapes){ 0 };
 	for (size_t i = 0; i < vtables->classes.count; i++) {
-		const char *raw = vtables->classes.items[i].raw;
+		const struct mf_vtable_class *class =
+			&vtables->classes.items[i];
+		const char *raw = class->raw;
+		bool known = class->proof != MF_VTABLE_ADDRESS;
 
-		any |= vtables->classes.items[i].proof != MF_VTABLE_ADDRESS;
+		any |= known;
+		shapes->classes |= known && !is_runtime(class->module);
 		shapes->llvm |= raw && strstr(raw, "NSt3__1");
 		shapes->gnu |= raw && strstr(raw, "NSt7__cxx11");
 	}

@@ -64,6 +64,7 @@ struct mf_shapes {
 	const struct mf_scan_input *input; /* NULL: shapes are not looked for */
 	uint64_t low, span;		   /* of addresses of chunks */
 	bool gnu, llvm; /* libstdc++, libc++ are in the program */
+	bool classes;	/* and classes of others than these */
 	uint64_t past;	/* words before this address have been told of */
 	unsigned spare; /* checks left beyond those of a window */
 	unsigned checks[MF_SHAPE_OWNERS]; /* left for this window */

@@ -294,6 +294,8 @@ static void add_tables(struct mf_shapes *shapes, struct mf_target *target,
 void mf_shapes_make_rows(struct mf_shapes *shapes, struct mf_target *target,
 			 struct mf_object_rows *rows)
 {
+	size_t first = rows->list.count;
+
 	if (!shapes->input)
 		return;
 	for (unsigned i = 0; i < MF_SHAPE_OWNERS; i++)
@@ -301,4 +303,6 @@ void mf_shapes_make_rows(struct mf_shapes *shapes, struct mf_target *target,
 	for (size_t i = 0; i < shapes->nodes.count; i++)
 		add_nodes(rows, target, &shapes->nodes.items[i]);
 	add_tables(shapes, target, rows);
+	for (; !shapes->classes && first < rows->list.count; first++)
+		rows->list.items[first].confidence = MF_OBJECT_LOW;
 }

@@ -9,22 +9,21 @@ void mf_sign_rows_write(const struct mf_sign_row *rows, size_t count,
 			uint64_t unseen, struct mf_report *report)
 {
 	static const struct mf_column columns[] = {
-		{ "name", "signature", MF_VALUE_TEXT, 0 },
+		{ "name", "format", MF_VALUE_TEXT, 0 },
 		{ "count", "count", MF_VALUE_COUNT, 0 },
 		{ "bytes", "bytes", MF_VALUE_SIZE, 0 },
-		{ "estimated", "of these by guess", MF_VALUE_COUNT,
-		  MF_SHOW_IF_ANY },
+		{ "estimated", "by guess", MF_VALUE_COUNT, MF_SHOW_IF_ANY },
 		{ "first", "first at", MF_VALUE_ADDRESS, 0 },
 		{ "example", "such as", MF_VALUE_TEXT,
 		  MF_SHOW_IF_ANY | MF_SHOW_FILL },
 	};
 	static const struct mf_table table = {
 		.key = "signatures",
-		.title = "Formats and protocols",
+		.title = "FORMATS AND PROTOCOLS",
 		.columns = columns,
 		.column_count = MF_ARRAY_SIZE(columns),
 		.top = 20,
-		.empty = "No known format or protocol.",
+		.empty = "no known format or protocol",
 	};
 
 	mf_report_table_begin(report, &table);

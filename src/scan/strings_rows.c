@@ -14,6 +14,7 @@ enum {
 	SHOWN = 15,	   /* rows of each table, in text */
 	MOST_ROWS = 10000, /* of each, in data */
 	DATA = MF_SHOW_DATA_ONLY,
+	TEXT = MF_SHOW_TEXT_ONLY,
 };
 
 static const char *const encodings[MF_STRING_ENCODINGS] = {
@@ -117,6 +118,21 @@ static void add_shape(struct mf_buffer *buffer, const uint8_t *shape,
 	}
 }
 
+/*
+ * TEXT as people see it: blanks alone would look like nothing. SIZE is that of
+ * the whole, which TEXT may be the beginning of.
+ */
+static char *make_visible(const char *text, uint64_t size)
+{
+	size_t length = strlen(text);
+
+	if (!length || strspn(text, " ") < length)
+		return mf_strdup(text);
+	if (length < size)
+		return mf_asprintf("(begins with %zu blanks)", length);
+	return mf_asprintf("(%zu blanks)", length);
+}
+
 /* ---- how many ------------------------------------------------------------------ */
 
 static void write_totals(const struct mf_strings *strings,
@@ -178,12 +194,12 @@ static void write_doubt(const struct mf_sketch_sum *sum, const char *what,
 /* ---- tables ---------------------------------------------------------------------- */
 
 static const struct mf_column shape_columns[] = {
-	{ "shape", NULL, MF_VALUE_TEXT, MF_SHOW_FILL },
-	{ "count", NULL, MF_VALUE_COUNT, 0 },
-	{ "bytes", NULL, MF_VALUE_SIZE, 0 },
+	{ "shape", "shape", MF_VALUE_TEXT, MF_SHOW_FILL },
+	{ "count", "count", MF_VALUE_COUNT, 0 },
+	{ "bytes", "bytes", MF_VALUE_SIZE, 0 },
 	{ "error_bytes", NULL, MF_VALUE_SIZE, DATA },
-	{ "first", NULL, MF_VALUE_ADDRESS, 0 },
-	{ "example", NULL, MF_VALUE_TEXT, MF_SHOW_FILL },
+	{ "first", "first at", MF_VALUE_ADDRESS, 0 },
+	{ "example", "such as", MF_VALUE_TEXT, MF_SHOW_FILL },
 };
 
 static void write_shape(const struct mf_strings *strings,
@@ -225,7 +241,7 @@ static void write_shapes(const struct mf_strings *strings,
 {
 	static const struct mf_table table = {
 		.key = "string_shapes",
-		.title = "by shape",
+		.title = "STRINGS BY SHAPE",
 		.columns = shape_columns,
 		.column_count = MF_ARRAY_SIZE(shape_columns),
 		.top = SHOWN,
@@ -247,12 +263,13 @@ static void write_shapes(const struct mf_strings *strings,
 }
 
 static const struct mf_column text_columns[] = {
-	{ "text", NULL, MF_VALUE_TEXT, MF_SHOW_FILL },
+	{ "text", NULL, MF_VALUE_TEXT, DATA },
+	{ "visible", "text", MF_VALUE_TEXT, TEXT | MF_SHOW_FILL },
 	{ "encoding", NULL, MF_VALUE_TEXT, DATA },
-	{ "count", NULL, MF_VALUE_COUNT, 0 },
-	{ "bytes", NULL, MF_VALUE_SIZE, 0 },
+	{ "count", "count", MF_VALUE_COUNT, 0 },
+	{ "bytes", "bytes", MF_VALUE_SIZE, 0 },
 	{ "error_bytes", NULL, MF_VALUE_SIZE, DATA },
-	{ "first", NULL, MF_VALUE_ADDRESS, 0 },
+	{ "first", "first at", MF_VALUE_ADDRESS, 0 },
 	{ "length", NULL, MF_VALUE_SIZE, DATA }, /* bytes of one */
 };
 
@@ -262,6 +279,7 @@ static void write_text(const struct mf_strings *strings,
 {
 	const struct mf_sketch_sum *sum = &strings->sums.texts;
 	char text[MF_STRING_TEXT + 1];
+	mf_auto_free char *visible = NULL;
 	uint64_t shown = item->tag == MF_STRING_UTF16 ? item->kept * UINT64_C(2)
 						      : item->kept;
 
@@ -271,8 +289,10 @@ static void write_text(const struct mf_strings *strings,
 		memset(text, '*', item->kept);
 	else
 		mask(strings, text, item->kept, shown < item->size);
+	visible = make_visible(text, item->size - shown + item->kept);
 	mf_report_row(report, (struct mf_value[]){
 				      mf_text(text),
+				      mf_text(visible),
 				      mf_text(encodings[item->tag]),
 				      mf_count(item->count),
 				      mf_size(item->bytes),
@@ -287,7 +307,7 @@ static void write_texts(const struct mf_strings *strings,
 {
 	static const struct mf_table table = {
 		.key = "strings",
-		.title = "by text",
+		.title = "STRINGS BY TEXT",
 		.columns = text_columns,
 		.column_count = MF_ARRAY_SIZE(text_columns),
 		.top = SHOWN,
@@ -308,11 +328,12 @@ static void write_texts(const struct mf_strings *strings,
 }
 
 static const struct mf_column prefix_columns[] = {
-	{ "prefix", NULL, MF_VALUE_TEXT, MF_SHOW_FILL },
-	{ "count", NULL, MF_VALUE_COUNT, 0 },
-	{ "bytes", NULL, MF_VALUE_SIZE, 0 },
+	{ "prefix", NULL, MF_VALUE_TEXT, DATA },
+	{ "visible", "beginning", MF_VALUE_TEXT, TEXT | MF_SHOW_FILL },
+	{ "count", "count", MF_VALUE_COUNT, 0 },
+	{ "bytes", "bytes", MF_VALUE_SIZE, 0 },
 	{ "error_bytes", NULL, MF_VALUE_SIZE, DATA },
-	{ "first", NULL, MF_VALUE_ADDRESS, 0 },
+	{ "first", "first at", MF_VALUE_ADDRESS, 0 },
 };
 
 static void write_prefix(const struct mf_strings *strings,
@@ -321,6 +342,7 @@ static void write_prefix(const struct mf_strings *strings,
 {
 	const struct mf_sketch_sum *sum = &strings->sums.prefixes;
 	char text[MF_PREFIX_TEXT + 1] = "";
+	mf_auto_free char *visible = NULL;
 	size_t size = item->kept;
 
 	/* masked with what comes behind it in one of them */
@@ -328,8 +350,10 @@ static void write_prefix(const struct mf_strings *strings,
 	mask(strings, text, strlen(text), true);
 	size -= cut_character((const uint8_t *)text, size);
 	text[size] = '\0';
+	visible = make_visible(text, UINT64_MAX);
 	mf_report_row(report, (struct mf_value[]){
 				      mf_text(text),
+				      mf_text(visible),
 				      mf_count(item->count),
 				      mf_size(item->bytes),
 				      mf_size(item->doubt),
@@ -342,7 +366,7 @@ static void write_prefixes(const struct mf_strings *strings,
 {
 	static const struct mf_table table = {
 		.key = "string_prefixes",
-		.title = "by what they begin with",
+		.title = "STRINGS BY BEGINNING",
 		.columns = prefix_columns,
 		.column_count = MF_ARRAY_SIZE(prefix_columns),
 		.top = SHOWN,
@@ -367,7 +391,7 @@ static void write_prefixes(const struct mf_strings *strings,
 
 static const struct mf_column all_columns[] = {
 	{ "first", "address", MF_VALUE_ADDRESS, 0 },
-	{ "text", NULL, MF_VALUE_TEXT, 0 },
+	{ "text", "text", MF_VALUE_TEXT, 0 },
 	{ "encoding", NULL, MF_VALUE_TEXT, DATA },
 	{ "count", NULL, MF_VALUE_COUNT, DATA },
 	{ "bytes", NULL, MF_VALUE_SIZE, DATA },

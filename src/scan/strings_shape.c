@@ -281,5 +281,8 @@ size_t mf_shape_make(const uint8_t *text, size_t count, uint8_t *ret,
 		if (token.size)
 			put_token(&fold, &token);
 	}
+	/* one that blanks end would look the same */
+	while (fold.size && ret[fold.size - 1] == ' ')
+		fold.size--;
 	return fold.any ? fold.size : 0;
 }

@@ -144,7 +144,7 @@ static void write_text(const struct mf_tokio *tokio, struct mf_report *report)
 	};
 	static const struct mf_table table = {
 		.key = "tasks",
-		.title = "Tokio tasks",
+		.title = "TOKIO TASKS",
 		.columns = columns,
 		.column_count = MF_ARRAY_SIZE(columns),
 		.top = SHOWN,

@@ -71,6 +71,19 @@ is_so() { # FILTER
 	is_so '.chunk.offset == 192 and .chunk.usable == 200'
 }
 
+@test "malloc's own table, the first chunk of the heap" {
+	victim pointers
+	local heap
+	heap=$(awk '/\[heap\]/ { split($1, at, "-"); print "0x" at[1] }' \
+		"/proc/$victim/maps")
+	explain "$(printf '%#x' $((heap + 24)))"
+	is_so ".kind == \"allocator\" and .chunk.state == \"in_use\" and
+		.where == \"glibc's tcache table+0x8 of thread $victim\""
+	mf explain --stop brief --max-pause 10s "$victim" "$heap" >"$report"
+	grep -q '^  chunk     in use, ' "$report"
+	run ! grep -E 'unused|in_use' "$report"
+}
+
 @test "a variable, by its symbol and the line that declares it" {
 	victim pointers
 	local line

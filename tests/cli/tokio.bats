@@ -149,7 +149,7 @@ counts() { # NAMES SCHEDULER
 		"$BATS_TEST_TMPDIR/text"
 	grep -E 'spawner::waiting::\{closure#0\} +0 +50 +0 +0 ' \
 		"$BATS_TEST_TMPDIR/text"
-	grep -A 2 '^Tokio tasks' "$BATS_TEST_TMPDIR/text" | tail -n 1 |
+	grep -A 2 '^TOKIO TASKS' "$BATS_TEST_TMPDIR/text" | tail -n 1 |
 		grep -E 'heartbeat|huge'
 }
 

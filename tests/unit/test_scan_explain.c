@@ -18,6 +18,7 @@ static struct mf_explained look(const void *bytes, size_t size, uint64_t room,
 static void forget(struct mf_explained *item)
 {
 	free(item->text);
+	free(item->here);
 	free(item->signature_detail);
 }
 
@@ -90,6 +91,57 @@ static void test_secrets_are_masked(void **state)
 	forget(&item);
 }
 
+/* What stands at AT of BYTES. */
+static struct mf_explained look_at(const void *bytes, size_t size, size_t at,
+				   bool redact)
+{
+	struct mf_explained item = { .asked = NULL };
+
+	mf_explain_bytes_at(&item, bytes, size, at, redact);
+	return item;
+}
+
+static void test_text_further_in(void **state)
+{
+	static const char text[] = "\1\2\3\0some long text that goes on";
+	static const char wide[] = "\7\0\0\0w\0o\0r\0d\0s\0\0\0";
+	static const char accents[] = "caf\xc3\xa9 au lait";
+	struct mf_explained item = look_at(text, sizeof(text), 9, false);
+
+	(void)state;
+	assert_int_equal(item.here_is, MF_BYTES_TEXT);
+	assert_string_equal(item.here, "long text that goes on");
+	assert_false(item.here_goes_on);
+	forget(&item);
+	item = look_at(text, sizeof(text), 1, false);
+	assert_int_equal(item.here_is, MF_BYTES_OTHER);
+	assert_memory_equal(item.here, "0203", 4);
+	forget(&item);
+	item = look_at(wide, sizeof(wide), 6, false);
+	assert_int_equal(item.here_is, MF_BYTES_WIDE);
+	assert_string_equal(item.here, "ords");
+	forget(&item);
+	/* never half a character */
+	item = look_at(accents, sizeof(accents), 4, false);
+	assert_string_equal(item.here, " au lait");
+	forget(&item);
+}
+
+/* What stands before the address tells that it is one. */
+static void test_secrets_further_in(void **state)
+{
+	static const char key[] = "\1\2-----BEGIN PRIVATE KEY-----\n"
+				  "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\n"
+				  "-----END PRIVATE KEY-----\n";
+	struct mf_explained item = look_at(key, sizeof(key), 50, false);
+
+	(void)state;
+	assert_int_equal(item.here_is, MF_BYTES_TEXT);
+	assert_null(strstr(item.here, "ggSj"));
+	assert_true(item.secrets > 0);
+	forget(&item);
+}
+
 static void test_signatures(void **state)
 {
 	static const char png[64] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1"
@@ -112,6 +164,8 @@ int main(void)
 		cmocka_unit_test(test_long_text_is_cut),
 		cmocka_unit_test(test_secrets_are_masked),
 		cmocka_unit_test(test_signatures),
+		cmocka_unit_test(test_text_further_in),
+		cmocka_unit_test(test_secrets_further_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

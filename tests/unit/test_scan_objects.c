@@ -78,6 +78,15 @@ static const struct mf_object_row *row_of(struct heap *heap, const char *type)
 	return found;
 }
 
+static const char *language_of(struct heap *heap,
+			       const struct mf_object_row *row)
+{
+	struct mf_objects *objects = heap->scan.scanner;
+
+	return row->type ? row->language
+			 : mf_vtables_language(objects->vtables, row->class);
+}
+
 static void expect(struct heap *heap, const char *type, uint64_t count,
 		   uint64_t inside, uint64_t bytes)
 {
@@ -88,7 +97,9 @@ static void expect(struct heap *heap, const char *type, uint64_t count,
 		return;
 	assert_int_equal(row->inside, inside);
 	assert_int_equal(row->bytes, bytes);
-	assert_string_equal(row->language, "c++");
+	assert_string_equal(language_of(heap, row),
+			    strncmp(type, "functions of ", 13) == 0 ? "c"
+								    : "c++");
 }
 
 static void run(struct heap *heap, uint32_t split)
