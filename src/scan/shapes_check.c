@@ -9,7 +9,8 @@
 #include "scan/objects.h"
 
 enum {
-	WALK_MAX = 64,	    /* nodes of one table */
+	FEW = 16,      /* by chance, where a program has no class of its own */
+	WALK_MAX = 64, /* nodes of one table */
 	WALK_ALL = 1 << 15, /* of all; then 2 of each */
 	SURE = 95,	    /* per cent of the samples that must hold */
 	LIKELY = 50,
@@ -304,5 +305,6 @@ void mf_shapes_make_rows(struct mf_shapes *shapes, struct mf_target *target,
 		add_nodes(rows, target, &shapes->nodes.items[i]);
 	add_tables(shapes, target, rows);
 	for (; !shapes->classes && first < rows->list.count; first++)
-		rows->list.items[first].confidence = MF_OBJECT_LOW;
+		if (rows->list.items[first].count < FEW)
+			rows->list.items[first].confidence = MF_OBJECT_LOW;
 }
