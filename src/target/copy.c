@@ -213,7 +213,9 @@ static const char *explain_outcome(struct mf_target *target,
 	case MF_COPY_STOPPED:
 		return "it is stopped, and a stopped process makes no copy";
 	case MF_COPY_NO_THREAD:
-		return "none of its threads can make one now";
+		return copy->number == EBUSY
+			       ? "none of its threads stopped in time"
+			       : "none of its threads can make one now";
 	case MF_COPY_NAMESPACE:
 		return "its children would be in another pid namespace";
 	case MF_COPY_SECCOMP:

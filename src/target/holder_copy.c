@@ -256,6 +256,14 @@ static bool is_stopped(const struct mf_holder_shared *shared)
 	return false;
 }
 
+static bool has_any_stopped(const struct mf_holder_shared *shared)
+{
+	for (unsigned i = 0; i < shared->count; i++)
+		if (shared->threads[i].kind == MF_HELD_STOPPED)
+			return true;
+	return false;
+}
+
 /* A child of TID would be in its own pid namespace. */
 static bool keeps_namespace(int task, pid_t tid)
 {
@@ -353,8 +361,10 @@ static enum mf_copy_outcome make_copy(struct mf_tracer *tracer)
 	if (is_stopped(shared))
 		return MF_COPY_STOPPED;
 	if (!choose_actor(tracer, shared->threads,
-			  MF_MIN(shared->count, (unsigned)TRIES)))
+			  MF_MIN(shared->count, (unsigned)TRIES))) {
+		shared->copy.number = has_any_stopped(shared) ? 0 : EBUSY;
 		return MF_COPY_NO_THREAD;
+	}
 	shared->copy.actor = remote.tid;
 	shared->copy.number = (int)mf_seccomp_check(tracer->task, remote.tid);
 	outcome = !keeps_namespace(tracer->task, remote.tid) ? MF_COPY_NAMESPACE
