@@ -100,6 +100,9 @@ bool mf_secret_find(const char *text, size_t size, size_t from, unsigned how,
  */
 size_t mf_secret_mask(char *text, size_t size, unsigned how);
 
+/** The same for what of TEXT is UTF-16LE, from even or odd places on. */
+size_t mf_secret_mask_wide(char *text, size_t size, unsigned how);
+
 /** What is looked for; a bit set. */
 enum mf_scan_for {
 	MF_SCAN_CONTENT = 1 << 0,

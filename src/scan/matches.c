@@ -590,6 +590,7 @@ static void read_masked(struct masked *masked, uint64_t page)
 	masked->start = start;
 	masked->end = start + size;
 	mf_secret_mask(masked->bytes, (size_t)size, masked->how);
+	mf_secret_mask_wide(masked->bytes, (size_t)size, masked->how);
 }
 
 static char *read_context(struct masked *masked, const struct mf_match *match)

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "base/memory.h"
+
 /* Who is asked at a byte, and which bytes those are. */
 struct row {
 	mf_secret_finder find;
@@ -110,4 +112,28 @@ size_t mf_secret_mask(char *text, size_t size, unsigned how)
 		count++;
 	}
 	return count;
+}
+
+/* What is at AT as a character of UTF-16, or 0 where that is not ASCII. */
+static char narrow_at(const char *text, size_t at)
+{
+	return text[at + 1] ? '\0' : text[at];
+}
+
+size_t mf_secret_mask_wide(char *text, size_t size, unsigned how)
+{
+	mf_auto_free char *narrow = mf_calloc(size / 2 + 1, 1);
+	size_t masked = 0;
+
+	for (size_t odd = 0; odd < 2; odd++) {
+		size_t count = size > odd ? (size - odd) / 2 : 0;
+
+		for (size_t i = 0; i < count; i++)
+			narrow[i] = narrow_at(text, odd + 2 * i);
+		masked += mf_secret_mask(narrow, count, how);
+		for (size_t i = 0; i < count; i++)
+			if (narrow[i] == '*')
+				text[odd + 2 * i] = '*';
+	}
+	return masked;
 }

@@ -217,12 +217,36 @@ static void test_noise(void **state)
 	}
 }
 
+/* UTF-16, wherever it begins; what is not of it stays. */
+static void test_wide(void **state)
+{
+	static const char key[] =
+		"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nlast\n"
+		"-----END PRIVATE KEY-----";
+
+	(void)state;
+	for (size_t odd = 0; odd < 2; odd++) {
+		char text[2 * sizeof(key) + 2] = "*";
+		size_t size = odd + 2 * (sizeof(key) - 1), kept = 0;
+
+		for (size_t i = 0; i + 1 < sizeof(key); i++)
+			text[odd + 2 * i] = key[i];
+		assert_int_equal(mf_secret_mask_wide(text, size, MF_MASK_KEYS),
+				 1);
+		assert_memory_equal(text + odd, "-\0-\0-\0-\0-\0B\0", 12);
+		for (size_t i = 0; i + 1 < sizeof(key); i++)
+			kept += text[odd + 2 * i] == key[i];
+		assert_int_equal(kept, strlen("-----BEGIN PRIVATE KEY-----"
+					      "-----END PRIVATE KEY-----"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_masks), cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_find),  cmocka_unit_test(test_der),
-		cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_wide), cmocka_unit_test(test_masks),
+		cmocka_unit_test(test_cut),  cmocka_unit_test(test_find),
+		cmocka_unit_test(test_der),  cmocka_unit_test(test_noise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
