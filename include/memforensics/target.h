@@ -8,6 +8,7 @@
 #ifndef MEMFORENSICS_TARGET_H
 #define MEMFORENSICS_TARGET_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -364,6 +365,18 @@ struct mf_error *mf_target_count_pages(struct mf_target *target, uint64_t start,
 struct mf_error *mf_target_read_pages(struct mf_target *target, uint64_t start,
 				      size_t count, void *bytes, uint8_t *flags)
 	MF_MUST_CHECK;
+
+/** The same, where mf_target_residency has filled FLAGS already. */
+struct mf_error *mf_target_read_resident(struct mf_target *target,
+					 uint64_t start, size_t count,
+					 void *bytes, uint8_t *flags)
+	MF_MUST_CHECK;
+
+/**
+ * From now on several threads may read TARGET, each with LOCK held: it is let go
+ * while bytes are copied, and nothing else. NULL: one thread again.
+ */
+void mf_target_share(struct mf_target *target, pthread_mutex_t *lock);
 
 /**
  * Reads SIZE bytes at ADDRESS through a small page cache, for structures and

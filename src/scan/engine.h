@@ -22,10 +22,20 @@ struct mf_scan_slice {
 	size_t stretch;	       /* the first that reaches into it */
 };
 
+/** A span of whole pages that is read at once. */
+struct mf_scan_span {
+	uint64_t start, end;
+	size_t stretch;	 /* the first in it */
+	uint32_t offset; /* in the batch's bytes */
+	uint8_t *flags;	 /* of its pages, in the batch's */
+};
+
 /** What is read in one go and scanned by one thread. */
 struct mf_scan_batch {
-	uint8_t *bytes; /* 64-aligned */
-	uint32_t used;
+	uint8_t *bytes; /* 64-aligned; of who reads it */
+	uint8_t *flags; /* of its pages, MF_PAGE_* */
+	uint32_t used, pages;
+	MF_VEC(struct mf_scan_span) spans;
 	MF_VEC(struct mf_scan_slice) slices;
 };
 
@@ -39,7 +49,6 @@ struct mf_scan_plan {
 	bool free_too;
 	uint32_t page_size;
 	MF_VEC(struct mf_scan_stretch) stretches; /* ascending */
-	uint8_t *flags;				  /* of one batch's pages */
 	size_t next;				  /* stretch to be read */
 	uint64_t at;	 /* where in it, or before it */
 	bool was_absent; /* nothing was where was last read */
@@ -54,11 +63,22 @@ void mf_scan_batch_init(struct mf_scan_batch *batch);
 void mf_scan_batch_deinit(struct mf_scan_batch *batch);
 
 /**
- * Fills BATCH with what comes next, by the thread that owns the target; *more
- * is false when there was nothing left to read.
+ * Says what of the target comes next in BATCH; *more is false when nothing is
+ * left. The same batches come in the same order, whoever asks.
+ */
+struct mf_error *mf_scan_plan_next(struct mf_scan_plan *plan,
+				   struct mf_scan_batch *batch, bool *more)
+	MF_MUST_CHECK;
+
+/** Room for the bytes of a batch. */
+uint8_t *mf_scan_bytes_create(void);
+
+/**
+ * Reads it to BYTES. Several threads may, each a batch, where the target is shared: with
+ * its lock held.
  */
 struct mf_error *mf_scan_plan_fill(struct mf_scan_plan *plan,
-				   struct mf_scan_batch *batch, bool *more)
+				   struct mf_scan_batch *batch, uint8_t *bytes)
 	MF_MUST_CHECK;
 
 struct mf_scan_pieces {

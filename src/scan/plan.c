@@ -13,6 +13,7 @@ enum {
 	HEADER = 16,  /* of glibc's chunks: sizes of two of them */
 	BORROWED = 8, /* a chunk in use has the next one's first word, too */
 	SKIP_STEP = 1 << 20,
+	LEAST_PAGE = 1 << 12,
 };
 
 /* ---- stretches ----------------------------------------------------------- */
@@ -95,7 +96,6 @@ void mf_scan_plan_init(struct mf_scan_plan *plan,
 		.free_too = free_too,
 		.page_size = mf_target_info(input->target)->page_size,
 	};
-	plan->flags = mf_calloc(MF_SCAN_WINDOW / plan->page_size, 1);
 	for (size_t i = 0; i < input->range_count; i++)
 		add_range(plan, &input->ranges[i]);
 }
@@ -103,30 +103,28 @@ void mf_scan_plan_init(struct mf_scan_plan *plan,
 void mf_scan_plan_deinit(struct mf_scan_plan *plan)
 {
 	mf_vec_deinit(&plan->stretches);
-	free(plan->flags);
-	plan->flags = NULL;
 }
 
 /* ---- batches ------------------------------------------------------------- */
 
+uint8_t *mf_scan_bytes_create(void)
+{
+	return mf_calloc_aligned(MF_SCAN_SLACK, CAPACITY);
+}
+
 void mf_scan_batch_init(struct mf_scan_batch *batch)
 {
 	*batch = (struct mf_scan_batch){ 0 };
-	batch->bytes = mf_calloc_aligned(MF_SCAN_SLACK, CAPACITY);
+	batch->flags = mf_new_array(CAPACITY / LEAST_PAGE, uint8_t);
 }
 
 void mf_scan_batch_deinit(struct mf_scan_batch *batch)
 {
-	free(batch->bytes);
-	batch->bytes = NULL;
+	free(batch->flags);
+	mf_vec_deinit(&batch->spans);
 	mf_vec_deinit(&batch->slices);
+	*batch = (struct mf_scan_batch){ 0 };
 }
-
-/* A span of whole pages that is read at once, and what it holds. */
-struct span {
-	uint64_t start, end;
-	size_t stretch; /* the first in it */
-};
 
 static uint64_t page_of(const struct mf_scan_plan *plan, uint64_t address)
 {
@@ -141,7 +139,7 @@ static uint64_t page_end_of(const struct mf_scan_plan *plan, uint64_t address)
 
 /* As many stretches as lie side by side, in at most ROOM bytes. */
 static bool next_span(struct mf_scan_plan *plan, uint64_t room,
-		      struct span *ret)
+		      struct mf_scan_span *ret)
 {
 	const struct mf_scan_stretch *stretch;
 	size_t i = plan->next;
@@ -169,40 +167,81 @@ static bool next_span(struct mf_scan_plan *plan, uint64_t room,
 	return true;
 }
 
-static bool is_there(uint8_t flags)
+static size_t pages_of(const struct mf_scan_plan *plan,
+		       const struct mf_scan_span *span)
 {
-	return flags & MF_PAGE_PRESENT &&
+	return (span->end - span->start) / plan->page_size;
+}
+
+static bool may_be_there(uint8_t flags)
+{
+	return flags & (MF_PAGE_PRESENT | MF_PAGE_SWAPPED) &&
 	       !(flags & (MF_PAGE_ZERO | MF_PAGE_UNREADABLE));
 }
 
-static void count_missed(struct mf_scan_plan *plan, size_t pages)
+static bool is_there(uint8_t flags)
+{
+	return flags & MF_PAGE_PRESENT && may_be_there(flags);
+}
+
+static void count_missed(struct mf_scan_plan *plan, const uint8_t *flags,
+			 size_t pages)
 {
 	for (size_t i = 0; i < pages; i++) {
-		uint8_t flags = plan->flags[i];
-
-		if (is_there(flags))
+		if (is_there(flags[i]))
 			continue;
-		if (flags & MF_PAGE_UNREADABLE)
+		if (flags[i] & MF_PAGE_UNREADABLE)
 			plan->missed.unreadable += plan->page_size;
-		else if (flags & MF_PAGE_SWAPPED)
+		else if (flags[i] & MF_PAGE_SWAPPED)
 			plan->missed.swapped += plan->page_size;
 	}
 }
 
-/* The runs of present pages in what was read to batch->used. */
-static void add_slices(const struct mf_scan_plan *plan,
-		       struct mf_scan_batch *batch, const struct span *span)
+static bool is_any_there(const uint8_t *flags, size_t pages)
 {
-	size_t count = (span->end - span->start) / plan->page_size, last;
+	for (size_t i = 0; i < pages; i++)
+		if (may_be_there(flags[i]))
+			return true;
+	return false;
+}
+
+/* SPAN comes next: it takes its place in BATCH, if anything is there. */
+static struct mf_error *add_span(struct mf_scan_plan *plan,
+				 struct mf_scan_batch *batch,
+				 struct mf_scan_span *span)
+{
+	size_t pages = pages_of(plan, span);
+
+	span->offset = batch->used;
+	span->flags = batch->flags + batch->pages;
+	MF_TRY(mf_target_residency(plan->input->target, span->start, pages,
+				   span->flags));
+	plan->was_absent = !is_any_there(span->flags, pages);
+	if (plan->was_absent) {
+		count_missed(plan, span->flags, pages);
+		return NULL;
+	}
+	mf_vec_push(&batch->spans, *span);
+	batch->used += (uint32_t)(span->end - span->start) + MF_SCAN_SLACK;
+	batch->pages += (uint32_t)pages;
+	return NULL;
+}
+
+/* The runs of present pages in SPAN, which was read. */
+static void add_slices(const struct mf_scan_plan *plan,
+		       struct mf_scan_batch *batch,
+		       const struct mf_scan_span *span)
+{
+	size_t count = pages_of(plan, span), last;
 	size_t stretch = span->stretch;
 
 	for (size_t first = 0; first < count; first = last) {
-		bool there = is_there(plan->flags[first]);
+		bool there = is_there(span->flags[first]);
 		uint64_t address = span->start + first * plan->page_size;
-		uint32_t offset = batch->used + first * plan->page_size;
+		uint32_t offset = span->offset + first * plan->page_size;
 
 		for (last = first + 1; last < count; last++)
-			if (is_there(plan->flags[last]) != there)
+			if (is_there(span->flags[last]) != there)
 				break;
 		if (!there) {
 			/* also where a file's bytes were filled in */
@@ -223,19 +262,16 @@ static void add_slices(const struct mf_scan_plan *plan,
 
 static struct mf_error *read_span(struct mf_scan_plan *plan,
 				  struct mf_scan_batch *batch,
-				  const struct span *span)
+				  const struct mf_scan_span *span)
 {
-	uint32_t size = (uint32_t)(span->end - span->start);
-	size_t pages = size / plan->page_size, slices = batch->slices.count;
+	size_t pages = pages_of(plan, span);
+	uint8_t *bytes = batch->bytes + span->offset;
 
-	MF_TRY(mf_target_read_pages(plan->input->target, span->start, pages,
-				    batch->bytes + batch->used, plan->flags));
-	memset(batch->bytes + batch->used + size, 0, MF_SCAN_SLACK);
-	count_missed(plan, pages);
+	MF_TRY(mf_target_read_resident(plan->input->target, span->start, pages,
+				       bytes, span->flags));
+	memset(bytes + (span->end - span->start), 0, MF_SCAN_SLACK);
+	count_missed(plan, span->flags, pages);
 	add_slices(plan, batch, span);
-	plan->was_absent = batch->slices.count == slices;
-	if (!plan->was_absent)
-		batch->used += size + MF_SCAN_SLACK;
 	return NULL;
 }
 
@@ -292,22 +328,31 @@ static uint64_t room_in(const struct mf_scan_plan *plan,
 		       MF_MIN(CAPACITY - taken, (uint64_t)MF_SCAN_WINDOW));
 }
 
-struct mf_error *mf_scan_plan_fill(struct mf_scan_plan *plan,
+struct mf_error *mf_scan_plan_next(struct mf_scan_plan *plan,
 				   struct mf_scan_batch *batch, bool *more)
 {
-	struct span span;
+	struct mf_scan_span span;
 
-	batch->used = 0;
-	batch->slices.count = 0;
+	batch->used = batch->pages = 0;
+	batch->spans.count = batch->slices.count = 0;
 	for (;;) {
 		uint64_t room = room_in(plan, batch);
 
 		skip_absent(plan);
 		if (!room || !next_span(plan, room, &span))
 			break;
-		MF_TRY(read_span(plan, batch, &span));
+		MF_TRY(add_span(plan, batch, &span));
 	}
-	*more = batch->slices.count != 0;
+	*more = batch->spans.count != 0;
+	return NULL;
+}
+
+struct mf_error *mf_scan_plan_fill(struct mf_scan_plan *plan,
+				   struct mf_scan_batch *batch, uint8_t *bytes)
+{
+	batch->bytes = bytes;
+	mf_vec_foreach(span, &batch->spans)
+		MF_TRY(read_span(plan, batch, span));
 	return NULL;
 }
 

@@ -1,8 +1,8 @@
 /*
- * One thread reads, as the target may be read by one only; the others scan what
- * it has read. When all buffers are full, the reader scans one, too. Which crew
- * a batch is for, and in what order, does not depend on who is quicker: what
- * sketches keep would.
+ * Each thread reads a batch and scans it: what it has just read is still in its
+ * processor's cache, and while the kernel copies for one, the others go on.
+ * Which crew a batch is for, and in what order, does not depend on who is
+ * quicker: what sketches keep would.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -12,12 +12,13 @@
 #include "scan/engine.h"
 
 enum {
-	THREADS = 2,	  /* unless asked for more */
-	BATCHES_EACH = 2, /* of each thread */
-	BATCHES_MAX = BATCHES_EACH * MF_SCAN_THREADS_MAX,
+	THREADS = 2,	 /* unless asked for more */
+	AHEAD_EACH = 16, /* batches of each crew that are known before read */
+	AHEAD_MAX = AHEAD_EACH * MF_SCAN_THREADS_MAX,
 };
 
-struct full {
+/* A batch that is to be read and scanned. */
+struct next {
 	struct mf_scan_batch *batch;
 	unsigned crew;
 };
@@ -27,71 +28,106 @@ struct pump {
 	mf_scan_work work;
 	void *const *crews;
 	unsigned crew_count;
-	pthread_mutex_t lock;
+	pthread_mutex_t lock; /* of all below, of the plan and the target */
 	pthread_cond_t changed;
-	struct mf_scan_batch batches[BATCHES_MAX];
-	struct full full[BATCHES_MAX]; /* in the order of reading */
-	struct mf_scan_batch *empty[BATCHES_MAX];
-	size_t batch_count, full_count, empty_count;
+	struct mf_scan_batch batches[AHEAD_MAX];
+	struct next next[AHEAD_MAX]; /* in the order of the plan */
+	struct mf_scan_batch *empty[AHEAD_MAX];
+	size_t batch_count, next_count, empty_count;
 	bool busy[MF_SCAN_THREADS_MAX]; /* crews that scan one */
-	uint64_t filled;		/* batches so far */
-	bool ended;			/* nothing more will be filled */
+	uint64_t planned;		/* batches so far */
+	bool ended;			/* there are no more of them */
+	struct mf_error *error;		/* the first one */
 };
 
+/* ---- with the lock held ------------------------------------------------------ */
+
 /* The oldest one whose crew scans no other. */
-static bool take_full(struct pump *pump, struct full *ret)
+static bool take_next(struct pump *pump, struct next *ret)
 {
 	size_t at = 0;
 
-	while (at < pump->full_count && pump->busy[pump->full[at].crew])
+	while (at < pump->next_count && pump->busy[pump->next[at].crew])
 		at++;
-	if (at == pump->full_count)
+	if (at == pump->next_count)
 		return false;
-	*ret = pump->full[at];
-	pump->full_count--;
-	memmove(&pump->full[at], &pump->full[at + 1],
-		(pump->full_count - at) * sizeof(*pump->full));
+	*ret = pump->next[at];
+	pump->next_count--;
+	memmove(&pump->next[at], &pump->next[at + 1],
+		(pump->next_count - at) * sizeof(*pump->next));
 	return true;
 }
 
-static void give_full(struct pump *pump, struct mf_scan_batch *batch)
+/* Nothing is left to be done once there is an error. */
+static void fail(struct pump *pump, struct mf_error *error)
 {
-	pump->full[pump->full_count++] = (struct full){
+	if (pump->error)
+		mf_error_destroy(error);
+	else
+		pump->error = error;
+	pump->ended = true;
+	pump->next_count = 0;
+}
+
+static void plan_one(struct pump *pump)
+{
+	struct mf_scan_batch *batch = pump->empty[--pump->empty_count];
+	bool more = false;
+	struct mf_error *error = mf_scan_plan_next(pump->plan, batch, &more);
+
+	if (error)
+		fail(pump, error);
+	if (error || !more) {
+		pump->ended = true;
+		pump->empty[pump->empty_count++] = batch;
+		pthread_cond_broadcast(&pump->changed);
+		return;
+	}
+	pump->next[pump->next_count++] = (struct next){
 		batch,
-		(unsigned)(pump->filled++ % pump->crew_count),
+		(unsigned)(pump->planned++ % pump->crew_count),
 	};
 	pthread_cond_signal(&pump->changed);
 }
 
-/*
- * Scans one outside of the lock, which is held before and after, or waits for
- * one that can be scanned.
- */
-static void scan_one(struct pump *pump)
+/* Others take the lock while bytes are copied, and while they are scanned. */
+static void scan_one(struct pump *pump, const struct next *next, uint8_t *bytes)
 {
-	struct full full;
+	struct mf_error *error;
 
-	if (!take_full(pump, &full)) {
-		pthread_cond_wait(&pump->changed, &pump->lock);
-		return;
+	pump->busy[next->crew] = true;
+	error = mf_scan_plan_fill(pump->plan, next->batch, bytes);
+	if (error) {
+		fail(pump, error);
+	} else {
+		pthread_mutex_unlock(&pump->lock);
+		pump->work(pump->crews[next->crew], next->batch);
+		pthread_mutex_lock(&pump->lock);
 	}
-	pump->busy[full.crew] = true;
-	pthread_mutex_unlock(&pump->lock);
-	pump->work(pump->crews[full.crew], full.batch);
-	pthread_mutex_lock(&pump->lock);
-	pump->busy[full.crew] = false;
-	pump->empty[pump->empty_count++] = full.batch;
+	pump->busy[next->crew] = false;
+	pump->empty[pump->empty_count++] = next->batch;
 	pthread_cond_broadcast(&pump->changed);
 }
+
+/* ---- threads ----------------------------------------------------------------- */
 
 static void *run_hand(void *data)
 {
 	struct pump *pump = data;
+	uint8_t *bytes = mf_scan_bytes_create();
+	struct next next;
 
 	pthread_mutex_lock(&pump->lock);
-	while (pump->full_count || !pump->ended)
-		scan_one(pump);
+	while (pump->next_count || !pump->ended) {
+		if (take_next(pump, &next))
+			scan_one(pump, &next, bytes);
+		else if (!pump->ended && pump->empty_count)
+			plan_one(pump);
+		else
+			pthread_cond_wait(&pump->changed, &pump->lock);
+	}
 	pthread_mutex_unlock(&pump->lock);
+	free(bytes);
 	return NULL;
 }
 
@@ -110,47 +146,11 @@ static unsigned start_hands(struct pump *pump, pthread_t *hands, unsigned count)
 	return started;
 }
 
-/* The lock is held; a batch that is taken is filled outside of it. */
-static struct mf_error *fill_one(struct pump *pump, bool *more)
-{
-	struct mf_scan_batch *batch = pump->empty[--pump->empty_count];
-	struct mf_error *error;
-
-	pthread_mutex_unlock(&pump->lock);
-	error = mf_scan_plan_fill(pump->plan, batch, more);
-	pthread_mutex_lock(&pump->lock);
-	if (!error && *more)
-		give_full(pump, batch);
-	else
-		pump->empty[pump->empty_count++] = batch;
-	return error;
-}
-
-static struct mf_error *read_all(struct pump *pump, bool alone)
-{
-	struct mf_error *error = NULL;
-	bool more = true;
-
-	pthread_mutex_lock(&pump->lock);
-	while (!error && more) {
-		if (pump->empty_count && !(alone && pump->full_count))
-			error = fill_one(pump, &more);
-		else
-			scan_one(pump);
-	}
-	pump->ended = true;
-	pthread_cond_broadcast(&pump->changed);
-	while (pump->full_count)
-		scan_one(pump);
-	pthread_mutex_unlock(&pump->lock);
-	return error;
-}
-
-static void pump_init(struct pump *pump, unsigned threads)
+static void pump_init(struct pump *pump)
 {
 	pthread_mutex_init(&pump->lock, NULL);
 	pthread_cond_init(&pump->changed, NULL);
-	pump->batch_count = threads > 1 ? (size_t)threads * BATCHES_EACH : 1;
+	pump->batch_count = (size_t)pump->crew_count * AHEAD_EACH;
 	for (size_t i = 0; i < pump->batch_count; i++) {
 		mf_scan_batch_init(&pump->batches[i]);
 		pump->empty[pump->empty_count++] = &pump->batches[i];
@@ -184,14 +184,15 @@ struct mf_error *mf_scan_pump(struct mf_scan_plan *plan, mf_scan_work work,
 		.crew_count = count,
 	};
 	pthread_t hands[MF_SCAN_THREADS_MAX];
-	struct mf_error *error;
 	unsigned started;
 
-	pump_init(&pump, count);
+	pump_init(&pump);
+	mf_target_share(plan->input->target, &pump.lock);
 	started = start_hands(&pump, hands, count - 1);
-	error = read_all(&pump, started == 0);
+	run_hand(&pump);
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(hands[i], NULL);
+	mf_target_share(plan->input->target, NULL);
 	pump_deinit(&pump);
-	return error;
+	return pump.error;
 }

@@ -12,7 +12,8 @@
 
 enum {
 	WAYS = 8,
-	TOP = 32, /* the half of a hash that marks are made of */
+	LINE = 64, /* of a cache: the weights of a set are one */
+	TOP = 32,  /* the half of a hash that marks are made of */
 };
 
 void mf_sketch_init(struct mf_sketch *sketch, uint32_t sets, uint32_t room)
@@ -22,8 +23,8 @@ void mf_sketch_init(struct mf_sketch *sketch, uint32_t sets, uint32_t room)
 	*sketch = (struct mf_sketch){
 		.sets = sets,
 		.room = room,
-		.marks = mf_new_array(count, uint32_t),
-		.weights = mf_new_array(count, uint64_t),
+		.marks = mf_calloc_aligned(LINE, count * sizeof(uint32_t)),
+		.weights = mf_calloc_aligned(LINE, count * sizeof(uint64_t)),
 		.items = mf_new_array(count, struct mf_sketch_item),
 		.texts = mf_calloc(count, room),
 	};
@@ -76,6 +77,14 @@ static struct mf_sketch_item *take(struct mf_sketch *sketch, size_t set,
 	sketch->marks[at] = mark_of(sighting->hash);
 	sketch->weights[at] += sighting->size;
 	return item;
+}
+
+void mf_sketch_expect(const struct mf_sketch *sketch, uint64_t hash)
+{
+	size_t set = set_of(sketch->sets, hash);
+
+	__builtin_prefetch(sketch->marks + set);
+	__builtin_prefetch(sketch->weights + set);
 }
 
 struct mf_sketch_item *mf_sketch_add(struct mf_sketch *sketch,

@@ -53,6 +53,9 @@ void mf_sketch_deinit(struct mf_sketch *sketch);
 struct mf_sketch_item *mf_sketch_add(struct mf_sketch *sketch,
 				     const struct mf_sighting *sighting);
 
+/** A thing of HASH is soon to be counted. */
+void mf_sketch_expect(const struct mf_sketch *sketch, uint64_t hash);
+
 /** Where the text of ITEM is: sketch->room bytes. */
 static inline uint8_t *mf_sketch_text(const struct mf_sketch *sketch,
 				      const struct mf_sketch_item *item)

@@ -16,6 +16,7 @@ static void *worker_create(void *scanner)
 	struct mf_strings_worker *worker = mf_new(struct mf_strings_worker);
 
 	worker->scanner = scanner;
+	worker->plain = mf_new_array(WORDS, uint64_t);
 	worker->text = mf_new_array(WORDS, uint64_t);
 	worker->runs = mf_new_array(WORDS, uint64_t);
 	worker->wide = mf_new_array(WORDS, uint64_t);
@@ -32,6 +33,7 @@ static void worker_destroy(struct mf_strings_worker *worker)
 	mf_map_deinit(&worker->keys);
 	mf_buffer_deinit(&worker->spilled);
 	mf_buffer_deinit(&worker->joined);
+	free(worker->plain);
 	free(worker->text);
 	free(worker->runs);
 	free(worker->wide);

@@ -121,9 +121,10 @@ struct mf_strings_worker {
 	struct mf_buffer spilled; /* of this window */
 	struct mf_buffer joined;  /* of several */
 	/* Of the window, a bit a byte; one word more than it has. */
-	uint64_t *text; /* may be text */
-	uint64_t *runs; /* so are those behind it: a string may begin there */
-	uint64_t *wide; /* four UTF-16 characters of ASCII begin there */
+	uint64_t *plain; /* text that is ASCII */
+	uint64_t *text;	 /* may be text */
+	uint64_t *runs;	 /* so are those behind it: a string may begin there */
+	uint64_t *wide;	 /* four UTF-16 characters of ASCII begin there */
 	struct mf_text_masks *masks; /* of a part of the window */
 };
 

@@ -153,24 +153,31 @@ static void count_prefix(struct mf_string_counts *counts,
 	}
 }
 
-void mf_string_counts_add(struct mf_string_counts *counts,
-			  const struct mf_string *string)
+static void count_forms(struct mf_string_counts *counts,
+			const struct mf_string *string)
 {
 	uint8_t wide[LOOKED_AT + MF_STRING_SLACK];
 	uint64_t size = MF_MIN(string->size, (uint64_t)LOOKED_AT);
 	struct utf8 text = { string->head, (size_t)size };
 
-	counts->totals[string->encoding].count++;
-	counts->totals[string->encoding].bytes += string->size;
-	count_text(counts, string);
-	if (string->key)
-		return;
 	if (string->encoding == MF_STRING_UTF16) {
 		text.bytes = wide;
 		text.count = mf_string_utf8(string, wide, LOOKED_AT);
 	}
 	count_shape(counts, string, &text);
 	count_prefix(counts, string, &text);
+}
+
+void mf_string_counts_add(struct mf_string_counts *counts,
+			  const struct mf_string *string)
+{
+	counts->totals[string->encoding].count++;
+	counts->totals[string->encoding].bytes += string->size;
+	/* it comes from afar, while the others are made */
+	mf_sketch_expect(&counts->texts, string->hash);
+	if (!string->key)
+		count_forms(counts, string);
+	count_text(counts, string);
 }
 
 /* ---- sums ---------------------------------------------------------------- */

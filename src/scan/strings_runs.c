@@ -43,7 +43,7 @@ static size_t words_of(const struct mf_scan_window *window)
 	return (window->size + WORD - 1) / WORD;
 }
 
-/* Fills text, and wide with single characters. */
+/* Fills plain, text, and wide with single characters. */
 static void read_bits(struct mf_strings_worker *worker,
 		      const struct mf_scan_window *window)
 {
@@ -60,6 +60,7 @@ static void read_bits(struct mf_strings_worker *worker,
 		if (made == count)
 			masks[count] = (struct mf_text_masks){ 0 };
 		for (size_t i = 0; i < count; i++) {
+			worker->plain[at + i] = masks[i].plain;
 			worker->text[at + i] = text_of(
 				&masks[i], masks[i + 1].follows, &carry);
 			worker->wide[at + i] =
@@ -67,7 +68,7 @@ static void read_bits(struct mf_strings_worker *worker,
 				ahead(masks[i].zero, masks[i + 1].zero, 1);
 		}
 	}
-	worker->text[words] = worker->wide[words] = 0;
+	worker->plain[words] = worker->text[words] = worker->wide[words] = 0;
 }
 
 /* Says whether there may be UTF-16. */
@@ -83,7 +84,11 @@ static bool find_runs(struct mf_strings_worker *worker, size_t words)
 			run &= ahead(run, next, 1);
 			next &= next >> 1;
 		}
-		if (least >= 4)
+		if (least >= 4) {
+			run &= ahead(run, next, 2);
+			next &= next >> 2;
+		}
+		if (least >= 6)
 			run &= ahead(run, next, 2);
 		worker->runs[i] = run;
 		wide[i] &= ahead(wide[i], wide[i + 1], 2);
@@ -157,30 +162,15 @@ struct span {
 	bool high;
 };
 
-/* Stops at the first: what is behind it may be looked at many times. */
-static bool has_high(const uint8_t *bytes, uint32_t size)
-{
-	const uint64_t high = UINT64_C(0x8080808080808080);
-	uint32_t at = 0;
-
-	for (; at + 8 <= size; at += 8)
-		if (mf_load(uint64_t, bytes + at) & high)
-			return true;
-	for (; at < size; at++)
-		if (bytes[at] & 0x80)
-			return true;
-	return false;
-}
-
 /* What of [START, END) is text without a break from its start. */
-static struct span span_at(const struct mf_scan_window *window, uint32_t start,
+static struct span span_at(const struct mf_string_piece *piece, uint32_t start,
 			   uint32_t end)
 {
-	struct span span = { start, start, 0, false };
-	const uint8_t *bytes = window->bytes;
+	const uint8_t *bytes = piece->window->bytes;
+	struct span span = { .start = start };
 
-	if (!has_high(bytes + start, end - start))
-		return (struct span){ start, end, end - start, false };
+	span.end = next_clear(piece->worker->plain, start, end);
+	span.characters = span.end - start;
 	while (span.end < end) {
 		size_t length = character(bytes + span.end, end - span.end);
 
@@ -218,7 +208,7 @@ static void take_run(const struct mf_string_piece *piece, uint32_t start,
 		     uint32_t end)
 {
 	while (start < end) {
-		struct span span = span_at(piece->window, start, end);
+		struct span span = span_at(piece, start, end);
 
 		found(piece, &span);
 		start = MF_MAX(span.end, start + 1);
@@ -255,13 +245,13 @@ static void copy_edge(const struct mf_string_piece *piece,
 static struct span edge_span(const struct mf_string_piece *piece,
 			     const struct edge_run *run)
 {
-	struct span span = span_at(piece->window, run->start, run->end);
+	struct span span = span_at(piece, run->start, run->end);
 
 	if (run->before)
 		return span;
 	while (span.end < run->end) {
 		found(piece, &span);
-		span = span_at(piece->window, MF_MAX(span.end, span.start + 1),
+		span = span_at(piece, MF_MAX(span.end, span.start + 1),
 			       run->end);
 	}
 	return span;

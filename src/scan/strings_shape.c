@@ -2,6 +2,8 @@
  * Shapes: a text whose numbers, hexadecimal digits, UUIDs and times are folded,
  * so that all keys of one kind are one.
  */
+#include <endian.h>
+
 #include "scan/strings.h"
 
 enum {
@@ -32,12 +34,12 @@ const char *mf_shape_mark(uint8_t byte)
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* A digit is in it; what is above ASCII may say so wrongly. */
-static bool may_have_digit(uint64_t bytes)
+/* The high bit of each of BYTES that is a digit. */
+static uint64_t digits_of(uint64_t bytes)
 {
 	uint64_t from_zero = (bytes ^ EACH(0x30)) & EACH(0x7f);
 
-	return ~(from_zero + EACH(0x76)) & EACH(0x80);
+	return ~(from_zero + EACH(0x76)) & ~bytes & EACH(0x80);
 }
 
 enum {
@@ -229,8 +231,13 @@ static void put_token(struct fold *fold, const struct token *token)
 /* Where the next digit is, from AT on; or COUNT. */
 static size_t next_digit(const uint8_t *text, size_t at, size_t count)
 {
-	while (at + 8 <= count && !may_have_digit(mf_load(uint64_t, text + at)))
-		at += 8;
+	for (; at + 8 <= count; at += 8) {
+		uint64_t digits =
+			digits_of(le64toh(mf_load(uint64_t, text + at)));
+
+		if (digits)
+			return at + (size_t)__builtin_ctzll(digits) / 8;
+	}
 	while (at < count && class_of(text[at]) != DIGIT)
 		at++;
 	return at;

@@ -21,7 +21,8 @@ struct batch {
 	uint64_t start; /* of the window */
 	uint8_t *bytes, *flags;
 	struct mf_source source;
-	bool failed; /* a page that was there could not be read */
+	bool failed;  /* a page that was there could not be read */
+	uint64_t got; /* bytes that the kernel copied */
 	struct iovec local[IOV_MAX], remote[IOV_MAX];
 	size_t count;
 };
@@ -38,6 +39,12 @@ static void mark_unreadable(struct batch *batch, uint64_t address, size_t size)
 	       (last - first + 1) * page_size);
 }
 
+static void count_bytes(struct batch *batch, ssize_t got)
+{
+	batch->got += (uint64_t)got;
+	batch->target->impact.bytes_read += (uint64_t)got;
+}
+
 /* Reads one range page by page; a page that fails is marked. */
 static void read_by_file(struct batch *batch, uint64_t address, size_t size)
 {
@@ -52,7 +59,7 @@ static void read_by_file(struct batch *batch, uint64_t address, size_t size)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got > 0) {
-			batch->target->impact.bytes_read += (uint64_t)got;
+			count_bytes(batch, got);
 			address += (uint64_t)got;
 			continue;
 		}
@@ -100,19 +107,32 @@ static void flush_by_file(struct batch *batch, size_t first)
 			     batch->remote[first].iov_len);
 }
 
+/* The rest of the batch's ranges, in one call. */
+static ssize_t copy_ranges(const struct batch *batch, size_t first)
+{
+	size_t count = batch->count - first;
+	ssize_t got;
+	int code;
+
+	mf_target_let_others(batch->target);
+	got = process_vm_readv(batch->source.tid, batch->local + first, count,
+			       batch->remote + first, count, 0);
+	code = errno;
+	mf_target_go_on(batch->target);
+	errno = code;
+	return got;
+}
+
 static void flush(struct batch *batch)
 {
 	struct mf_live *live = mf_live_of(batch->target);
 	size_t first = 0;
 
 	while (first < batch->count && !live->no_vm_readv) {
-		ssize_t got = process_vm_readv(
-			batch->source.tid, batch->local + first,
-			batch->count - first, batch->remote + first,
-			batch->count - first, 0);
+		ssize_t got = copy_ranges(batch, first);
 
 		if (got > 0) {
-			batch->target->impact.bytes_read += (uint64_t)got;
+			count_bytes(batch, got);
 			first = advance(batch, first, (size_t)got);
 		} else if (got < 0 && (errno == ENOSYS || errno == EPERM)) {
 			live->no_vm_readv = true;
@@ -291,7 +311,6 @@ struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
 {
 	struct mf_live *live = mf_live_of(target);
 	uint64_t page_size = target->info.page_size;
-	uint64_t before = target->impact.bytes_read;
 	struct batch batch; /* large: set field by field */
 
 	batch.target = target;
@@ -300,6 +319,7 @@ struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
 	batch.flags = flags;
 	batch.count = 0;
 	batch.failed = false;
+	batch.got = 0;
 	if (live->mem < 0)
 		return mf_error_create(MF_ERROR_PERMISSION,
 				       "cannot read memory of process %d",
@@ -313,8 +333,7 @@ struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
 		read_part(&batch, first, last);
 	}
 	/* memory that is gone (exit, exec) has no pages */
-	if ((batch.failed || target->impact.bytes_read == before) &&
-	    !mf_live_has_memory(live))
+	if ((batch.failed || !batch.got) && !mf_live_has_memory(live))
 		return mf_live_gone(target);
 	return NULL;
 }

@@ -368,13 +368,25 @@ struct mf_error *mf_target_read_pages(struct mf_target *target, uint64_t start,
 	mf_auto_free uint8_t *own =
 		flags ? NULL : mf_calloc(count ? count : 1, 1);
 
-	if (!target->ops->read)
-		return mf_error_create(MF_ERROR_UNSUPPORTED,
-				       "this target's memory cannot be read");
 	if (!flags)
 		flags = own;
 	MF_TRY(mf_target_residency(target, start, count, flags));
+	return mf_target_read_resident(target, start, count, bytes, flags);
+}
+
+struct mf_error *mf_target_read_resident(struct mf_target *target,
+					 uint64_t start, size_t count,
+					 void *bytes, uint8_t *flags)
+{
+	if (!target->ops->read)
+		return mf_error_create(MF_ERROR_UNSUPPORTED,
+				       "this target's memory cannot be read");
 	return target->ops->read(target, start, count, bytes, flags);
+}
+
+void mf_target_share(struct mf_target *target, pthread_mutex_t *lock)
+{
+	target->shared = lock;
 }
 
 /* ---- for a core file ------------------------------------------------- */

@@ -70,8 +70,22 @@ struct mf_target {
 	uint64_t expected; /* bytes to be read under a hold; UINT64_MAX: all */
 	uint64_t expected_more; /* and read again, or of other memory */
 	struct mf_page_cache *cache;
-	void *own; /* the kind's */
+	pthread_mutex_t *shared; /* NULL: one thread reads */
+	void *own;		 /* the kind's */
 };
+
+/** Around what takes long and touches nothing of TARGET. */
+static inline void mf_target_let_others(const struct mf_target *target)
+{
+	if (target->shared)
+		pthread_mutex_unlock(target->shared);
+}
+
+static inline void mf_target_go_on(const struct mf_target *target)
+{
+	if (target->shared)
+		pthread_mutex_lock(target->shared);
+}
 
 /** No device, and nothing that another process fills in: it may be read. */
 bool mf_mapping_is_memory(const struct mf_mapping *mapping);
