@@ -37,6 +37,7 @@ struct rows {
 	size_t count;
 	uint16_t first[PAIRS]; /* of each pair, those of any place */
 	uint16_t aligned[PAIRS / 256];
+	uint16_t beginning; /* of a chunk: those that are nowhere else */
 	uint16_t *next;
 	size_t longest; /* magic, and where it is */
 	struct mf_pairs pairs;
@@ -69,8 +70,12 @@ static void add_row(struct rows *rows, uint16_t row)
 	const uint8_t *magic = (const uint8_t *)signature->magic;
 	uint16_t *chain;
 
-	if (signature->where == MF_SIGN_BEGINS)
+	if (signature->where == MF_SIGN_BEGINS) {
+		/* the last one is tried first */
+		rows->next[row] = rows->beginning;
+		rows->beginning = row;
 		return;
+	}
 	chain = &rows->aligned[magic[0]];
 	if (signature->where == MF_SIGN_ANYWHERE) {
 		chain = &rows->first[magic[0] | magic[1] << 8];
@@ -91,6 +96,7 @@ static void rows_init(struct rows *rows)
 	memset(rows->first, 0xff, sizeof(rows->first));
 	memset(rows->aligned, 0xff, sizeof(rows->aligned));
 	memset(rows->next, 0xff, rows->count * sizeof(*rows->next));
+	rows->beginning = NO_ROW;
 	for (size_t i = 0; i < rows->count; i++)
 		add_row(rows, (uint16_t)i);
 	mf_pairs_settle(&rows->pairs);
@@ -243,9 +249,9 @@ static void try_beginning(struct worker *worker, struct piece *piece)
 {
 	const struct rows *rows = &worker->scanner->rows;
 
-	for (size_t i = rows->count; i-- > 0;)
-		if (rows->rows[i].where == MF_SIGN_BEGINS &&
-		    try_row(worker, piece, piece->start, (uint16_t)i))
+	for (uint16_t row = rows->beginning; row != NO_ROW;
+	     row = rows->next[row])
+		if (try_row(worker, piece, piece->start, row))
 			return;
 }
 
