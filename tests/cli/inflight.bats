@@ -25,20 +25,23 @@ seen() { # WHAT COUNT
 }
 
 @test "one thread at full speed, 60 stops: unmarked is exact, none is damaged" {
-	run -0 moments 0 1 60
+	run moments 0 1 60
 	echo "$output"
+	[ "$status" = 0 ]
 	seen exact 15
 }
 
 @test "the same without symbols" {
-	run -0 moments 0 2 60 --no-symbols
+	run moments 0 2 60 --no-symbols
 	echo "$output"
+	[ "$status" = 0 ]
 	seen exact 15
 }
 
 @test "four threads at full speed, 60 stops: unmarked is exact, none is damaged" {
-	run -0 moments 4 3 60
+	run moments 4 3 60
 	echo "$output"
+	[ "$status" = 0 ]
 	seen exact 100
 }
 

@@ -222,7 +222,7 @@ static uint64_t count_objects(struct mf_objects *objects, bool chunks,
 	for (size_t i = 0; i < objects->rows.list.count; i++) {
 		const struct mf_object_row *row = &objects->rows.list.items[i];
 
-		if (strcmp(row->language, "c++") != 0)
+		if (row->type && strcmp(row->language, "c++") != 0)
 			continue;
 		FUZZ_AT_MOST(row->inside, row->count);
 		FUZZ_AT_MOST(row->bytes, chunks ? PAGE : 0);
