@@ -104,30 +104,12 @@ static bool find_runs(struct mf_strings_worker *worker, size_t words)
 /* The first bit of BITS that is set, from AT on, or END. */
 static uint32_t next_set(const uint64_t *bits, uint32_t at, uint32_t end)
 {
-	uint64_t word;
-
-	if (at >= end)
-		return end;
-	word = bits[at / WORD] & (~UINT64_C(0) << (at % WORD));
-	for (at /= WORD; !word; word = bits[at])
-		if (++at * WORD >= end)
-			return end;
-	at = at * WORD + (uint32_t)__builtin_ctzll(word);
-	return MF_MIN(at, end);
+	return mf_text_masks_next(bits, at, end, 0);
 }
 
 static uint32_t next_clear(const uint64_t *bits, uint32_t at, uint32_t end)
 {
-	uint64_t word;
-
-	if (at >= end)
-		return end;
-	word = ~bits[at / WORD] & (~UINT64_C(0) << (at % WORD));
-	for (at /= WORD; !word; word = ~bits[at])
-		if (++at * WORD >= end)
-			return end;
-	at = at * WORD + (uint32_t)__builtin_ctzll(word);
-	return MF_MIN(at, end);
+	return mf_text_masks_next(bits, at, end, ~UINT64_C(0));
 }
 
 /* Where the run of set bits begins that ends at END. */

@@ -6,7 +6,6 @@
 #include "scan/strings.h"
 
 enum {
-	WORD = 64,
 	PAIRS = 4, /* so many pairs of ASCII are not characters */
 	NEAR = 3,  /* of so many at an end, one is ASCII */
 	HIGH = 0xd800,
@@ -331,16 +330,7 @@ static void add_ends(const struct mf_string_piece *piece,
 /* Where four characters of ASCII begin, from AT on; or END. */
 static uint32_t next_seed(const uint64_t *wide, uint32_t at, uint32_t end)
 {
-	uint64_t word;
-
-	if (at >= end)
-		return end;
-	word = wide[at / WORD] & (~UINT64_C(0) << (at % WORD));
-	for (at /= WORD; !word; word = wide[at])
-		if (++at * WORD >= end)
-			return end;
-	at = at * WORD + (uint32_t)__builtin_ctzll(word);
-	return MF_MIN(at, end);
+	return mf_text_masks_next(wide, at, end, 0);
 }
 
 static void take_between(const struct mf_string_piece *piece,

@@ -30,4 +30,24 @@ mf_text_masks_make mf_text_masks_best(void);
 /** The same of x86-64; NULL elsewhere. */
 mf_text_masks_make mf_text_masks_x86_64(void);
 
+/**
+ * The first bit, from AT on, that is set in MASKS (FLIP 0) or clear in them
+ * (FLIP all ones), or END.
+ */
+static inline uint32_t mf_text_masks_next(const uint64_t *masks, uint32_t at,
+					  uint32_t end, uint64_t flip)
+{
+	const uint32_t bits = 64;
+	uint64_t word;
+
+	if (at >= end)
+		return end;
+	word = (masks[at / bits] ^ flip) & (~UINT64_C(0) << (at % bits));
+	for (at /= bits; !word; word = masks[at] ^ flip)
+		if (++at * bits >= end)
+			return end;
+	at = at * bits + (uint32_t)__builtin_ctzll(word);
+	return at < end ? at : end;
+}
+
 #endif
