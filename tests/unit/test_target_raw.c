@@ -120,7 +120,7 @@ static void what_is_not_mapped_is_told(void **state)
 	assert_int_equal(range.unread, PAGE);
 }
 
-/* 1 TiB, of which one page is there. */
+/* 16 GiB (half of what valgrind can map), of which one page is there. */
 static void what_was_set_aside_costs_nothing(void **state)
 {
 	struct mf_raw_options options = { 0 };
@@ -128,7 +128,7 @@ static void what_was_set_aside_costs_nothing(void **state)
 	struct place *place = *state;
 	struct mf_mapping none = {
 		.start = UINT64_C(1) << 41,
-		.end = (UINT64_C(1) << 41) + (UINT64_C(1) << 40),
+		.end = (UINT64_C(1) << 41) + (UINT64_C(1) << 34),
 		.perms = RW,
 		.path = "",
 		.usage_known = true,
@@ -141,7 +141,7 @@ static void what_was_set_aside_costs_nothing(void **state)
 	both[1].start = none.start + 5;
 	both[1].end = none.end;
 	write_raw(place, &options, both, 2);
-	assert_true(place->size == 8 * PAGE + (UINT64_C(1) << 40) - 5);
+	assert_true(place->size == 8 * PAGE + (UINT64_C(1) << 34) - 5);
 	assert_int_equal(both[1].written, 0);
 	assert_int_equal(both[1].present, 0);
 	forget_core(place);
