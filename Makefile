@@ -88,7 +88,7 @@ endif
 CXX_FIXTURES :=
 ifneq ($(shell command -v g++),)
 CXX_FIXTURES += objects objects-stripped objects-fixed objects-nortti \
-	objects-bare containers
+	objects-bare containers owners
 ifneq ($(findstring /,$(shell g++ -print-file-name=libstdc++.a)),)
 CXX_FIXTURES += objects-static
 endif
@@ -97,6 +97,15 @@ ifneq ($(and $(shell command -v clang++),$(wildcard \
 	/usr/include/c++/v1/vector /usr/lib/llvm*/include/c++/v1/vector)),)
 CXX_FIXTURES += objects-libcxx containers-libcxx
 endif
+# What knows its leaks, for LeakSanitizer to say the same, where there is one.
+LEAK_CHECKED :=
+ifneq ($(findstring /,$(shell gcc -print-file-name=liblsan.so 2>/dev/null)),)
+LEAK_CHECKED += lost tangled
+endif
+ifneq ($(findstring /,$(shell g++ -print-file-name=liblsan.so 2>/dev/null)),)
+CXX_FIXTURES += owners-sanitized
+endif
+FIXTURES += $(LEAK_CHECKED:%=$(O)/fixtures/%-sanitized)
 FIXTURES += $(CXX_FIXTURES:%=$(O)/fixtures/%)
 
 .PHONY: all
@@ -172,8 +181,9 @@ $(O)/tests/drivers/%: tests/drivers/%.c $(LIBRARY) $(FLAGS)
 		$(LIBRARY) $(LIBS)
 
 # Victims are never sanitized or optimised: what they allocate is what is seen.
-FIXTURE	= $(CC) -std=gnu17 -D_GNU_SOURCE -O0 -g -Wall -Wextra \
+FIXTURE_FLAGS = -std=gnu17 -D_GNU_SOURCE -O0 -g -Wall -Wextra \
 	  $(if $(WERROR),-Werror) -pthread -MMD -MP -MF $@.d
+FIXTURE	= $(CC) $(FIXTURE_FLAGS)
 $(O)/fixtures/%: fixtures/programs/%.c
 	@mkdir -p $(@D)
 	$(call say,FIXTURE,$@) $(FIXTURE) -o $@ $<
@@ -191,6 +201,11 @@ $(O)/fixtures/static-pie-%: fixtures/programs/%.c
 $(O)/fixtures/stripped-%: $(O)/fixtures/static-%
 	$(call say,FIXTURE,$@) strip -o $@ $<
 
+$(O)/fixtures/%-sanitized: fixtures/programs/%.c
+	@mkdir -p $(@D)
+	$(call say,FIXTURE,$@) gcc $(FIXTURE_FLAGS) -DFX_SANITIZED \
+		-fsanitize=leak -o $@ $<
+
 CXX_FLAGS = -std=c++17 -O0 -g -Wall -Wextra -pthread
 define cxx_fixture # NAME, COMPILER AND FLAGS
 $(O)/fixtures/$(1): fixtures/programs/$(firstword $(subst -, ,$(1))).cc
@@ -204,6 +219,8 @@ $(eval $(call cxx_fixture,objects-bare,g++ -fno-rtti -s))
 $(eval $(call cxx_fixture,objects-static,g++ -static -s))
 $(eval $(call cxx_fixture,objects-libcxx,clang++ -stdlib=libc++ -s))
 $(eval $(call cxx_fixture,containers,g++))
+$(eval $(call cxx_fixture,owners,g++))
+$(eval $(call cxx_fixture,owners-sanitized,g++ -fsanitize=leak))
 $(eval $(call cxx_fixture,containers-libcxx,clang++ -stdlib=libc++))
 $(O)/fixtures/objects-stripped: $(O)/fixtures/objects
 	$(call say,FIXTURE,$@) strip -o $@ $<
@@ -320,6 +337,6 @@ help:
 
 -include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(UNITS:=.d) \
 	$(filter-out $(O)/fixtures/stripped-% $(O)/fixtures/objects% \
-		$(O)/fixtures/containers%, \
+		$(O)/fixtures/containers% $(O)/fixtures/owners%, \
 		$(FIXTURES:=.d)) \
 	$(DRIVERS:=.d) $(PRELOADS:=.d) $(wildcard $(FUZZ)/*.d)
