@@ -52,7 +52,8 @@ struct mf_target_options {
 	const char *symfs; /* NULL, or the root below which files are sought */
 	bool read_swapped; /* touch swapped pages too (brings them in) */
 	bool extended_registers; /* a hold reads these too: for a core */
-	const char *no_copy;	 /* NULL, or why no copy of it is to be made */
+	bool wait_channels;  /* of threads: where in the kernel each waits */
+	const char *no_copy; /* NULL, or why no copy of it is to be made */
 };
 
 /* ---- what it is ---------------------------------------------------- */
@@ -225,17 +226,29 @@ struct mf_error *mf_target_open_file(struct mf_target *target,
 
 /* ---- threads ------------------------------------------------------- */
 
+enum {
+	MF_SYSCALL_ARGUMENTS = 6,
+	MF_WAIT_CHANNEL = 40, /* bytes; longer names are cut */
+};
+
 struct mf_thread {
 	pid_t tid;
 	char comm[16];
-	char state; /* of /proc: R S D T t Z X */
+	char state; /* of /proc: R S D T t Z X; 0: not known */
 	bool registers_known;
-	bool in_syscall; /* pc, sp and this also without a stop, if blocked */
-	uint64_t cpu_ms;
+	bool in_syscall;  /* pc, sp and this also without a stop, if blocked */
+	bool cpu_unknown; /* a core does not say, or only of all threads */
+	uint64_t cpu_ms;  /* user and system time */
 	uint64_t pc, sp;
 	uint64_t tp;	 /* thread pointer: fs_base, TPIDR_EL0; 0 unknown */
 	int64_t syscall; /* the number of the call that it is in, if in_syscall */
 	uint64_t general[32]; /* architecture's order (arch_*.c) */
+	/* of a running process, as it was just before the stop; of the call
+	 * that it was in */
+	bool arguments_known;
+	uint64_t arguments[MF_SYSCALL_ARGUMENTS];
+	/* where in the kernel it waited, if options.wait_channels; or "" */
+	char wait_channel[MF_WAIT_CHANNEL];
 };
 
 /** Ascending tid; the first hold, or else the first call, reads them. */
@@ -247,6 +260,17 @@ const struct mf_thread *mf_target_threads(struct mf_target *target,
  * there is none, or it holds no pointer.
  */
 const char *mf_target_register_name(size_t index);
+
+/** The name of system call NUMBER, as this machine's processor counts them;
+ * NULL: there is none, or it is newer than this program. */
+const char *mf_target_syscall_name(int64_t number);
+
+/**
+ * What THREAD gave the system call that it is in. Bit I of what is returned:
+ * ret[I] is known; 0 of a thread that is in none.
+ */
+unsigned mf_target_syscall_arguments(const struct mf_thread *thread,
+				     uint64_t ret[MF_SYSCALL_ARGUMENTS]);
 
 /* ---- holding it still ---------------------------------------------- */
 

@@ -62,6 +62,21 @@ void mf_arch_undo_eintr(pid_t tid, const struct mf_registers *registers);
 void mf_arch_fill_thread(const struct mf_registers *registers,
 			 struct mf_thread *thread);
 
+/** Names of the system calls from FIRST on. */
+struct mf_arch_calls {
+	const char *const *names; /* NULL: no more of them */
+	int64_t first;
+	size_t count;
+};
+
+/** Of the numbers that only this processor has. */
+extern const struct mf_arch_calls mf_arch_calls[];
+
+/** The arguments of the call that THREAD is in, as far as its registers still
+ * have them: bit I of what is returned says so of ret[I]. */
+unsigned mf_arch_call_arguments(const struct mf_thread *thread,
+				uint64_t ret[MF_SYSCALL_ARGUMENTS]);
+
 /** Of a thread that we stopped; false when it is gone. */
 bool mf_arch_set_registers(pid_t tid, const struct mf_registers *registers);
 

@@ -133,6 +133,15 @@ void mf_arch_fill_thread(const struct mf_registers *registers,
 	thread->registers_known = true;
 }
 
+/* The first one's register has the result by now. */
+unsigned mf_arch_call_arguments(const struct mf_thread *thread,
+				uint64_t ret[MF_SYSCALL_ARGUMENTS])
+{
+	for (unsigned i = 0; i < MF_SYSCALL_ARGUMENTS; i++)
+		ret[i] = thread->general[i];
+	return ((1U << MF_SYSCALL_ARGUMENTS) - 1) & ~1U;
+}
+
 /* ---- core files ---------------------------------------------------------- */
 
 const uint16_t mf_arch_machine = EM_AARCH64;

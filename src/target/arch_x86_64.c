@@ -178,6 +178,17 @@ void mf_arch_fill_thread(const struct mf_registers *registers,
 	thread->registers_known = true;
 }
 
+unsigned mf_arch_call_arguments(const struct mf_thread *thread,
+				uint64_t ret[MF_SYSCALL_ARGUMENTS])
+{
+	/* rdi rsi rdx r10 r8 r9 */
+	static const unsigned char places[] = { 5, 4, 1, 10, 8, 9 };
+
+	for (unsigned i = 0; i < MF_SYSCALL_ARGUMENTS; i++)
+		ret[i] = thread->general[places[i]];
+	return (1U << MF_SYSCALL_ARGUMENTS) - 1;
+}
+
 /* ---- core files ---------------------------------------------------------- */
 
 const uint16_t mf_arch_machine = EM_X86_64;

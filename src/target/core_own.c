@@ -130,6 +130,7 @@ static void take_thread(void *context, const struct mf_thread *said)
 	memcpy(thread->comm, said->comm, sizeof(thread->comm));
 	thread->state = said->state;
 	thread->cpu_ms = said->cpu_ms;
+	thread->cpu_unknown = false;
 	thread->in_syscall = said->in_syscall;
 	thread->syscall = said->syscall;
 	if (said->registers_known)

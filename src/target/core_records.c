@@ -85,6 +85,10 @@ static void take_status(struct reader *reader, const struct record *record)
 			(uint64_t)status.pr_utime.tv_usec / 1000 +
 			(uint64_t)status.pr_stime.tv_sec * 1000 +
 			(uint64_t)status.pr_stime.tv_usec / 1000;
+	/* gdb leaves the times out; who has run at all has used some */
+	thread.cpu_unknown =
+		!status.pr_utime.tv_sec && !status.pr_utime.tv_usec &&
+		!status.pr_stime.tv_sec && !status.pr_stime.tv_usec;
 	mf_vec_push(&reader->target->threads, thread);
 	reader->any_registers = true;
 }
@@ -388,12 +392,16 @@ static void read_notes(struct reader *reader,
 		take_record(reader, &record);
 }
 
-static void name_main_thread(struct mf_target *target)
+/* Its times are those of all threads together, the kernel says. */
+static void describe_main_thread(struct mf_target *target)
 {
-	mf_vec_foreach(thread, &target->threads)
-		if (thread->tid == target->info.pid)
-			snprintf(thread->comm, sizeof(thread->comm), "%s",
-				 target->info.comm);
+	mf_vec_foreach(thread, &target->threads) {
+		if (thread->tid != target->info.pid)
+			continue;
+		snprintf(thread->comm, sizeof(thread->comm), "%s",
+			 target->info.comm);
+		thread->cpu_unknown |= target->threads.count > 1;
+	}
 }
 
 void mf_core_read_records(struct mf_target *target)
@@ -404,7 +412,7 @@ void mf_core_read_records(struct mf_target *target)
 	mf_vec_foreach(notes, &reader.core->notes)
 		read_notes(&reader, notes);
 	settle_names(&reader);
-	name_main_thread(target);
+	describe_main_thread(target);
 	page_size = reader.core->auxv.page_size;
 	if (page_size >= PAGE_SIZE_MIN && page_size <= PAGE_SIZE_MAX &&
 	    !(page_size & (page_size - 1)))

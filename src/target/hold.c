@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -82,15 +83,42 @@ static void add_late_thread(struct mf_target *target, pid_t tid,
 			    const struct mf_registers *registers)
 {
 	struct mf_live *live = mf_live_of(target);
-	struct mf_thread thread = { .tid = tid, .state = 't' };
+	struct mf_thread thread = { .tid = tid };
+	mf_auto_error struct mf_error *error = NULL;
+	struct mf_proc_stat stat;
 	char path[64];
 
 	snprintf(path, sizeof(path), "task/%d/comm", (int)tid);
 	if (mf_proc_read_text(live->proc, path, thread.comm,
 			      sizeof(thread.comm)) < 0)
 		thread.comm[0] = '\0';
+	/* what it did before it was stopped nobody saw; but how long */
+	snprintf(path, sizeof(path), "task/%d/stat", (int)tid);
+	error = mf_proc_read_stat(live->proc, path, &stat);
+	if (!error)
+		thread.cpu_ms = mf_proc_ticks_ms(stat.cpu_ticks);
 	mf_arch_fill_thread(registers, &thread);
 	mf_vec_push(&target->threads, thread);
+}
+
+/* Those that were not held, and are no more, ended before the stop. */
+static void drop_ended(struct mf_target *target, size_t known,
+		       const bool *is_held)
+{
+	const struct mf_live *live = mf_live_of(target);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < target->threads.count; i++) {
+		const struct mf_thread thread = target->threads.items[i];
+		char path[64];
+
+		snprintf(path, sizeof(path), "task/%d", (int)thread.tid);
+		if (i < known && !is_held[i] &&
+		    faccessat(live->proc, path, F_OK, 0) != 0)
+			continue;
+		target->threads.items[kept++] = thread;
+	}
+	target->threads.count = kept;
 }
 
 /* Registers of the threads read before the stop, and the threads since. */
@@ -99,6 +127,7 @@ static void take_threads(struct mf_target *target)
 	const struct mf_holder_shared *shared =
 		mf_live_of(target)->holder->shared;
 	size_t known = target->threads.count;
+	mf_auto_free bool *is_held = mf_new_array(known + 1, bool);
 
 	mf_vec_sort(&target->threads, compare_threads);
 	for (unsigned i = 0; i < shared->count; i++) {
@@ -109,11 +138,14 @@ static void take_threads(struct mf_target *target)
 			continue;
 		thread = bsearch(&held->tid, target->threads.items, known,
 				 sizeof(*thread), compare_tid);
-		if (thread)
-			mf_arch_fill_thread(&held->registers, thread);
-		else
+		if (!thread) {
 			add_late_thread(target, held->tid, &held->registers);
+			continue;
+		}
+		is_held[thread - target->threads.items] = true;
+		mf_arch_fill_thread(&held->registers, thread);
 	}
+	drop_ended(target, known, is_held);
 	if (shared->unstopped)
 		mf_target_note_partial(
 			target, "threads",

@@ -41,9 +41,26 @@ static void read_syscall(int task, const char *tid, struct mf_thread *thread)
 	thread->pc = values[count - 1];
 	thread->in_syscall = count == 9;
 	thread->syscall = count == 9 ? (int64_t)values[0] : -1;
+	thread->arguments_known = thread->in_syscall;
+	if (thread->in_syscall)
+		memcpy(thread->arguments, values + 1,
+		       sizeof(thread->arguments));
 }
 
-static bool read_thread(int task, const char *tid, struct mf_thread *ret)
+/* "0": it waits nowhere, or nobody may know. */
+static void read_wait_channel(int task, const char *tid,
+			      struct mf_thread *thread)
+{
+	char path[64], text[MF_WAIT_CHANNEL];
+
+	snprintf(path, sizeof(path), "%.20s/wchan", tid);
+	if (mf_proc_read_text(task, path, text, sizeof(text)) > 0 &&
+	    strcmp(text, "0") != 0)
+		memcpy(thread->wait_channel, text, sizeof(text));
+}
+
+static bool read_thread(const struct mf_target *target, int task,
+			const char *tid, struct mf_thread *ret)
 {
 	struct mf_thread thread = { 0 };
 	struct mf_proc_stat stat;
@@ -63,6 +80,8 @@ static bool read_thread(int task, const char *tid, struct mf_thread *ret)
 	if (mf_proc_read_text(task, path, thread.comm, sizeof(thread.comm)) < 0)
 		thread.comm[0] = '\0';
 	read_syscall(task, tid, &thread);
+	if (target->options.wait_channels && thread.in_syscall)
+		read_wait_channel(task, tid, &thread);
 	*ret = thread;
 	return true;
 }
@@ -86,7 +105,7 @@ void mf_threads_read(struct mf_target *target)
 	       /* NOLINTNEXTLINE(concurrency-mt-unsafe): our own stream */
 	       (entry = readdir(directory)))
 		if (isdigit((unsigned char)*entry->d_name) &&
-		    read_thread(task, entry->d_name, &thread))
+		    read_thread(target, task, entry->d_name, &thread))
 			mf_vec_push(&target->threads, thread);
 	closedir(directory);
 }
