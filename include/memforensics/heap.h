@@ -18,8 +18,11 @@ struct mf_heap;
 struct mf_report;
 
 struct mf_heap_options {
-	bool no_symbols;  /* find everything by structure alone */
-	bool no_walk;	  /* name the allocators, do not read their heaps */
+	bool no_symbols; /* find everything by structure alone */
+	bool no_walk;	 /* name the allocators, do not read their heaps */
+	/* with no_walk: which arena each thread has, and its tcache by its own
+	 * counters; all other figures of arenas are 0 then */
+	bool thread_caches;
 	bool trim_ranges; /* list what malloc_trim(0) would give back */
 };
 

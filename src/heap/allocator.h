@@ -11,6 +11,7 @@
  *  4. walk: stream its heaps once, in address order, keeping only a compact
  *     model; NULL when its heaps cannot be walked: then instance->info says
  *     supported = false and why.
+ *     thread_caches: the same of what each thread has, and no heap.
  *  5. foresee: before the target is held, how much walk is going to read.
  *  6. finish: with the target released, make the figures.
  *  7. each_chunk: show those chunks of the model that touch a range, in address
@@ -49,6 +50,10 @@ struct mf_allocator_ops {
 				  struct mf_allocator_instance *instance);
 	struct mf_error *(*walk)(struct mf_heap_context *context,
 				 struct mf_allocator_instance *instance);
+	/* Instead of walk, where only that is wanted; NULL: nothing is known. */
+	struct mf_error *(*thread_caches)(
+		struct mf_heap_context *context,
+		struct mf_allocator_instance *instance);
 	/* Bytes that walk is likely to read; NULL: few. */
 	uint64_t (*foresee)(const struct mf_allocator_instance *instance);
 	struct mf_error *(*finish)(struct mf_heap_context *context,

@@ -140,13 +140,27 @@ static struct mf_error *walk(struct mf_heap_context *context,
 	return NULL;
 }
 
+static struct mf_error *thread_caches(struct mf_heap_context *context,
+				      struct mf_allocator_instance *instance)
+{
+	struct mf_glibc *glibc = instance->state;
+
+	(void)context;
+	mf_glibc_read_thread_caches(glibc);
+	mf_glibc_count_caches(glibc);
+	return NULL;
+}
+
 static struct mf_error *finish(struct mf_heap_context *context,
 			       struct mf_allocator_instance *instance)
 {
 	struct mf_glibc *glibc = instance->state;
 
-	if (context->options->no_walk)
+	if (context->options->no_walk) {
+		if (context->options->thread_caches)
+			mf_glibc_publish_caches(glibc, &instance->info);
 		return NULL;
+	}
 	mf_glibc_sort_mmapped(glibc);
 	mf_glibc_resolve_lists(glibc);
 	mf_glibc_make_figures(glibc, &instance->info);
@@ -191,6 +205,7 @@ const struct mf_allocator_ops mf_glibc_ops = {
 	.probe = mf_glibc_probe,
 	.claim = claim,
 	.walk = walk,
+	.thread_caches = thread_caches,
 	.foresee = foresee,
 	.finish = finish,
 	.each_chunk = mf_glibc_each_chunk,

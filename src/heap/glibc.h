@@ -396,6 +396,14 @@ bool mf_glibc_keep_tcache(struct mf_glibc *glibc,
 void mf_glibc_publish_tcaches(struct mf_glibc *glibc,
 			      struct mf_allocator *info);
 
+/* ---- without a walk (glibc_caches.c) ------------------------------------- */
+
+/** Amounts of the thread caches by their own counters; under the hold. */
+void mf_glibc_count_caches(struct mf_glibc *glibc);
+
+/** Whose arena is which, and those amounts; nothing else of the arenas. */
+void mf_glibc_publish_caches(struct mf_glibc *glibc, struct mf_allocator *info);
+
 /** Proves the candidates by their lists and marks their members. */
 void mf_glibc_resolve_tcaches(struct mf_glibc *glibc);
 

@@ -85,6 +85,17 @@ struct mf_error *mf_heap_create(struct mf_target *target,
 	return NULL;
 }
 
+static struct mf_error *read_thread_caches(struct mf_heap *heap)
+{
+	if (!heap->options.thread_caches)
+		return NULL;
+	mf_vec_foreach(instance, &heap->instances)
+		if (instance->ops->thread_caches)
+			MF_TRY(instance->ops->thread_caches(&heap->context,
+							    instance));
+	return NULL;
+}
+
 struct mf_error *mf_heap_read(struct mf_heap *heap, struct mf_space *space)
 {
 	heap->context.space = space;
@@ -92,7 +103,7 @@ struct mf_error *mf_heap_read(struct mf_heap *heap, struct mf_space *space)
 		if (instance->ops->claim)
 			MF_TRY(instance->ops->claim(&heap->context, instance));
 	if (heap->options.no_walk)
-		return NULL;
+		return read_thread_caches(heap);
 	mf_vec_foreach(instance, &heap->instances)
 		if (instance->ops->walk)
 			MF_TRY(instance->ops->walk(&heap->context, instance));
