@@ -168,6 +168,21 @@ struct mf_stack_census {
 void mf_space_stack_census(const struct mf_space *space,
 			   struct mf_stack_census *ret);
 
+/** The stack of a thread, as libc or the kernel made it. */
+struct mf_stack_bounds {
+	int tid;	     /* 0: not known whose */
+	bool main;	     /* the kernel made it, at the program's start */
+	bool cached;	     /* its thread is gone, and libc keeps it */
+	uint64_t start, end; /* without a guard below it */
+	uint64_t guard;	     /* bytes that nobody may touch, below or inside */
+	struct mf_usage usage;
+	bool usage_known;
+};
+
+/** In address order; settled only. *ret: array to free(). */
+size_t mf_space_list_stacks(const struct mf_space *space,
+			    struct mf_stack_bounds **ret);
+
 /* ---- as rows of a report (settled only) ------------------------------- */
 
 enum mf_region_order {
