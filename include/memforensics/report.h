@@ -115,6 +115,7 @@ enum mf_report_show {
 	MF_SHOW_BAR = 1 << 4,	  /* text: a RATIO with a small bar after it */
 	MF_SHOW_IF_ROOM = 1 << 5, /* text: dropped, the last first, where the
 				       table would be too wide */
+	MF_SHOW_WHOLE = 1 << 6,	  /* of a table: top does not cut it */
 };
 
 struct mf_column {

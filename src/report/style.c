@@ -91,7 +91,7 @@ static const char *plain_twin(const char *text, size_t length)
 	static const char *const twins[][2] = {
 		{ "…", "..." }, { "×", "x" },  { "→", "->" }, { "≥", ">=" },
 		{ "≤", "<=" },	{ "—", "--" }, { "–", "-" },  { "·", "." },
-		{ "½", "1/2" }, { "µ", "u" },  { "≈", "~" },
+		{ "½", "1/2" }, { "µ", "u" },  { "≈", "~" },  { "←", "<-" },
 	};
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(twins); i++)

@@ -245,7 +245,9 @@ static void text_table_begin(struct mf_report *report,
 		.base = base_of(text),
 		.indent = base_of(text),
 		.width = text->width,
-		.top = top ? top : table->top,
+		.top = table->show & MF_SHOW_WHOLE ? 0
+		       : top			   ? top
+						   : table->top,
 		.gap = table->title && needs_gap(text),
 		.hidden = is_hidden(text) || table->show & MF_SHOW_DATA_ONLY,
 	};
