@@ -272,6 +272,17 @@ const char *mf_target_syscall_name(int64_t number);
 unsigned mf_target_syscall_arguments(const struct mf_thread *thread,
 				     uint64_t ret[MF_SYSCALL_ARGUMENTS]);
 
+/**
+ * Shows VISIT each word that the kernel keeps for the process and that may be
+ * an address, as far as it tells: heads of robust lists, data of epoll, values
+ * of timers, buffers of io_uring. HOLDER is a constant, such as "epoll". Of a
+ * process that lives, or was copied; else there are none.
+ */
+void mf_target_each_kernel_word(struct mf_target *target,
+				void (*visit)(const char *holder,
+					      uint64_t value, void *data),
+				void *data);
+
 /* ---- holding it still ---------------------------------------------- */
 
 /** What was done to the target, and for how long. */
