@@ -30,6 +30,11 @@ struct mf_graph *mf_graph_create(const struct mf_heap *heap,
 	graph->edges.limit = graph->options.limit;
 	mf_nodes_init(&graph->nodes);
 	mf_nodes_add_heap(&graph->nodes, heap);
+	for (size_t i = 0; i < options->mapping_count; i++)
+		mf_nodes_add(&graph->nodes, options->mappings[i].start,
+			     options->mappings[i].end, 0, true);
+	graph->options.mappings = NULL;
+	graph->options.mapping_count = 0;
 	mf_nodes_seal(&graph->nodes);
 	return graph;
 }
@@ -128,7 +133,8 @@ uint32_t mf_graph_target(const struct mf_graph *graph, uint64_t value,
 	uint32_t node = mf_nodes_find(&graph->nodes, value, offset);
 
 	*tagged = false;
-	if (node != MF_NO_NODE || !graph->options.tagged || plain == value)
+	if (node != MF_NO_NODE || !graph->options.tagged || plain == value ||
+	    !mf_nodes_may_hold(&graph->nodes, plain))
 		return node;
 	*tagged = true;
 	return mf_nodes_find(&graph->nodes, plain, offset);

@@ -15,9 +15,17 @@
 #include "scan/graph_nodes.h"
 #include "scan/scanner.h"
 
+/** Memory that is a node as it is, whoever made it. */
+struct mf_graph_mapping {
+	uint64_t start, end;
+};
+
 struct mf_graph_options {
 	bool tagged;	/* words whose high 16 bits are something else, too */
 	uint64_t limit; /* bytes of edges; 0: MF_GRAPH_LIMIT */
+	/* more nodes than chunks; the caller's until the graph is created */
+	const struct mf_graph_mapping *mappings;
+	size_t mapping_count;
 };
 
 /** Unless options say otherwise; some 60 million pointers. */

@@ -5,6 +5,7 @@
  */
 #include "scan/graph_nodes.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -14,6 +15,7 @@ enum {
 	GRANULE_SHIFT = 3,
 	LARGE = 64 * MF_KIB, /* such a chunk is an extent of its own */
 	HEADER_GLIBC = 16,
+	BORROWED = 8, /* a chunk in use has the next one's first word, too */
 	WORD_BITS = 64,
 };
 
@@ -32,6 +34,8 @@ void mf_nodes_deinit(struct mf_nodes *nodes)
 	mf_vec_deinit(&nodes->places);
 	mf_vec_deinit(&nodes->blocks);
 	mf_vec_deinit(&nodes->used);
+	free(nodes->granules);
+	nodes->granules = NULL;
 }
 
 /* ---- adding ---------------------------------------------------------------- */
@@ -122,6 +126,7 @@ void mf_nodes_add(struct mf_nodes *nodes, uint64_t start, uint64_t end,
 	if (in_use || !is_gap_last(nodes))
 		push_node(nodes, start + header, in_use);
 	last_extent(nodes)->end = end;
+	nodes->used_bytes += in_use ? end - start : 0;
 	nodes->next = end;
 	nodes->low = MF_MIN(nodes->low, start);
 	nodes->high = MF_MAX(nodes->high, end);
@@ -134,12 +139,22 @@ static bool is_in_use(enum mf_chunk_kind kind)
 	return kind == MF_KIND_IN_USE || kind == MF_KIND_MMAPPED;
 }
 
+/* Where no node follows, the last one's last word is behind its chunk. */
+static void lend(struct mf_nodes *nodes, uint64_t end)
+{
+	if (nodes->extents.count && last_extent(nodes)->end == end)
+		last_extent(nodes)->end += BORROWED;
+}
+
 static bool add_chunk(const struct mf_chunk *chunk, void *data)
 {
 	bool is_glibc = strcmp(chunk->allocator->name, "glibc") == 0;
+	uint64_t end = chunk->address + chunk->size;
 
-	mf_nodes_add(data, chunk->address, chunk->address + chunk->size,
-		     is_glibc ? HEADER_GLIBC : 0, is_in_use(chunk->kind));
+	mf_nodes_add(data, chunk->address, end, is_glibc ? HEADER_GLIBC : 0,
+		     is_in_use(chunk->kind));
+	if (is_glibc && chunk->kind == MF_KIND_IN_USE)
+		lend(data, end);
 	return true;
 }
 
@@ -171,6 +186,20 @@ static void drop_overlaps(struct mf_nodes *nodes)
 	nodes->spans.count = kept;
 }
 
+static void mark_granules(struct mf_nodes *nodes)
+{
+	free(nodes->granules);
+	nodes->granules = mf_new_array(MF_GRANULES / WORD_BITS, uint64_t);
+	mf_vec_foreach(span, &nodes->spans) {
+		uint64_t last = (span->end - 1) >> MF_GRANULE_SHIFT;
+		uint64_t granule = span->start >> MF_GRANULE_SHIFT;
+
+		for (; granule <= last && granule < MF_GRANULES; granule++)
+			nodes->granules[granule / WORD_BITS] |=
+				UINT64_C(1) << granule % WORD_BITS;
+	}
+}
+
 void mf_nodes_seal(struct mf_nodes *nodes)
 {
 	close_extent(nodes);
@@ -184,6 +213,7 @@ void mf_nodes_seal(struct mf_nodes *nodes)
 			    });
 	mf_vec_sort(&nodes->spans, by_start);
 	drop_overlaps(nodes);
+	mark_granules(nodes);
 }
 
 /* ---- finding --------------------------------------------------------------- */

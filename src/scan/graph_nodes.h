@@ -42,8 +42,10 @@ struct mf_nodes {
 	MF_VEC(uint64_t) used;	 /* one bit a node: in use */
 	uint64_t low, high;	 /* no node is outside of these */
 	uint32_t used_count;
-	uint64_t next;	 /* where a chunk would go on the last extent */
-	bool open;	 /* the last extent may go on */
+	uint64_t used_bytes; /* of these, with headers */
+	uint64_t *granules;  /* a bit for each GiB of addresses: has any */
+	uint64_t next;	     /* where a chunk would go on the last extent */
+	bool open;	     /* the last extent may go on */
 	bool overflowed; /* more than can be numbered: the rest is left out */
 };
 
@@ -80,6 +82,21 @@ static inline uint32_t mf_nodes_count(const struct mf_nodes *nodes)
 static inline bool mf_nodes_is_used(const struct mf_nodes *nodes, uint32_t node)
 {
 	return nodes->used.items[node / 64] >> node % 64 & 1;
+}
+
+enum {
+	MF_GRANULE_SHIFT = 30,
+	MF_GRANULES = 1 << (48 - MF_GRANULE_SHIFT),
+};
+
+/** False of most addresses (below 2^48) that are in no node, at once. */
+static inline bool mf_nodes_may_hold(const struct mf_nodes *nodes,
+				     uint64_t address)
+{
+	uint64_t granule = address >> MF_GRANULE_SHIFT;
+
+	return granule < MF_GRANULES && nodes->granules &&
+	       nodes->granules[granule / 64] >> granule % 64 & 1;
 }
 
 /** Bytes of our own memory. */
