@@ -288,6 +288,63 @@ void mf_refs_destroy(struct mf_refs *refs);
 /** `targets`, `references`, `by_region`, `levels`, `paths`, `totals`. */
 void mf_refs_write(const struct mf_refs *refs, struct mf_report *report);
 
+/* ---- what nothing reaches -------------------------------------------------- */
+
+struct mf_leaks;
+
+/** What one look has found, for a later one to compare with. */
+struct mf_leaks_past;
+
+struct mf_leaks_options {
+	bool tagged; /* words with other high 16 bits keep alive, too */
+	bool all;    /* every address, not only the first of each group */
+	/* smaller chunks are not told of */
+	uint64_t min_size;
+	/* globs of types that are not told of, nor what hangs on these */
+	const char *const *excluded;
+	size_t excluded_count;
+	const struct mf_leaks_past *past; /* NULL: there was no look before */
+	unsigned threads;		  /* as in mf_scan_options */
+};
+
+/** Figures of one look. */
+struct mf_leaks_totals {
+	struct mf_amount leaked;	   /* chunks and mappings */
+	struct mf_amount chunks, mappings; /* of these */
+	struct mf_amount reachable;
+	struct mf_amount
+		fresh; /* with a past: not leaked then, not in leaked */
+};
+
+/** Before the target is held: types. */
+struct mf_error *mf_leaks_create(struct mf_target *target,
+				 struct mf_image *image,
+				 const struct mf_leaks_options *options,
+				 struct mf_leaks **ret) MF_MUST_CHECK;
+
+/**
+ * While the target stands still: finds all that nothing reaches, but what lies
+ * in INPUT's ranges and what hangs on that. Begins from nothing when it is
+ * called again. INPUT's space and heap have to live until it is written.
+ */
+struct mf_error *mf_leaks_read(struct mf_leaks *leaks,
+			       const struct mf_scan_input *input) MF_MUST_CHECK;
+void mf_leaks_destroy(struct mf_leaks *leaks);
+
+void mf_leaks_get_totals(const struct mf_leaks *leaks,
+			 struct mf_leaks_totals *ret);
+
+/** Leaked now, and how their bytes look; needs neither LEAKS nor its input. */
+struct mf_leaks_past *mf_leaks_remember(const struct mf_leaks *leaks);
+void mf_leaks_past_destroy(struct mf_leaks_past *past);
+
+/**
+ * `leaked`, `reachable`, `groups`, ...; with a past, SECONDS ago, what is in
+ * both, and `new` with its rate.
+ */
+void mf_leaks_write(const struct mf_leaks *leaks, struct mf_report *report,
+		    double seconds);
+
 struct mf_explain;
 
 struct mf_explain_options {

@@ -42,6 +42,35 @@ struct mf_chunks_settings {
 	const char *type; /* NULL: any */
 };
 
+enum mf_leaks_figure {
+	MF_LEAKS_BYTES,
+	MF_LEAKS_COUNT,
+	MF_LEAKS_NEW_BYTES,
+	MF_LEAKS_NEW_COUNT,
+};
+
+/** One --fail-if. */
+struct mf_leaks_limit {
+	enum mf_leaks_figure figure;
+	bool or_equal;
+	uint64_t number;
+};
+
+enum {
+	MF_LEAKS_LIMITS = 8,
+	MF_LEAKS_EXCLUDED = 64,
+};
+
+/** What was asked of the command leaks. */
+struct mf_leaks_settings {
+	struct mf_leaks_options options;
+	uint64_t twice_ns; /* 0: one look */
+	const char *excluded[MF_LEAKS_EXCLUDED];
+	size_t excluded_count;
+	struct mf_leaks_limit limits[MF_LEAKS_LIMITS];
+	size_t limit_count;
+};
+
 /** What the command line asked for. */
 struct mf_settings {
 	const char *target;	      /* NULL: none given */
@@ -68,6 +97,7 @@ struct mf_settings {
 	bool class_given;
 	enum mf_class class; /* the only one of maps */
 	struct mf_chunks_settings chunks;
+	struct mf_leaks_settings leaks;
 };
 
 /** What the shell may offer for the argument of an option. */
@@ -128,14 +158,15 @@ struct mf_run {
 	struct mf_report *report; /* NULL before mf_run_begin */
 	FILE *into;		  /* not NULL: the report goes there, as JSON */
 	bool partial; /* where there is no session: not all is known */
+	bool is_met;  /* a threshold of --fail-if */
 };
 
 /* ---- the tables ----------------------------------------------------------- */
 
 extern const struct mf_command mf_command_attach, mf_command_maps,
 	mf_command_arenas, mf_command_chunks, mf_command_explain,
-	mf_command_refs, mf_command_scan, mf_command_dump, mf_command_snapshot,
-	mf_command_diff;
+	mf_command_refs, mf_command_leaks, mf_command_scan, mf_command_dump,
+	mf_command_snapshot, mf_command_diff;
 
 /** All commands, in the order of help. */
 const struct mf_command *const *mf_commands(size_t *count);

@@ -13,6 +13,7 @@
 
 enum {
 	EXIT_PARTIAL = 2,
+	EXIT_MET = 10,
 	EXIT_USAGE = MF_ERROR_USAGE,
 	DEFAULT_MAX_PAUSE_NS = 50000000,
 };
@@ -25,6 +26,7 @@ static const struct mf_command *const commands[] = {
 	&mf_command_chunks,
 	&mf_command_explain,
 	&mf_command_refs,
+	&mf_command_leaks,
 	&mf_command_scan,
 	&mf_command_dump,
 	&mf_command_snapshot,
@@ -185,6 +187,8 @@ static int exit_code(const struct mf_run *run)
 {
 	size_t count = run->partial;
 
+	if (run->is_met)
+		return EXIT_MET;
 	if (run->session)
 		mf_target_partials(mf_session_target(run->session), &count);
 	return count ? EXIT_PARTIAL : EXIT_SUCCESS;
