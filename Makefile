@@ -25,12 +25,12 @@ O	?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 
 PKG_CONFIG ?= pkg-config
 WITH_YARA ?= $(shell $(PKG_CONFIG) --exists yara 2>/dev/null && echo yes)
-PKGS	:= libdw libelf jansson libzstd zlib libpcre2-8 \
+PKGS	:= libdw libelf libunwind-ptrace jansson libzstd zlib libpcre2-8 \
 	$(if $(filter yes,$(WITH_YARA)),yara)
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 ifeq ($(PKG_LIBS),)
-PKG_LIBS := -ldw -lelf -ljansson -lzstd -lz -lpcre2-8 \
+PKG_LIBS := -ldw -lelf -lunwind-ptrace -lunwind-generic -ljansson -lzstd -lz -lpcre2-8 \
 	$(if $(filter yes,$(WITH_YARA)),-lyara)
 HINT	:= pkg-config does not find $(PKGS): contrib/deps build installs them
 endif
@@ -51,7 +51,9 @@ endif
 COMPILE	= $(CC) $(MF_CPPFLAGS) $(PKG_CFLAGS) $(CPPFLAGS) $(MF_CFLAGS) \
 	  $(MF_SANITIZE) $(CFLAGS)
 LINK	= $(CC) -pthread $(MF_SANITIZE) $(CFLAGS) $(LDFLAGS)
-LIBS	= $(PKG_LIBS) -liberty -lm
+# libunwind's part for programs that look at themselves would take the place of
+# the compiler's own.
+LIBS	= $(filter-out -lunwind,$(PKG_LIBS)) -liberty -lm
 
 ifeq ($(V),)
 Q	:= @
@@ -93,8 +95,16 @@ ifneq ($(findstring /,$(shell g++ -print-file-name=libstdc++.a)),)
 CXX_FIXTURES += objects-static
 endif
 endif
-ifneq ($(and $(shell command -v clang++),$(wildcard \
-	/usr/include/c++/v1/vector /usr/lib/llvm*/include/c++/v1/vector)),)
+# LLVM's library: installed, or what contrib/deps has unpacked of it.
+ifneq ($(wildcard /usr/include/c++/v1/vector \
+	/usr/lib/llvm*/include/c++/v1/vector),)
+LIBCXX	:= -stdlib=libc++
+else
+LIBCXX	:= $(firstword $(wildcard build/deps/usr/lib/llvm*/include/c++/v1))
+LIBCXX	:= $(LIBCXX:%=-nostdinc++ -isystem % -nostdlib++ -l:libc++.so.1 \
+	-l:libc++abi.so.1)
+endif
+ifneq ($(and $(shell command -v clang++),$(LIBCXX)),)
 CXX_FIXTURES += objects-libcxx containers-libcxx
 endif
 # What knows its leaks, for LeakSanitizer to say the same, where there is one.
@@ -217,11 +227,11 @@ $(eval $(call cxx_fixture,objects-fixed,g++ -no-pie -fno-pie -s))
 $(eval $(call cxx_fixture,objects-nortti,g++ -fno-rtti))
 $(eval $(call cxx_fixture,objects-bare,g++ -fno-rtti -s))
 $(eval $(call cxx_fixture,objects-static,g++ -static -s))
-$(eval $(call cxx_fixture,objects-libcxx,clang++ -stdlib=libc++ -s))
+$(eval $(call cxx_fixture,objects-libcxx,clang++ $(LIBCXX) -s))
 $(eval $(call cxx_fixture,containers,g++))
 $(eval $(call cxx_fixture,owners,g++))
 $(eval $(call cxx_fixture,owners-sanitized,g++ -fsanitize=leak))
-$(eval $(call cxx_fixture,containers-libcxx,clang++ -stdlib=libc++))
+$(eval $(call cxx_fixture,containers-libcxx,clang++ $(LIBCXX)))
 $(O)/fixtures/objects-stripped: $(O)/fixtures/objects
 	$(call say,FIXTURE,$@) strip -o $@ $<
 

@@ -136,6 +136,19 @@ struct mf_line {
 bool mf_image_line_at(struct mf_image *image, uint64_t address,
 		      struct mf_line *ret);
 
+/** A function that the compiler put into another's code. */
+struct mf_inlined {
+	const char *name;    /* demangled; NULL: not known. The image's */
+	struct mf_line call; /* where it was called; line 0: not known */
+};
+
+/**
+ * The inlined functions that the code at ADDRESS belongs to, innermost first;
+ * at most ROOM. Returns how many; none where debug information says nothing.
+ */
+size_t mf_image_inlined_at(struct mf_image *image, uint64_t address,
+			   struct mf_inlined *ret, size_t room);
+
 /** NAME demangled (Itanium C++, Rust legacy and v0), or a copy; free() it. */
 char *mf_demangle(const char *name);
 
@@ -167,6 +180,38 @@ size_t mf_image_tls_slots(struct mf_image *image,
  */
 uint64_t mf_image_tls_size(struct mf_image *image,
 			   const struct mf_module *module);
+
+/* ---- bytes, for who unwinds stacks --------------------------------------- */
+
+/**
+ * Bytes that MODULE's file (of one in memory: the target) holds at run-time
+ * ADDRESS, as they were loaded; false when not all are there.
+ */
+bool mf_image_read(const struct mf_image *image, const struct mf_module *module,
+		   uint64_t address, void *bytes, size_t size);
+
+/** Where the module's program headers say that .eh_frame_hdr is. */
+bool mf_image_unwind_header(const struct mf_image *image,
+			    const struct mf_module *module, uint64_t *address,
+			    uint64_t *size);
+
+/** A section, unpacked. */
+struct mf_section {
+	const uint8_t *bytes; /* the image's */
+	size_t size;
+	uint64_t address; /* run-time, when it is loaded */
+};
+
+/** Section NAME of the module's file, or else of its separate debug file. */
+bool mf_image_section(struct mf_image *image, const struct mf_module *module,
+		      const char *name, struct mf_section *ret);
+
+/**
+ * A descriptor of the module's file (DEBUG: of its separate debug file), to
+ * close; one in memory is copied. -1: there is none.
+ */
+int mf_image_open(struct mf_image *image, const struct mf_module *module,
+		  bool debug);
 
 /* ---- layouts from debug information ----------------------------------- */
 

@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -33,6 +35,30 @@ static void close_fd(const int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
+}
+
+int mf_file_open_below(const char *root, const char *path)
+{
+	const struct open_how how = {
+		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	int folder = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat status;
+	long fd;
+
+	if (folder < 0)
+		return -1;
+	fd = syscall(SYS_openat2, folder, path, &how, sizeof(how));
+	if (fd < 0 && errno == ENOSYS)
+		fd = openat(folder, path + strspn(path, "/"), (int)how.flags);
+	close(folder);
+	if (fd >= 0 &&
+	    (fstat((int)fd, &status) != 0 || !S_ISREG(status.st_mode))) {
+		close((int)fd);
+		return -1;
+	}
+	return (int)fd;
 }
 
 struct mf_error *mf_file_read_at(int directory, const char *path,

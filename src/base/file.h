@@ -19,6 +19,12 @@ struct mf_error *mf_file_read(const char *path, struct mf_buffer *buffer)
 struct mf_error *mf_file_read_at(int directory, const char *path,
 				 struct mf_buffer *buffer) MF_MUST_CHECK;
 
+/**
+ * Opens PATH, a plain file, to be read; its links are followed inside the
+ * folder ROOT only. A descriptor to close, or -1.
+ */
+int mf_file_open_below(const char *root, const char *path);
+
 /** A file being written beside its final name. */
 struct mf_output;
 

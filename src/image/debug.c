@@ -10,15 +10,14 @@
 #include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/file.h"
 #include "base/log.h"
 
 /* Files are read whole up to this size, and mapped above. */
@@ -67,31 +66,6 @@ static void close_file(struct debug_file *file)
 
 /* ---- opening ------------------------------------------------------------ */
 
-/* Links are followed inside ROOT only; nothing but plain files is read. */
-static int open_below(const char *root, const char *path)
-{
-	const struct open_how how = {
-		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	int folder = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct stat status;
-	long fd;
-
-	if (folder < 0)
-		return -1;
-	fd = syscall(SYS_openat2, folder, path, &how, sizeof(how));
-	if (fd < 0 && errno == ENOSYS)
-		fd = openat(folder, path + strspn(path, "/"), (int)how.flags);
-	close(folder);
-	if (fd >= 0 &&
-	    (fstat((int)fd, &status) != 0 || !S_ISREG(status.st_mode))) {
-		close((int)fd);
-		return -1;
-	}
-	return (int)fd;
-}
-
 static bool has_build_id(Elf *elf, const void *build_id, size_t size)
 {
 	const void *found;
@@ -133,8 +107,8 @@ static bool open_in_roots(const struct mf_image *image, const char *path,
 	const char *roots[] = { image->options.symfs, info->root, "/" };
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(roots); i++)
-		if (roots[i] && adopt_file(open_below(roots[i], path), build_id,
-					   size, ret)) {
+		if (roots[i] && adopt_file(mf_file_open_below(roots[i], path),
+					   build_id, size, ret)) {
 			mf_debug("image", "debug file %s below %s", path,
 				 roots[i]);
 			return true;
@@ -220,6 +194,13 @@ Elf *mf_debug_elf(struct mf_image *image, struct mf_object *object)
 	return debug->file.elf;
 }
 
+int mf_debug_open(struct mf_image *image, struct mf_object *object)
+{
+	if (!mf_debug_elf(image, object))
+		return -1;
+	return fcntl(object->debug->file.fd, F_DUPFD_CLOEXEC, 0);
+}
+
 /* ---- .gnu_debugdata ----------------------------------------------------- */
 
 static bool write_all(int fd, const char *bytes, size_t size)
@@ -257,14 +238,14 @@ Elf *mf_debug_open_mini(struct mf_object *object, int *fd)
 
 /* ---- DWARF -------------------------------------------------------------- */
 
-/* These are large, unpacked at once by libdw, and neither types nor lines need
- * them. */
+/* These are large, unpacked at once by libdw, and neither types nor lines nor
+ * stacks need them. */
 static bool is_needless(const char *name)
 {
 	static const char *const names[] = {
-		".debug_loc",	   ".debug_loclists",	  ".debug_macro",
-		".debug_macinfo",  ".debug_frame",	  ".debug_pubnames",
-		".debug_pubtypes", ".debug_gnu_pubnames", ".debug_gnu_pubtypes",
+		".debug_loc",	       ".debug_loclists",     ".debug_macro",
+		".debug_macinfo",      ".debug_pubnames",     ".debug_pubtypes",
+		".debug_gnu_pubnames", ".debug_gnu_pubtypes",
 	};
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(names); i++)

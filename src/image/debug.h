@@ -15,6 +15,12 @@ Elf *mf_debug_elf(struct mf_image *image, struct mf_object *object);
 /** DWARF of the file itself, else of the separate debug file; or NULL. */
 Dwarf *mf_debug_dwarf(struct mf_image *image, struct mf_object *object);
 
+/** A descriptor of the separate debug file, to close; -1: there is none. */
+int mf_debug_open(struct mf_image *image, struct mf_object *object);
+
+/** The unit of the code at VADDR. */
+bool mf_debug_unit_at(Dwarf *dwarf, uint64_t vaddr, Dwarf_Die *ret);
+
 /** .gnu_debugdata of the file, unpacked; *fd: -1, or to close after it. */
 Elf *mf_debug_open_mini(struct mf_object *object, int *fd);
 

@@ -237,7 +237,7 @@ void mf_image_each_symbol(struct mf_image *image,
 /* ---- symbols by address ------------------------------------------------- */
 
 /* Each raw name is demangled once; it has one place in its table. */
-static const char *demangled(struct mf_image *image, const char *name)
+const char *mf_image_demangled(struct mf_image *image, const char *name)
 {
 	const uint64_t *known =
 		mf_map_get(&image->demangled, (uint64_t)(uintptr_t)name);
@@ -266,7 +266,7 @@ bool mf_image_symbol_at(struct mf_image *image, uint64_t address,
 	    !mf_tables_at(image, object, address - module->bias, &place))
 		return false;
 	*ret = (struct mf_symbol){
-		.name = demangled(image, place.name),
+		.name = mf_image_demangled(image, place.name),
 		.raw_name = place.name,
 		.module = module,
 		.address = place.start + module->bias,

@@ -37,6 +37,9 @@ static inline struct mf_object *mf_image_object(const struct mf_image *image,
 	return module ? image->object_of[module->index] : NULL;
 }
 
+/** Raw NAME of a table, which lives as long as IMAGE, demangled; the image's. */
+const char *mf_image_demangled(struct mf_image *image, const char *name);
+
 /**
  * The loads of all files in the target's mappings, unsorted, with their
  * objects added to IMAGE. *ret: array of *count to free().

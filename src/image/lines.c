@@ -23,7 +23,7 @@ struct line_search {
 
 /* ---- code ------------------------------------------------------------------ */
 
-static bool unit_of_code(Dwarf *dwarf, uint64_t vaddr, Dwarf_Die *ret)
+bool mf_debug_unit_at(Dwarf *dwarf, uint64_t vaddr, Dwarf_Die *ret)
 {
 	Dwarf_CU *unit = NULL;
 
@@ -48,7 +48,7 @@ static bool line_of_code(Dwarf *dwarf, uint64_t vaddr, struct mf_line *ret)
 	Dwarf_Line *line;
 	int number;
 
-	if (!unit_of_code(dwarf, vaddr, &unit))
+	if (!mf_debug_unit_at(dwarf, vaddr, &unit))
 		return false;
 	line = dwarf_getsrc_die(&unit, vaddr);
 	if (!line || dwarf_lineno(line, &number) != 0 || number <= 0)

@@ -200,6 +200,9 @@ static void read_program(struct mf_object *object, const Elf64_Phdr *program)
 	case PT_DYNAMIC:
 		object->dynamic = extent;
 		break;
+	case PT_GNU_EH_FRAME:
+		object->unwind_header = extent;
+		break;
 	case PT_TLS:
 		object->tls_size = aligned_size(program);
 		break;

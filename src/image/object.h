@@ -46,7 +46,7 @@ struct mf_object {
 	Elf64_Ehdr header;
 	struct mf_load loads[MF_LOADS_MAX];
 	size_t load_count;
-	struct mf_extent relro, dynamic;
+	struct mf_extent relro, dynamic, unwind_header;
 	uint64_t tls_size; /* rounded up to its alignment */
 	bool interpreted;  /* has PT_INTERP */
 	uint8_t build_id[MF_BUILD_ID_MAX];
