@@ -17,7 +17,7 @@ enum {
 	STEPS_MAX = 64 << 20, /* along all lists; a lying heap has no more */
 	LARGE_LIST_MAX = 1 << 16, /* as long as tcache_count allows */
 	LARGES_MAX = 1 << 20,
-	TCACHE_BYTES = 0x310,
+	TCACHE_BYTES = 0x320,
 	THREADS_NAMED = 5,
 };
 
@@ -40,7 +40,10 @@ mf_glibc_tcache_shape(const struct mf_glibc *glibc, uint64_t size)
 	    (glibc->version && glibc->version < 226))
 		return NULL;
 	for (size_t i = 0; i < MF_ARRAY_SIZE(shapes); i++) {
-		if (size != shapes[i].chunk_size)
+		/* what is left over of a free chunk may be too little to be
+		 * one of its own */
+		if (size != shapes[i].chunk_size &&
+		    size != shapes[i].chunk_size + MF_GRANULE)
 			continue;
 		if (glibc->version && shapes[i].shape.counts_free_slots !=
 					      (glibc->version >= 242))

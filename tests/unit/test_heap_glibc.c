@@ -227,6 +227,30 @@ static void test_believes_no_false_tcache(void **state)
 	forge_deinit(&forge);
 }
 
+/* What would be left over of a free chunk was too little to be one. */
+static void test_believes_a_tcache_in_a_larger_chunk(void **state)
+{
+	const struct mf_allocator *glibc;
+	struct forge forge;
+	uint64_t other, cached;
+
+	(void)state;
+	forge_init(&forge);
+	forge_tcache(&forge);
+	forge_chunk(&forge, 0x30, FORGE_TCACHE);
+	other = forge_chunk(&forge, 0x2a0, FORGE_IN_USE) + 16;
+	cached = forge_chunk(&forge, 0x30, FORGE_IN_USE) + 16;
+	forge_finish(&forge);
+	*forge_at(&forge, other + 2) = 1;
+	forge_set(&forge, other + 128 + 8, cached);
+	forge_set(&forge, cached, cached >> 12);
+	glibc = forge_read(&forge, NULL);
+	assert_non_null(glibc);
+	assert_int_equal(glibc->figures.tcache.count, 2);
+	assert_int_equal(glibc->figures.in_use.count, 2);
+	forge_deinit(&forge);
+}
+
 static void test_finds_the_pinner(void **state)
 {
 	const struct mf_allocator *glibc;
@@ -395,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_sees_a_list_that_lies),
 		cmocka_unit_test(test_survives_a_circular_fast_bin),
 		cmocka_unit_test(test_believes_no_false_tcache),
+		cmocka_unit_test(test_believes_a_tcache_in_a_larger_chunk),
 		cmocka_unit_test(test_finds_the_pinner),
 		cmocka_unit_test(test_takes_a_zero_for_no_fence),
 		cmocka_unit_test(test_walks_heaps_to_their_fences),
