@@ -11,6 +11,7 @@ enum {
 	LINK_SIZE_MAX = 0x410,	/* of default tcaches; fast bins: 0xb0 */
 	CHUNK_FIELDS = 32,	/* prev_size, size, fd, bk */
 	LARGE_MIN = 1024,	/* from here on fd_nextsize, bk_nextsize too */
+	OLD_TOP = 32,		/* of a heap, without what fences it off */
 };
 
 /* A chunk whose state its successor will say. */
@@ -95,6 +96,21 @@ static uint64_t main_fence_size(struct mf_glibc *glibc,
 }
 
 /*
+ * An old top of 48 bytes, which was too small to be freed: it has the one of 0
+ * behind it and, as no chunk of such a heap, no NON_MAIN_ARENA.
+ */
+static bool is_old_top(struct mf_window *window, const struct header *header)
+{
+	struct header next;
+
+	return header->size == OLD_TOP &&
+	       header->flags == MF_GLIBC_PREV_INUSE &&
+	       window->limit - header->address == OLD_TOP + MF_GRANULE &&
+	       read_header(window, header->address + OLD_TOP, &next) &&
+	       next.size == 0;
+}
+
+/*
  * In a heap they are its last bytes: a header of 16 and one of 0, or, when the
  * old top was too small for both, a lone one of 0.
  */
@@ -104,6 +120,8 @@ static uint64_t heap_fence_size(struct mf_window *window,
 	uint64_t left = window->limit - header->address;
 	struct header next;
 
+	if (header->size == OLD_TOP)
+		return is_old_top(window, header) ? left : 0;
 	if (header->size == 0)
 		return left == MF_GRANULE ? left : 0;
 	if (header->size != MF_GRANULE || left != (uint64_t)2 * MF_GRANULE ||
@@ -533,7 +551,10 @@ static enum mf_glibc_stop walk(struct walker *walker, uint64_t *address)
 		}
 		if (MF_UNLIKELY(*address == walker->arena->top))
 			return take_top(walker, address, &header);
-		if (MF_LIKELY(is_sane(&header, walker->limit))) {
+		if (MF_LIKELY(is_sane(&header, walker->limit) &&
+			      !(header.size == OLD_TOP &&
+				!walker->arena->main &&
+				is_old_top(walker->window, &header)))) {
 			commit(walker, &header);
 			hold(walker, &header);
 			*address += header.size;

@@ -97,7 +97,7 @@ static void add_large_arena(const struct world *world, struct forge *forge)
 		forge_more(forge, arena, forge_arena_heap(2), 0x20000, 0x20000);
 	forge_append(forge, &segment, segment.end - segment.next - 0x30,
 		     FORGE_IN_USE);
-	forge_append(forge, &segment, 0x20, FORGE_IN_USE);
+	forge_header(forge, &segment, 0x20, 0x20, FORGE_IS_OVERHEAD);
 	forge_fence_heap(forge, &segment, true);
 	/* it was larger once: more is committed than used */
 	segment =
