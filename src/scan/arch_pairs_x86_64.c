@@ -1,6 +1,6 @@
 /*
- * Looks for pairs of bytes on x86-64 with AVX2: the halves of 32 bytes are
- * looked up at once, and only what passes is looked up as a pair.
+ * Marks pairs of bytes on x86-64 with AVX2: the halves of 32 bytes are looked up
+ * at once.
  */
 #if defined(__x86_64__)
 
@@ -12,6 +12,7 @@
 
 enum {
 	LANES = 32,
+	WORD = 64,
 	HALF = 0x0f,
 };
 
@@ -26,35 +27,38 @@ AVX2 static inline __m256i twice(const uint8_t *table)
 		_mm_loadu_si128((const __m128i_u *)(const void *)table));
 }
 
-/* The tables of the halves of both bytes, of eight groups. */
+/* The tables of the halves of both bytes, of eight groups each. */
 struct tables {
-	__m256i halves[4];
+	__m256i halves[2][4];
+	__m256i eighths;
 };
 
-AVX2 static inline struct tables read_tables(const uint8_t halves[4][16])
+AVX2 static inline struct tables read_tables(const struct mf_pairs *pairs)
 {
 	struct tables tables;
 
-	for (unsigned i = 0; i < 4; i++)
-		tables.halves[i] = twice(halves[i]);
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned k = 0; k < 4; k++)
+			tables.halves[i][k] = twice(pairs->halves[i][k]);
+	tables.eighths = twice(pairs->eighths);
 	return tables;
 }
 
 /* The groups that have all four halves, a bit each. */
-AVX2 static inline __m256i look_up(const struct tables *tables,
+AVX2 static inline __m256i look_up(const __m256i tables[4],
 				   const __m256i halves[4])
 {
-	__m256i first = _mm256_and_si256(
-		_mm256_shuffle_epi8(tables->halves[0], halves[0]),
-		_mm256_shuffle_epi8(tables->halves[1], halves[1]));
-	__m256i second = _mm256_and_si256(
-		_mm256_shuffle_epi8(tables->halves[2], halves[2]),
-		_mm256_shuffle_epi8(tables->halves[3], halves[3]));
+	__m256i first =
+		_mm256_and_si256(_mm256_shuffle_epi8(tables[0], halves[0]),
+				 _mm256_shuffle_epi8(tables[1], halves[1]));
+	__m256i second =
+		_mm256_and_si256(_mm256_shuffle_epi8(tables[2], halves[2]),
+				 _mm256_shuffle_epi8(tables[3], halves[3]));
 
 	return _mm256_and_si256(first, second);
 }
 
-AVX2 static inline uint32_t candidates(const struct tables tables[2],
+AVX2 static inline uint32_t candidates(const struct tables *tables,
 				       const uint8_t *bytes)
 {
 	__m256i half = _mm256_set1_epi8(HALF);
@@ -65,39 +69,33 @@ AVX2 static inline uint32_t candidates(const struct tables tables[2],
 		_mm256_and_si256(second, half),
 		_mm256_and_si256(_mm256_srli_epi16(second, 4), half),
 	};
-	__m256i groups = _mm256_or_si256(look_up(&tables[0], halves),
-					 look_up(&tables[1], halves));
+	__m256i groups = _mm256_or_si256(look_up(tables->halves[0], halves),
+					 look_up(tables->halves[1], halves));
+	__m256i eighths = _mm256_cmpeq_epi8(
+		_mm256_shuffle_epi8(tables->eighths, first), first);
 
+	groups = _mm256_or_si256(
+		groups, _mm256_and_si256(eighths, _mm256_set1_epi64x(0xff)));
 	return ~(uint32_t)_mm256_movemask_epi8(
 		_mm256_cmpeq_epi8(groups, _mm256_setzero_si256()));
 }
 
-AVX2 static size_t find_avx2(const struct mf_pairs *pairs, const uint8_t *bytes,
-			     size_t from, size_t size)
+AVX2 static void mark_avx2(const struct mf_pairs *pairs, const uint8_t *bytes,
+			   size_t count, uint64_t *ret)
 {
-	const struct tables tables[2] = {
-		read_tables(pairs->halves[0]),
-		read_tables(pairs->halves[1]),
-	};
+	const struct tables tables = read_tables(pairs);
 
-	for (size_t at = from; at < size; at += LANES) {
-		uint32_t found = candidates(tables, bytes + at);
+	for (size_t i = 0; i < count; i++, bytes += WORD) {
+		uint64_t low = candidates(&tables, bytes);
+		uint64_t high = candidates(&tables, bytes + LANES);
 
-		for (; found; found &= found - 1) {
-			size_t place = at + (size_t)__builtin_ctz(found);
-
-			if (place >= size)
-				return size;
-			if (mf_pairs_has(pairs, bytes + place))
-				return place;
-		}
+		ret[i] = high << LANES | low;
 	}
-	return size;
 }
 
-mf_pairs_find mf_pairs_x86_64(void)
+mf_pairs_mark mf_pairs_x86_64(void)
 {
-	return __builtin_cpu_supports("avx2") ? find_avx2 : NULL;
+	return __builtin_cpu_supports("avx2") ? mark_avx2 : NULL;
 }
 
 #endif

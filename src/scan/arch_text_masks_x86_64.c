@@ -1,6 +1,6 @@
 /*
- * Masks of text bytes on x86-64: AVX2 where it is, else SSE2. Comparisons of
- * bytes are signed there: 0x80 and above are below zero.
+ * Masks of text bytes on x86-64: AVX-512 where it is, or AVX2, else SSE2.
+ * Comparisons of bytes are signed there: 0x80 and above are below zero.
  */
 #if defined(__x86_64__)
 
@@ -139,9 +139,55 @@ AVX2 static void make_avx2(const uint8_t *bytes, size_t count,
 	}
 }
 
-mf_text_masks_make mf_text_masks_x86_64(void)
+/* ---- AVX-512 ------------------------------------------------------------- */
+
+#define AVX512 __attribute__((target("avx512bw")))
+
+AVX512 static inline __m512i each64(int byte)
 {
-	return __builtin_cpu_supports("avx2") ? make_avx2 : make_sse2;
+	return _mm512_set1_epi8((char)byte);
+}
+
+AVX512 static inline uint64_t between64(__m512i v, int after, int before)
+{
+	return _mm512_mask_cmplt_epi8_mask(
+		_mm512_cmpgt_epi8_mask(v, each64(after)), v, each64(before));
+}
+
+AVX512 static inline void high64(struct mf_text_masks *masks, __m512i v)
+{
+	masks->follows = _mm512_cmplt_epi8_mask(v, each64(LEADS));
+	masks->leads2 = between64(v, LEADS2, LEADS3 + 1);
+	masks->leads3 = between64(v, LEADS3, LEADS4 + 1);
+	masks->leads4 = between64(v, LEADS4, NEVER);
+}
+
+AVX512 static void make_avx512(const uint8_t *bytes, size_t count,
+			       struct mf_text_masks *ret)
+{
+	for (size_t i = 0; i < count; i++) {
+		__m512i v = _mm512_loadu_si512(bytes + i * 64);
+		struct mf_text_masks masks = { 0 };
+
+		masks.plain = between64(v, BELOW_SPACE, DELETE) |
+			      _mm512_cmpeq_epi8_mask(v, each64(TAB));
+		masks.zero = _mm512_testn_epi8_mask(v, v);
+		if (_mm512_movepi8_mask(v))
+			high64(&masks, v);
+		ret[i] = masks;
+	}
+}
+
+size_t mf_text_masks_x86_64(mf_text_masks_make *ret)
+{
+	size_t count = 0;
+
+	if (__builtin_cpu_supports("avx512bw"))
+		ret[count++] = make_avx512;
+	if (__builtin_cpu_supports("avx2"))
+		ret[count++] = make_avx2;
+	ret[count++] = make_sse2;
+	return count;
 }
 
 #else

@@ -22,7 +22,7 @@ judge_avx2(const uint8_t *block, uint64_t used,
 	return judge_words(block, used, clusters, masks);
 }
 
-mf_content_judge *mf_content_arch_judge(void)
+mf_content_judge *mf_content_judge_avx2(void)
 {
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt"))
 		return judge_avx2;
@@ -31,7 +31,7 @@ mf_content_judge *mf_content_arch_judge(void)
 
 #else
 
-mf_content_judge *mf_content_arch_judge(void)
+mf_content_judge *mf_content_judge_avx2(void)
 {
 	return NULL;
 }

@@ -103,9 +103,11 @@ static struct mf_error *create(const struct mf_scan_context *context,
 			       void **ret)
 {
 	struct mf_content_scanner *scanner = mf_new(struct mf_content_scanner);
+	mf_content_judge *judges[MF_CONTENT_JUDGES];
 
 	(void)context;
-	scanner->judge = mf_content_best_judge();
+	mf_content_judges(judges);
+	scanner->judge = judges[0];
 	*ret = scanner;
 	return NULL;
 }

@@ -57,11 +57,18 @@ mf_content_judge(const uint8_t *block, uint64_t used,
 		 const struct mf_content_clusters *clusters,
 		 struct mf_content_masks *masks);
 
-/** For any processor; and the best one for this. */
+/** For any processor. */
 mf_content_judge mf_content_judge_portable;
-mf_content_judge *mf_content_best_judge(void);
-/** NULL: this processor has nothing better. */
-mf_content_judge *mf_content_arch_judge(void);
+
+enum {
+	MF_CONTENT_JUDGES = 3,
+};
+
+/** Those that this processor can do, the best first; returns how many. */
+size_t mf_content_judges(mf_content_judge *ret[MF_CONTENT_JUDGES]);
+/** NULL: not this processor. */
+mf_content_judge *mf_content_judge_avx512(void);
+mf_content_judge *mf_content_judge_avx2(void);
 
 /** Of words most of which look like nothing: COMPRESSED, TEXT or MIXED. */
 enum mf_content mf_content_judge_others(const uint8_t *block, uint64_t used);

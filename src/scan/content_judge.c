@@ -1,5 +1,5 @@
 /*
- * The judge of blocks that any processor can do, and which one is taken here.
+ * The judge of blocks that any processor can do, and which ones this one can.
  */
 #include "scan/content_kernel.h"
 
@@ -11,11 +11,16 @@ mf_content_judge_portable(const uint8_t *block, uint64_t used,
 	return judge_words(block, used, clusters, masks);
 }
 
-mf_content_judge *mf_content_best_judge(void)
+size_t mf_content_judges(mf_content_judge *ret[MF_CONTENT_JUDGES])
 {
-	mf_content_judge *judge = mf_content_arch_judge();
+	size_t count = 0;
 
-	return judge ? judge : mf_content_judge_portable;
+	if (mf_content_judge_avx512())
+		ret[count++] = mf_content_judge_avx512();
+	if (mf_content_judge_avx2())
+		ret[count++] = mf_content_judge_avx2();
+	ret[count++] = mf_content_judge_portable;
+	return count;
 }
 
 void mf_content_clusters_init(struct mf_content_clusters *clusters,

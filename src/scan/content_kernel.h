@@ -4,6 +4,7 @@
  *   MF_LANES       words of a vector
  *   MF_KERNEL      attributes of the function
  *   MF_MASK_OF(v)  a bit for each word of V (all ones or zero), the first lowest
+ * or, before that, MF_OWN_LOOKS and the functions of LOOK_AT_ALL by other means.
  */
 #ifndef MF_SCAN_CONTENT_KERNEL_H
 #define MF_SCAN_CONTENT_KERNEL_H
@@ -11,6 +12,8 @@
 #include <string.h>
 
 #include "scan/content.h"
+
+#ifndef MF_OWN_LOOKS
 
 #ifndef MF_LANES
 #define MF_LANES 2
@@ -107,6 +110,8 @@ LOOK_AT_ALL(find_text, LOOKS_LIKE_TEXT(at))
 LOOK_AT_ALL(find_pointers, LOOKS_LIKE_POINTERS(at, near))
 LOOK_AT_ALL(find_integers, LOOKS_LIKE_INTEGERS(at))
 LOOK_AT_ALL(find_reals, LOOKS_LIKE_REALS(at))
+
+#endif
 
 MF_KERNEL static inline unsigned count_bits(uint64_t mask)
 {

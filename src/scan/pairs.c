@@ -1,9 +1,10 @@
 /*
- * Looks for pairs of bytes, eight offsets at a time, and past zeros faster.
+ * The set of pairs, its groups for wide vectors, and marks of pairs without any.
  */
 #include "scan/pairs.h"
 
 #include <assert.h>
+#include <endian.h>
 
 #include "base/memory.h"
 
@@ -15,6 +16,21 @@ enum {
 };
 
 /* ---- the set ---------------------------------------------------------------- */
+
+void mf_pairs_init(struct mf_pairs *pairs)
+{
+	*pairs = (struct mf_pairs){ 0 };
+	for (unsigned i = 0; i < MF_ARRAY_SIZE(pairs->eighths); i++)
+		pairs->eighths[i] = (uint8_t)(i ^ 1);
+}
+
+void mf_pairs_add_eighth(struct mf_pairs *pairs, uint8_t byte)
+{
+	uint8_t *place = &pairs->eighths[byte & 15];
+
+	assert(byte < 0x80 && ((*place ^ byte) & 15 || *place == byte));
+	*place = byte;
+}
 
 void mf_pairs_add(struct mf_pairs *pairs, uint8_t first, uint8_t second)
 {
@@ -31,18 +47,6 @@ void mf_pairs_add(struct mf_pairs *pairs, uint8_t first, uint8_t second)
 	pairs->count++;
 }
 
-/* How often a byte is met in heaps, roughly. */
-static unsigned frequency(unsigned byte)
-{
-	if (byte == 0)
-		return 64;
-	if (byte == 0xff || byte == 0x7f || byte == 0x55 || byte == ' ')
-		return 8;
-	if (byte < 16)
-		return 6;
-	return byte > ' ' && byte < 0x7f ? 3 : 1;
-}
-
 /* The halves of both bytes that a group lets through, a bit each. */
 struct group {
 	uint16_t low[2], high[2];
@@ -57,15 +61,32 @@ static struct group widened(struct group group, const uint8_t pair[2])
 	return group;
 }
 
-/* Bytes made of these halves, by how often they are met. */
+static unsigned count_bits(unsigned bits)
+{
+	return (unsigned)__builtin_popcount(bits);
+}
+
+/*
+ * Bytes made of these halves, by how often they are met in heaps, roughly: small
+ * numbers and text more than others, and some bytes more than all of these.
+ */
 static unsigned weigh_byte(unsigned lows, unsigned highs)
 {
-	unsigned weight = 0;
+	static const struct {
+		uint8_t byte, more;
+	} frequent[] = {
+		{ 0, 58 }, { ' ', 5 }, { 0x55, 5 }, { 0x7f, 5 }, { 0xff, 7 },
+	};
+	const unsigned small = highs & 1, text = highs & 0xfc;
+	const unsigned others = highs & 0xff02;
+	unsigned weight =
+		count_bits(lows) * (6 * count_bits(small) +
+				    3 * count_bits(text) + count_bits(others));
 
-	for (unsigned high = highs; high; high &= high - 1)
-		for (unsigned low = lows; low; low &= low - 1)
-			weight += frequency((unsigned)__builtin_ctz(high) << 4 |
-					    (unsigned)__builtin_ctz(low));
+	for (size_t i = 0; i < MF_ARRAY_SIZE(frequent); i++)
+		if (lows >> (frequent[i].byte & 15) & 1 &&
+		    highs >> (frequent[i].byte >> 4) & 1)
+			weight += frequent[i].more;
 	return weight;
 }
 
@@ -139,45 +160,49 @@ static inline uint64_t bit_of(const struct mf_pairs *pairs, unsigned pair)
 	return pairs->bits[pair >> 6 & 1023] >> (pair & 63);
 }
 
-size_t mf_pairs_find_portable(const struct mf_pairs *pairs,
-			      const uint8_t *bytes, size_t from, size_t size)
+/* The bits of eight offsets. */
+static uint64_t mark_eight(const struct mf_pairs *pairs, uint64_t word,
+			   unsigned behind)
 {
-	bool zeros = mf_pairs_has(pairs, (const uint8_t[]){ 0, 0 });
-	size_t at = from;
+	uint64_t marks = mf_pairs_has_eighth(pairs, (uint8_t)word);
 
-	for (; at + STEP <= size; at += STEP) {
-		uint64_t word = mf_load(uint64_t, bytes + at);
-		uint64_t any;
+	for (unsigned i = 0; i < STEP - 1; i++)
+		marks |= (bit_of(pairs, word >> 8 * i & 0xffff) & 1) << i;
+	return marks | (bit_of(pairs, (unsigned)(word >> 56) | behind << 8) & 1)
+			       << (STEP - 1);
+}
 
-		if (!word && !bytes[at + STEP] && !zeros)
-			continue;
-		any = bit_of(pairs, word & 0xffff) |
-		      bit_of(pairs, word >> 8 & 0xffff) |
-		      bit_of(pairs, word >> 16 & 0xffff) |
-		      bit_of(pairs, word >> 24 & 0xffff) |
-		      bit_of(pairs, word >> 32 & 0xffff) |
-		      bit_of(pairs, word >> 40 & 0xffff) |
-		      bit_of(pairs, word >> 48) |
-		      bit_of(pairs, (unsigned)(word >> 56) |
-					    (unsigned)bytes[at + STEP] << 8);
-		if (any & 1)
-			break;
+void mf_pairs_mark_portable(const struct mf_pairs *pairs, const uint8_t *bytes,
+			    size_t count, uint64_t *ret)
+{
+	bool zeros = mf_pairs_has(pairs, (const uint8_t[]){ 0, 0 }) ||
+		     mf_pairs_has_eighth(pairs, 0);
+
+	for (size_t i = 0; i < count; i++) {
+		ret[i] = 0;
+		for (unsigned at = 0; at < 64; at += STEP, bytes += STEP) {
+			uint64_t word = le64toh(mf_load(uint64_t, bytes));
+
+			if (word || bytes[STEP] || zeros)
+				ret[i] |= mark_eight(pairs, word, bytes[STEP])
+					  << at;
+		}
 	}
-	while (at < size && !mf_pairs_has(pairs, bytes + at))
-		at++;
-	return at < size ? at : size;
 }
 
 #if !defined(__x86_64__)
-mf_pairs_find mf_pairs_x86_64(void)
+mf_pairs_mark mf_pairs_x86_64(void)
 {
 	return NULL;
 }
 #endif
 
-mf_pairs_find mf_pairs_best(void)
+size_t mf_pairs_kernels(mf_pairs_mark ret[MF_PAIRS_KERNELS])
 {
-	mf_pairs_find own = mf_pairs_x86_64();
+	size_t count = 0;
 
-	return own ? own : mf_pairs_find_portable;
+	if (mf_pairs_x86_64())
+		ret[count++] = mf_pairs_x86_64();
+	ret[count++] = mf_pairs_mark_portable;
+	return count;
 }

@@ -1,6 +1,7 @@
 /*
  * A set of pairs of bytes that is looked for at every offset: the first stage
- * of scanners that know many beginnings.
+ * of scanners that know many beginnings. It is told as masks, so that nothing is
+ * begun anew where a pair is found.
  */
 #ifndef MF_SCAN_PAIRS_H
 #define MF_SCAN_PAIRS_H
@@ -11,7 +12,8 @@
 
 enum {
 	MF_PAIRS_MOST = 256,
-	MF_PAIRS_BEHIND = 33, /* bytes behind the last that may be read */
+	MF_PAIRS_BEHIND = 1, /* bytes behind the last that are read */
+	MF_PAIRS_KERNELS = 2,
 };
 
 struct mf_pairs {
@@ -24,9 +26,16 @@ struct mf_pairs {
 	uint8_t halves[2][4][16]; /* first low, first high, second low, high */
 	uint8_t pairs[MF_PAIRS_MOST][2], group[MF_PAIRS_MOST];
 	size_t count;
+	/* bytes that are looked for at every eighth offset, by their low
+	 * halves; where there is none, one of another half */
+	uint8_t eighths[16];
 };
 
+void mf_pairs_init(struct mf_pairs *pairs);
+
 void mf_pairs_add(struct mf_pairs *pairs, uint8_t first, uint8_t second);
+/** BYTE, below 0x80 and with a low half of its own, at every eighth offset. */
+void mf_pairs_add_eighth(struct mf_pairs *pairs, uint8_t byte);
 /** When all were added, before they are looked for. */
 void mf_pairs_settle(struct mf_pairs *pairs);
 
@@ -38,21 +47,29 @@ static inline bool mf_pairs_has(const struct mf_pairs *pairs,
 	return pairs->bits[pair >> 6] >> (pair & 63) & 1;
 }
 
+static inline bool mf_pairs_has_eighth(const struct mf_pairs *pairs,
+				       uint8_t byte)
+{
+	return pairs->eighths[byte & 15] == byte;
+}
+
 /**
- * The first offset from FROM at which a pair stands that is in the set, below
- * SIZE; else SIZE. The pair at SIZE - 1 has its second byte behind that.
+ * Fills COUNT words of RET: bit I of each says whether a pair of the set may
+ * begin at byte I of its 64, or one of the other bytes stands there. All that do
+ * are marked; which marks are of something else, mf_pairs_has tells.
  */
-typedef size_t (*mf_pairs_find)(const struct mf_pairs *pairs,
-				const uint8_t *bytes, size_t from, size_t size);
+typedef void (*mf_pairs_mark)(const struct mf_pairs *pairs,
+			      const uint8_t *bytes, size_t count,
+			      uint64_t *ret);
 
-/** For any processor. */
-size_t mf_pairs_find_portable(const struct mf_pairs *pairs,
-			      const uint8_t *bytes, size_t from, size_t size);
+/** For any processor: exact. */
+void mf_pairs_mark_portable(const struct mf_pairs *pairs, const uint8_t *bytes,
+			    size_t count, uint64_t *ret);
 
-/** The best for the one that this runs on. */
-mf_pairs_find mf_pairs_best(void);
+/** Those that this processor can do, the best first; returns how many. */
+size_t mf_pairs_kernels(mf_pairs_mark ret[MF_PAIRS_KERNELS]);
 
 /** That of x86-64, where the processor can do it, or NULL. */
-mf_pairs_find mf_pairs_x86_64(void);
+mf_pairs_mark mf_pairs_x86_64(void);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "scan/signatures.h"
 
+#include "base/bits.h"
 #include "base/vec.h"
 #include "scan/pairs.h"
 #include "scan/scanner.h"
@@ -41,7 +42,7 @@ struct rows {
 	uint16_t *next;
 	size_t longest; /* magic, and where it is */
 	struct mf_pairs pairs;
-	mf_pairs_find find;
+	mf_pairs_mark mark;
 };
 
 struct scanner {
@@ -58,6 +59,8 @@ struct worker {
 	struct mf_sign_tally *tallies;
 	struct mf_inflater *inflater;
 	size_t effort;
+	/* of the window, a bit a byte: a magic may begin there */
+	uint64_t *marks;
 	MF_VEC(struct pending) pending;
 	uint64_t unseen;
 };
@@ -76,8 +79,10 @@ static void add_row(struct rows *rows, uint16_t row)
 		rows->beginning = row;
 		return;
 	}
-	chain = &rows->aligned[magic[0]];
-	if (signature->where == MF_SIGN_ANYWHERE) {
+	if (signature->where == MF_SIGN_ALIGNED) {
+		chain = &rows->aligned[magic[0]];
+		mf_pairs_add_eighth(&rows->pairs, magic[0]);
+	} else {
 		chain = &rows->first[magic[0] | magic[1] << 8];
 		mf_pairs_add(&rows->pairs, magic[0], magic[1]);
 		rows->longest = MF_MAX(rows->longest,
@@ -90,13 +95,17 @@ static void add_row(struct rows *rows, uint16_t row)
 
 static void rows_init(struct rows *rows)
 {
+	mf_pairs_mark kernels[MF_PAIRS_KERNELS];
+
 	rows->rows = mf_signatures(&rows->count);
-	rows->find = mf_pairs_best();
+	mf_pairs_kernels(kernels);
+	rows->mark = kernels[0];
 	rows->next = mf_new_array(rows->count, uint16_t);
 	memset(rows->first, 0xff, sizeof(rows->first));
 	memset(rows->aligned, 0xff, sizeof(rows->aligned));
 	memset(rows->next, 0xff, rows->count * sizeof(*rows->next));
 	rows->beginning = NO_ROW;
+	mf_pairs_init(&rows->pairs);
 	for (size_t i = 0; i < rows->count; i++)
 		add_row(rows, (uint16_t)i);
 	mf_pairs_settle(&rows->pairs);
@@ -110,9 +119,10 @@ struct piece {
 	uint64_t address;     /* of the window */
 	uint32_t start, end;
 	bool begins, ends, chunk;
-	bool unsure;	/* what began in it may go on behind it */
-	uint64_t limit; /* where the chunk or range ends */
-	size_t skip;	/* offset before which nothing begins */
+	bool unsure;	     /* what began in it may go on behind it */
+	uint64_t limit;	     /* where the chunk or range ends */
+	size_t skip;	     /* offset before which nothing begins, */
+	size_t aligned_skip; /* and none of those that are aligned */
 };
 
 static void keep_open(struct worker *worker, const struct piece *piece,
@@ -255,16 +265,30 @@ static void try_beginning(struct worker *worker, struct piece *piece)
 			return;
 }
 
-static void try_aligned(struct worker *worker, struct piece *piece)
+/* Pages lie among other things, and are counted beside them. */
+static void try_aligned(struct worker *worker, struct piece *piece, size_t at,
+			uint16_t row)
+{
+	size_t skip = piece->skip;
+
+	if (at < piece->aligned_skip)
+		return;
+	piece->skip = piece->aligned_skip;
+	try_chain(worker, piece, at, row);
+	piece->aligned_skip = piece->skip;
+	piece->skip = skip;
+}
+
+static void try_mark(struct worker *worker, struct piece *piece, size_t at)
 {
 	const struct rows *rows = &worker->scanner->rows;
-	size_t at = (piece->start + ALIGNED - 1) & ~(size_t)(ALIGNED - 1);
+	const uint8_t *bytes = piece->bytes + at;
 
-	for (; at < piece->end; at += ALIGNED)
-		if (rows->aligned[piece->bytes[at]] != NO_ROW &&
-		    at >= piece->skip)
-			try_chain(worker, piece, at,
-				  rows->aligned[piece->bytes[at]]);
+	if (mf_pairs_has(&rows->pairs, bytes))
+		try_chain(worker, piece, at,
+			  rows->first[bytes[0] | bytes[1] << 8]);
+	if (at % ALIGNED == 0 && rows->aligned[*bytes] != NO_ROW)
+		try_aligned(worker, piece, at, rows->aligned[*bytes]);
 }
 
 /* From where on a magic may go beyond the end. */
@@ -281,19 +305,12 @@ static void keep_tail(struct worker *worker, const struct piece *piece)
 
 static void scan_piece(struct worker *worker, struct piece *piece)
 {
-	const struct rows *rows = &worker->scanner->rows;
-	size_t at = piece->start, last = piece->end - 1U;
+	uint32_t at = piece->start, end = piece->end;
 
 	if (piece->begins && piece->chunk)
 		try_beginning(worker, piece);
-	while ((at = rows->find(&rows->pairs, piece->bytes, at, last)) < last) {
-		try_chain(worker, piece, at,
-			  rows->first[piece->bytes[at] | piece->bytes[at + 1]
-								 << 8]);
-		at = MF_MAX(at + 1, piece->skip);
-	}
-	piece->skip = piece->start;
-	try_aligned(worker, piece);
+	for (; (at = mf_bits_next(worker->marks, at, end, 0)) < end; at++)
+		try_mark(worker, piece, at);
 	if (!piece->ends)
 		keep_tail(worker, piece);
 }
@@ -301,8 +318,11 @@ static void scan_piece(struct worker *worker, struct piece *piece)
 static void scan_window(void *data, const struct mf_scan_window *window)
 {
 	struct worker *worker = data;
+	const struct rows *rows = &worker->scanner->rows;
 
 	worker->effort = MF_SIGN_EFFORT;
+	rows->mark(&rows->pairs, window->bytes, (window->size + 63) / 64,
+		   worker->marks);
 	for (uint32_t i = 0; i < window->piece_count; i++) {
 		const struct mf_scan_piece *from = &window->pieces[i];
 		struct piece piece;
@@ -322,6 +342,7 @@ static void *create_worker(void *data)
 	worker->tallies =
 		mf_new_array(worker->scanner->rows.count, struct mf_sign_tally);
 	worker->inflater = mf_inflater_create();
+	worker->marks = mf_new_array(MF_SCAN_WINDOW / 64, uint64_t);
 	return worker;
 }
 
@@ -337,6 +358,7 @@ static void merge_worker(void *data, void *from)
 	scanner->unseen += worker->unseen;
 	mf_inflater_destroy(worker->inflater);
 	mf_vec_deinit(&worker->pending);
+	free(worker->marks);
 	free(worker->tallies);
 	free(worker);
 }

@@ -12,6 +12,7 @@
 
 enum {
 	WAYS = 8,
+	WAY_BITS = 3,
 	LINE = 64, /* of a cache: the weights of a set are one */
 	TOP = 32,  /* the half of a hash that marks are made of */
 };
@@ -25,7 +26,8 @@ void mf_sketch_init(struct mf_sketch *sketch, uint32_t sets, uint32_t room)
 		.room = room,
 		.marks = mf_calloc_aligned(LINE, count * sizeof(uint32_t)),
 		.weights = mf_calloc_aligned(LINE, count * sizeof(uint64_t)),
-		.items = mf_new_array(count, struct mf_sketch_item),
+		.items = mf_calloc_aligned(
+			LINE, count * sizeof(struct mf_sketch_item)),
 		.texts = mf_calloc(count, room),
 	};
 }
@@ -49,14 +51,34 @@ static size_t set_of(uint32_t sets, uint64_t hash)
 	return (size_t)(hash & (sets - 1)) * WAYS;
 }
 
-/* The lightest of a set; one that is free weighs nothing. */
+/*
+ * The lightest of a set, and of several the first; one that is free weighs
+ * nothing. Weights are of bytes that were read: their top bits are free.
+ */
 static size_t lightest(const uint64_t *weights)
 {
-	size_t found = 0;
+	uint64_t least[WAYS / 2];
 
-	for (size_t i = 1; i < WAYS; i++)
-		if (weights[i] < weights[found])
-			found = i;
+	_Pragma("GCC unroll 4") for (size_t i = 0; i < WAYS / 2; i++)
+	{
+		uint64_t one = weights[i] << WAY_BITS | i;
+		uint64_t other =
+			weights[i + WAYS / 2] << WAY_BITS | (i + WAYS / 2);
+
+		least[i] = MF_MIN(one, other);
+	}
+	least[0] = MF_MIN(least[0], least[1]);
+	least[2] = MF_MIN(least[2], least[3]);
+	return MF_MIN(least[0], least[2]) % WAYS;
+}
+
+/* Which of a set have MARK, a bit each. */
+static unsigned find_marks(const uint32_t *marks, uint32_t mark)
+{
+	unsigned found = 0;
+
+	_Pragma("GCC unroll 8") for (unsigned i = 0; i < WAYS; i++) found |=
+		(unsigned)(marks[i] == mark) << i;
 	return found;
 }
 
@@ -87,21 +109,39 @@ void mf_sketch_expect(const struct mf_sketch *sketch, uint64_t hash)
 	__builtin_prefetch(sketch->weights + set);
 }
 
+void mf_sketch_add_to(struct mf_sketch *sketch, struct mf_sketch_item *item,
+		      const struct mf_sighting *sighting)
+{
+	item->count++;
+	item->bytes += sighting->size;
+	item->first = MF_MIN(item->first, sighting->address);
+	sketch->weights[item - sketch->items] += sighting->size;
+}
+
+void mf_sketch_expect_item(const struct mf_sketch *sketch, uint64_t hash)
+{
+	size_t set = set_of(sketch->sets, hash);
+	unsigned found = find_marks(sketch->marks + set, mark_of(hash));
+	size_t at = found ? (size_t)__builtin_ctz(found)
+			  : lightest(sketch->weights + set);
+
+	__builtin_prefetch(&sketch->items[set + at], 1);
+}
+
 struct mf_sketch_item *mf_sketch_add(struct mf_sketch *sketch,
 				     const struct mf_sighting *sighting)
 {
 	size_t set = set_of(sketch->sets, sighting->hash);
-	uint32_t mark = mark_of(sighting->hash);
+	unsigned found =
+		find_marks(sketch->marks + set, mark_of(sighting->hash));
 
-	for (size_t at = set; at < set + WAYS; at++) {
-		struct mf_sketch_item *item = &sketch->items[at];
+	for (; found; found &= found - 1) {
+		struct mf_sketch_item *item =
+			&sketch->items[set + (unsigned)__builtin_ctz(found)];
 
-		if (sketch->marks[at] != mark || item->hash != sighting->hash)
+		if (item->hash != sighting->hash)
 			continue;
-		item->count++;
-		item->bytes += sighting->size;
-		item->first = MF_MIN(item->first, sighting->address);
-		sketch->weights[at] += sighting->size;
+		mf_sketch_add_to(sketch, item, sighting);
 		return item;
 	}
 	return take(sketch, set, sighting);

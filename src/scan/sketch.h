@@ -27,6 +27,7 @@ struct mf_sketch_item {
 	uint8_t tag;	/* the owner's */
 	uint8_t flags;	/* the owner's */
 	uint32_t place; /* of its text, in a sum */
+	uint64_t spare; /* so that one is a line of a cache */
 };
 
 struct mf_sketch {
@@ -53,8 +54,16 @@ void mf_sketch_deinit(struct mf_sketch *sketch);
 struct mf_sketch_item *mf_sketch_add(struct mf_sketch *sketch,
 				     const struct mf_sighting *sighting);
 
-/** A thing of HASH is soon to be counted. */
+/** ITEM, which is there, was seen once more. */
+void mf_sketch_add_to(struct mf_sketch *sketch, struct mf_sketch_item *item,
+		      const struct mf_sighting *sighting);
+
+/**
+ * A thing of HASH is soon to be counted: first its set is looked for, then, when
+ * that has come, the item of it that will change.
+ */
 void mf_sketch_expect(const struct mf_sketch *sketch, uint64_t hash);
+void mf_sketch_expect_item(const struct mf_sketch *sketch, uint64_t hash);
 
 /** Where the text of ITEM is: sketch->room bytes. */
 static inline uint8_t *mf_sketch_text(const struct mf_sketch *sketch,

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 enum {
-	WORDS = MF_SCAN_WINDOW / 64 + 1,
+	WORDS = MF_SCAN_WINDOW / 64 + 2,
 	PART = 64 + 1, /* words that masks are made of at once */
 };
 
@@ -91,10 +91,19 @@ static struct mf_error *begin(const struct mf_scan_context *context,
 	return NULL;
 }
 
+static void count_batch(struct mf_strings_worker *worker)
+{
+	mf_string_counts_add(&worker->counts, worker->batch, worker->batched);
+	worker->batched = 0;
+}
+
 void mf_strings_found(struct mf_strings_worker *worker,
 		      const struct mf_string *string)
 {
-	mf_string_counts_add(&worker->counts, string);
+	worker->batch[worker->batched++] = *string;
+	/* the head of one that was joined does not last */
+	if (string->joined || worker->batched == MF_STRING_BATCH)
+		count_batch(worker);
 	if (worker->scanner->spill)
 		mf_string_spill_add(string->joined ? &worker->joined
 						   : &worker->spilled,
@@ -124,6 +133,7 @@ void mf_strings_window_done(struct mf_strings_worker *worker)
 {
 	struct mf_strings *strings = worker->scanner;
 
+	count_batch(worker);
 	if (!strings->spill)
 		return;
 	pthread_mutex_lock(&strings->lock);

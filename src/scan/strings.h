@@ -36,6 +36,8 @@ enum {
 	MF_STRING_SETS = 2048, /* of eight texts */
 	MF_SHAPE_SETS = 512,
 	MF_PREFIX_SETS = 1024,
+	MF_KNOWN_SHAPES = 512,
+	MF_STRING_BATCH = 128, /* strings that are counted at once */
 };
 
 enum mf_string_encoding {
@@ -66,10 +68,18 @@ struct mf_string_total {
 	uint64_t count, bytes;
 };
 
+/** Texts that are alike but for which digits they have are of one shape. */
+struct mf_known_shape {
+	uint64_t folded; /* the hash of such a text; 0: none */
+	uint64_t shape;	 /* the hash of its shape, */
+	uint32_t item;	 /* and its place among the items, if it is there yet */
+};
+
 /** What a worker counts. */
 struct mf_string_counts {
 	struct mf_string_total totals[MF_STRING_ENCODINGS];
 	struct mf_sketch texts, shapes, prefixes;
+	struct mf_known_shape known[MF_KNOWN_SHAPES];
 };
 
 /** What all of them counted. */
@@ -120,6 +130,8 @@ struct mf_strings_worker {
 	struct mf_map keys;	  /* hashes of lines of private keys */
 	struct mf_buffer spilled; /* of this window */
 	struct mf_buffer joined;  /* of several */
+	struct mf_string batch[MF_STRING_BATCH]; /* found, and not counted */
+	size_t batched;
 	/* Of the window, a bit a byte; one word more than it has. */
 	uint64_t *plain; /* text that is ASCII */
 	uint64_t *text;	 /* may be text */
@@ -147,6 +159,11 @@ uint64_t mf_string_hash(const struct mf_string *string, uint64_t rolled);
 /** The same of other bytes, eight of which are readable behind them. */
 uint64_t mf_string_hash_bytes(const uint8_t *bytes, uint64_t count,
 			      uint64_t seed);
+
+/**
+ * The hash of COUNT bytes in which all digits are alike; false: there are none.
+ */
+bool mf_string_hash_folded(const uint8_t *bytes, size_t count, uint64_t *ret);
 
 /** Its first bytes as UTF-8, at most SIZE; returns how many. */
 size_t mf_string_utf8(const struct mf_string *string, uint8_t *ret,
@@ -237,7 +254,7 @@ void mf_key_line_note(struct mf_strings_worker *worker, uint64_t hash);
 void mf_string_counts_init(struct mf_string_counts *counts);
 void mf_string_counts_deinit(struct mf_string_counts *counts);
 void mf_string_counts_add(struct mf_string_counts *counts,
-			  const struct mf_string *string);
+			  const struct mf_string *strings, size_t count);
 void mf_string_sums_init(struct mf_string_sums *sums);
 void mf_string_sums_deinit(struct mf_string_sums *sums);
 void mf_string_sums_add(struct mf_string_sums *sums,

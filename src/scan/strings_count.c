@@ -3,6 +3,7 @@
  * hold most, by text, by shape and by what they begin with.
  */
 #include "scan/strings.h"
+#include "scan/strings_digits.h"
 
 enum {
 	LOOKED_AT = 256, /* bytes of a text that its shape is made of */
@@ -39,6 +40,11 @@ static void fill(uint8_t *ret, size_t room, const uint8_t *text, size_t count)
 	count = MF_MIN(count, room);
 	memcpy(ret, text, count);
 	memset(ret + count, 0, room - count);
+}
+
+static bool is_digit(uint8_t byte)
+{
+	return byte >= '0' && byte <= '9';
 }
 
 static void count_text(struct mf_string_counts *counts,
@@ -81,66 +87,111 @@ static void note_varied(struct mf_sketch_item *item,
 		item->flags |= MF_STRING_NOT_LED;
 }
 
-static void count_shape(struct mf_string_counts *counts,
-			const struct mf_string *string, const struct utf8 *text)
+/* A number that begins with 0x is one of another kind. */
+static bool may_be_prefixed(const struct utf8 *text)
+{
+	for (size_t i = 1; i < text->count; i++)
+		if ((text->bytes[i] | 0x20) == 'x' &&
+		    is_digit(text->bytes[i - 1]))
+			return true;
+	return false;
+}
+
+/* Makes the shape of TEXT, and keeps it in mind; NULL: it has none. */
+static struct mf_sketch_item *make_shape(struct mf_string_counts *counts,
+					 const struct mf_sighting *sighting,
+					 const struct utf8 *text,
+					 struct mf_known_shape *known)
 {
 	uint8_t shape[MF_SHAPE_TEXT + WORD], *room;
 	size_t size =
 		mf_shape_make(text->bytes, text->count, shape, MF_SHAPE_TEXT);
+	struct mf_sighting own = *sighting;
 	struct mf_sketch_item *item;
 
 	if (!size)
-		return;
+		return NULL;
 	memset(shape + size, 0, WORD);
-	item = mf_sketch_add(
-		&counts->shapes,
-		&(struct mf_sighting){ mf_string_hash_bytes(shape, size, size),
-				       string->address, string->size });
-	note_varied(item, string, text);
-	if (!wants_text(item))
+	own.hash = mf_string_hash_bytes(shape, size, size);
+	item = mf_sketch_add(&counts->shapes, &own);
+	if (!may_be_prefixed(text))
+		*known = (struct mf_known_shape){
+			sighting->hash,
+			own.hash,
+			(uint32_t)(item - counts->shapes.items),
+		};
+	if (wants_text(item)) {
+		room = mf_sketch_text(&counts->shapes, item);
+		item->kept = (uint16_t)size;
+		fill(room, MF_SHAPE_TEXT, shape, size);
+		fill(room + MF_SHAPE_TEXT, MF_SHAPE_TEXT, text->bytes,
+		     text->count);
+	}
+	return item;
+}
+
+static void count_shape(struct mf_string_counts *counts,
+			const struct mf_string *string, const struct utf8 *text)
+{
+	struct mf_sighting sighting = { .address = string->address,
+					.size = string->size };
+	struct mf_known_shape *known;
+	struct mf_sketch_item *item;
+
+	if (!mf_string_hash_folded(text->bytes, text->count, &sighting.hash))
 		return;
-	room = mf_sketch_text(&counts->shapes, item);
-	item->kept = (uint16_t)size;
-	fill(room, MF_SHAPE_TEXT, shape, size);
-	fill(room + MF_SHAPE_TEXT, MF_SHAPE_TEXT, text->bytes, text->count);
+	known = &counts->known[sighting.hash % MF_KNOWN_SHAPES];
+	item = &counts->shapes.items[known->item];
+	if (known->folded == sighting.hash && item->hash == known->shape &&
+	    item->kept)
+		mf_sketch_add_to(&counts->shapes, item, &sighting);
+	else
+		item = make_shape(counts, &sighting, text, known);
+	if (item)
+		note_varied(item, string, text);
 }
 
 /* How many of the first eight bytes come before the first digit; 0: too few. */
-static size_t before_digit(const struct utf8 *text)
+static size_t before_digit(uint64_t first, size_t count)
 {
-	size_t most = MF_MIN(text->count, (size_t)WORD), at = 0;
+	uint64_t digits = mf_digits_of(first);
+	size_t at = digits ? (size_t)__builtin_ctzll(digits) / 8 : WORD;
 
-	while (at < most && (text->bytes[at] < '0' || text->bytes[at] > '9'))
-		at++;
-	return at < LEAST_PREFIX || at == text->count ? 0 : at;
+	return at < LEAST_PREFIX || at >= count ? 0 : at;
 }
 
-/* How many of COUNT bytes are the same in both. */
+/* How many of COUNT bytes are the same in both; eight behind are readable. */
 static uint16_t common(const uint8_t *a, const uint8_t *b, size_t count)
 {
-	size_t at = 0;
+	for (size_t at = 0; at < count; at += WORD) {
+		uint64_t other =
+			mf_eight_bytes(a + at) ^ mf_eight_bytes(b + at);
 
-	while (at < count && a[at] == b[at])
-		at++;
-	return (uint16_t)at;
+		if (other)
+			return (uint16_t)MF_MIN(
+				at + (size_t)__builtin_ctzll(other) / 8, count);
+	}
+	return (uint16_t)count;
 }
 
 static void count_prefix(struct mf_string_counts *counts,
 			 const struct mf_string *string,
 			 const struct utf8 *text)
 {
-	uint8_t first[2 * WORD] = { 0 }, *room;
+	uint64_t first = mf_eight_bytes(text->bytes);
+	size_t size = before_digit(first, text->count);
+	uint8_t *room;
 	struct mf_sketch_item *item;
-	size_t size;
 
-	size = before_digit(text);
 	if (!size)
 		return;
-	memcpy(first, text->bytes, size);
+	first = htole64(mf_few_bytes(text->bytes, size));
 	item = mf_sketch_add(
 		&counts->prefixes,
-		&(struct mf_sighting){ mf_string_hash_bytes(first, WORD, size),
-				       string->address, string->size });
+		&(struct mf_sighting){
+			mf_string_hash_bytes((const uint8_t *)&first, WORD,
+					     size),
+			string->address, string->size });
 	note_varied(item, string, text);
 	room = mf_sketch_text(&counts->prefixes, item);
 	if (item->count == 1) {
@@ -163,21 +214,31 @@ static void count_forms(struct mf_string_counts *counts,
 	if (string->encoding == MF_STRING_UTF16) {
 		text.bytes = wide;
 		text.count = mf_string_utf8(string, wide, LOOKED_AT);
+		memset(wide + text.count, 0, WORD);
 	}
 	count_shape(counts, string, &text);
 	count_prefix(counts, string, &text);
 }
 
+/* Each sketch in its turn: what it needs comes while others are looked at. */
 void mf_string_counts_add(struct mf_string_counts *counts,
-			  const struct mf_string *string)
+			  const struct mf_string *strings, size_t count)
 {
-	counts->totals[string->encoding].count++;
-	counts->totals[string->encoding].bytes += string->size;
-	/* it comes from afar, while the others are made */
-	mf_sketch_expect(&counts->texts, string->hash);
-	if (!string->key)
-		count_forms(counts, string);
-	count_text(counts, string);
+	for (size_t i = 0; i < count; i++) {
+		struct mf_string_total *total =
+			&counts->totals[strings[i].encoding];
+
+		total->count++;
+		total->bytes += strings[i].size;
+		mf_sketch_expect(&counts->texts, strings[i].hash);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (!strings[i].key)
+			count_forms(counts, &strings[i]);
+	for (size_t i = 0; i < count; i++)
+		mf_sketch_expect_item(&counts->texts, strings[i].hash);
+	for (size_t i = 0; i < count; i++)
+		count_text(counts, &strings[i]);
 }
 
 /* ---- sums ---------------------------------------------------------------- */

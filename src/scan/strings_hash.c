@@ -5,6 +5,7 @@
  */
 #include "base/escape.h"
 #include "scan/strings.h"
+#include "scan/strings_digits.h"
 
 #define MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)
 #define FIRST	   UINT64_C(0xa0761d6478bd642f)
@@ -55,17 +56,6 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* The first COUNT (at most 8) bytes there; 8 are readable. */
-static uint64_t some(const uint8_t *bytes, uint64_t count)
-{
-	uint64_t word = mf_load(uint64_t, bytes);
-
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	word = __builtin_bswap64(word);
-#endif
-	return count >= STEP ? word : word & ~(~UINT64_C(0) << (count * STEP));
-}
-
 uint64_t mf_string_hash_bytes(const uint8_t *bytes, uint64_t count,
 			      uint64_t seed)
 {
@@ -74,9 +64,30 @@ uint64_t mf_string_hash_bytes(const uint8_t *bytes, uint64_t count,
 		seed = mix(mf_load(uint64_t, bytes) ^ FIRST,
 			   mf_load(uint64_t, bytes + STEP) ^ seed);
 	if (count > STEP)
-		return mix(some(bytes, STEP) ^ FIRST,
-			   some(bytes + STEP, count - STEP) ^ seed);
-	return mix(some(bytes, count) ^ FIRST, seed);
+		return mix(mf_few_bytes(bytes, STEP) ^ FIRST,
+			   mf_few_bytes(bytes + STEP, count - STEP) ^ seed);
+	return mix(mf_few_bytes(bytes, count) ^ FIRST, seed);
+}
+
+bool mf_string_hash_folded(const uint8_t *bytes, size_t count, uint64_t *ret)
+{
+	uint64_t hash = count * SECOND, any = 0;
+
+	for (size_t at = 0; at < count; at += 2 * STEP) {
+		size_t left = count - at;
+		uint64_t first = mf_few_bytes(bytes + at, left);
+		uint64_t second = left > STEP ? mf_few_bytes(bytes + at + STEP,
+							     left - STEP)
+					      : 0;
+		uint64_t digits = mf_digits_of(first);
+		uint64_t others = mf_digits_of(second);
+
+		any |= digits | others;
+		hash = mix(mf_digits_fold(first, digits) ^ FIRST,
+			   mf_digits_fold(second, others) ^ hash);
+	}
+	*ret = hash;
+	return any;
 }
 
 uint64_t mf_string_hash(const struct mf_string *string, uint64_t rolled)

@@ -55,13 +55,13 @@ bool mf_key_begins(const struct mf_string *string)
 static bool ends_with_dashes(const struct mf_string *string)
 {
 	static const uint8_t plain[] = "----", wide[] = "-\0-\0-\0-";
-	bool is_wide = string->encoding == MF_STRING_UTF16;
-	size_t size = is_wide ? sizeof(wide) : DASHES;
-
 	/* in a window all bytes of a string are there, not only its first */
-	return string->size > size &&
-	       !memcmp(string->head + string->size - size,
-		       is_wide ? wide : plain, size);
+	const uint8_t *end = string->head + string->size;
+
+	if (string->encoding == MF_STRING_UTF16)
+		return string->size > sizeof(wide) &&
+		       !memcmp(end - sizeof(wide), wide, sizeof(wide));
+	return string->size > DASHES && !memcmp(end - DASHES, plain, DASHES);
 }
 
 static bool ends_key(const struct mf_string *string)

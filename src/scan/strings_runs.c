@@ -3,6 +3,7 @@
  * are long enough are looked at byte by byte only where they have other than
  * ASCII. A run never goes beyond its piece.
  */
+#include "base/bits.h"
 #include "base/escape.h"
 #include "scan/strings.h"
 
@@ -43,73 +44,103 @@ static size_t words_of(const struct mf_scan_window *window)
 	return (window->size + WORD - 1) / WORD;
 }
 
-/* Fills plain, text, and wide with single characters. */
-static void read_bits(struct mf_strings_worker *worker,
+/* Where at least so many bytes of TEXT begin that may be text; NEXT is behind. */
+static uint64_t runs_of(uint64_t text, uint64_t next, uint32_t least)
+{
+	if (least >= 2) {
+		text &= ahead(text, next, 1);
+		next &= next >> 1;
+	}
+	if (least >= 4) {
+		text &= ahead(text, next, 2);
+		next &= next >> 2;
+	}
+	if (least >= 6)
+		text &= ahead(text, next, 2);
+	return text;
+}
+
+/* Words of which those behind must be known, too. */
+struct bits {
+	struct mf_strings_worker *worker;
+	size_t at; /* the word that comes */
+	uint64_t carry;
+	uint64_t text;	/* of the word before */
+	uint64_t one;	/* the same: characters of UTF-16 that are ASCII, */
+	uint64_t two;	/* and of the one before that: two in a row */
+	uint64_t seeds; /* where four in a row begin, of all words */
+};
+
+/* TEXT and ONE are those of the word that comes. */
+static void put_bits(struct bits *bits, uint64_t text, uint64_t one)
+{
+	struct mf_strings_worker *worker = bits->worker;
+	uint64_t two = bits->one & ahead(bits->one, one, 2);
+	uint64_t four = bits->two & ahead(bits->two, two, 4);
+
+	if (bits->at >= 1)
+		worker->runs[bits->at - 1] =
+			runs_of(bits->text, text, worker->scanner->least);
+	if (bits->at >= 2)
+		worker->wide[bits->at - 2] = four;
+	bits->seeds |= four;
+	bits->text = text;
+	bits->one = one;
+	bits->two = two;
+	bits->at++;
+}
+
+/* COUNT words, and MASKS has one more. */
+static void put_masks(struct bits *bits, const struct mf_text_masks *masks,
+		      size_t count)
+{
+	struct mf_strings_worker *worker = bits->worker;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct mf_text_masks *next = &masks[i + 1];
+		uint64_t text = text_of(&masks[i], next->follows, &bits->carry);
+
+		worker->plain[bits->at] = masks[i].plain;
+		worker->text[bits->at] = text;
+		put_bits(bits, text,
+			 masks[i].plain & ahead(masks[i].zero, next->zero, 1));
+	}
+}
+
+/* Fills plain, text, runs and wide; says whether there may be UTF-16. */
+static bool read_bits(struct mf_strings_worker *worker,
 		      const struct mf_scan_window *window)
 {
 	size_t words = words_of(window);
 	struct mf_text_masks *masks = worker->masks;
-	uint64_t carry = 0;
+	struct bits bits = { .worker = worker };
 
-	for (size_t at = 0; at < words; at += PART) {
-		size_t count = MF_MIN((size_t)PART, words - at);
-		size_t made = MF_MIN(count + 1, words - at);
+	while (bits.at < words) {
+		const uint8_t *bytes = window->bytes + bits.at * WORD;
+		size_t count = MF_MIN((size_t)PART, words - bits.at);
+		size_t made = MF_MIN(count + 1, words - bits.at);
 
-		worker->scanner->make_masks(window->bytes + at * WORD, made,
-					    masks);
+		worker->scanner->make_masks(bytes, made, masks);
 		if (made == count)
 			masks[count] = (struct mf_text_masks){ 0 };
-		for (size_t i = 0; i < count; i++) {
-			worker->plain[at + i] = masks[i].plain;
-			worker->text[at + i] = text_of(
-				&masks[i], masks[i + 1].follows, &carry);
-			worker->wide[at + i] =
-				masks[i].plain &
-				ahead(masks[i].zero, masks[i + 1].zero, 1);
-		}
+		put_masks(&bits, masks, count);
 	}
-	worker->plain[words] = worker->text[words] = worker->wide[words] = 0;
-}
-
-/* Says whether there may be UTF-16. */
-static bool find_runs(struct mf_strings_worker *worker, size_t words)
-{
-	uint32_t least = worker->scanner->least;
-	uint64_t any = 0, *wide = worker->wide;
-
-	for (size_t i = 0; i < words; i++) {
-		uint64_t run = worker->text[i], next = worker->text[i + 1];
-
-		if (least >= 2) {
-			run &= ahead(run, next, 1);
-			next &= next >> 1;
-		}
-		if (least >= 4) {
-			run &= ahead(run, next, 2);
-			next &= next >> 2;
-		}
-		if (least >= 6)
-			run &= ahead(run, next, 2);
-		worker->runs[i] = run;
-		wide[i] &= ahead(wide[i], wide[i + 1], 2);
-	}
-	for (size_t i = 0; i < words; i++) {
-		wide[i] &= ahead(wide[i], wide[i + 1], 4);
-		any |= wide[i];
-	}
-	worker->runs[words] = 0;
-	return any;
+	worker->plain[words] = worker->text[words] = 0;
+	put_bits(&bits, 0, 0);
+	put_bits(&bits, 0, 0);
+	worker->wide[words] = 0;
+	return bits.seeds;
 }
 
 /* The first bit of BITS that is set, from AT on, or END. */
 static uint32_t next_set(const uint64_t *bits, uint32_t at, uint32_t end)
 {
-	return mf_text_masks_next(bits, at, end, 0);
+	return mf_bits_next(bits, at, end, 0);
 }
 
 static uint32_t next_clear(const uint64_t *bits, uint32_t at, uint32_t end)
 {
-	return mf_text_masks_next(bits, at, end, ~UINT64_C(0));
+	return mf_bits_next(bits, at, end, ~UINT64_C(0));
 }
 
 /* Where the run of set bits begins that ends at END. */
@@ -394,8 +425,7 @@ void mf_strings_window(void *worker, const struct mf_scan_window *window)
 	struct mf_strings_worker *own = worker;
 	bool wide;
 
-	read_bits(own, window);
-	wide = find_runs(own, words_of(window));
+	wide = read_bits(own, window);
 	for (uint32_t i = 0; i < window->piece_count; i++) {
 		const struct mf_scan_piece *piece = &window->pieces[i];
 		const struct mf_string_piece part = {

@@ -2,9 +2,8 @@
  * Shapes: a text whose numbers, hexadecimal digits, UUIDs and times are folded,
  * so that all keys of one kind are one.
  */
-#include <endian.h>
-
 #include "scan/strings.h"
+#include "scan/strings_digits.h"
 
 enum {
 	MARK_NUMBER = 1,
@@ -30,16 +29,6 @@ const char *mf_shape_mark(uint8_t byte)
 	};
 
 	return byte < MARKS ? names[byte] : NULL;
-}
-
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* The high bit of each of BYTES that is a digit. */
-static uint64_t digits_of(uint64_t bytes)
-{
-	uint64_t from_zero = (bytes ^ EACH(0x30)) & EACH(0x7f);
-
-	return ~(from_zero + EACH(0x76)) & ~bytes & EACH(0x80);
 }
 
 enum {
@@ -232,8 +221,7 @@ static void put_token(struct fold *fold, const struct token *token)
 static size_t next_digit(const uint8_t *text, size_t at, size_t count)
 {
 	for (; at + 8 <= count; at += 8) {
-		uint64_t digits =
-			digits_of(le64toh(mf_load(uint64_t, text + at)));
+		uint64_t digits = mf_digits_of(mf_eight_bytes(text + at));
 
 		if (digits)
 			return at + (size_t)__builtin_ctzll(digits) / 8;

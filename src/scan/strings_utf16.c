@@ -3,6 +3,7 @@
  * what is before and behind them belongs to it as long as it is characters, by
  * pairs of surrogates too, and does not look like ASCII read in pairs.
  */
+#include "base/bits.h"
 #include "scan/strings.h"
 
 enum {
@@ -330,7 +331,7 @@ static void add_ends(const struct mf_string_piece *piece,
 /* Where four characters of ASCII begin, from AT on; or END. */
 static uint32_t next_seed(const uint64_t *wide, uint32_t at, uint32_t end)
 {
-	return mf_text_masks_next(wide, at, end, 0);
+	return mf_bits_next(wide, at, end, 0);
 }
 
 static void take_between(const struct mf_string_piece *piece,

@@ -62,12 +62,26 @@ void mf_text_masks_portable(const uint8_t *bytes, size_t count,
 	}
 }
 
+#if !defined(__x86_64__)
+size_t mf_text_masks_x86_64(mf_text_masks_make *ret)
+{
+	(void)ret;
+	return 0;
+}
+#endif
+
+size_t mf_text_masks_kernels(mf_text_masks_make ret[MF_TEXT_MASKS_KERNELS])
+{
+	size_t count = mf_text_masks_x86_64(ret);
+
+	ret[count++] = mf_text_masks_portable;
+	return count;
+}
+
 mf_text_masks_make mf_text_masks_best(void)
 {
-	mf_text_masks_make make = NULL;
+	mf_text_masks_make kernels[MF_TEXT_MASKS_KERNELS];
 
-#if defined(__x86_64__)
-	make = mf_text_masks_x86_64();
-#endif
-	return make ? make : mf_text_masks_portable;
+	mf_text_masks_kernels(kernels);
+	return kernels[0];
 }

@@ -24,30 +24,15 @@ typedef void (*mf_text_masks_make)(const uint8_t *bytes, size_t count,
 void mf_text_masks_portable(const uint8_t *bytes, size_t count,
 			    struct mf_text_masks *ret);
 
-/** The best for the one that this runs on. */
+enum {
+	MF_TEXT_MASKS_KERNELS = 4,
+};
+
+/** Those that this processor can do, the best first; returns how many. */
+size_t mf_text_masks_kernels(mf_text_masks_make ret[MF_TEXT_MASKS_KERNELS]);
 mf_text_masks_make mf_text_masks_best(void);
 
-/** The same of x86-64; NULL elsewhere. */
-mf_text_masks_make mf_text_masks_x86_64(void);
-
-/**
- * The first bit, from AT on, that is set in MASKS (FLIP 0) or clear in them
- * (FLIP all ones), or END.
- */
-static inline uint32_t mf_text_masks_next(const uint64_t *masks, uint32_t at,
-					  uint32_t end, uint64_t flip)
-{
-	const uint32_t bits = 64;
-	uint64_t word;
-
-	if (at >= end)
-		return end;
-	word = (masks[at / bits] ^ flip) & (~UINT64_C(0) << (at % bits));
-	for (at /= bits; !word; word = masks[at] ^ flip)
-		if (++at * bits >= end)
-			return end;
-	at = at * bits + (uint32_t)__builtin_ctzll(word);
-	return at < end ? at : end;
-}
+/** Those of x86-64; 0 elsewhere. */
+size_t mf_text_masks_x86_64(mf_text_masks_make *ret);
 
 #endif

@@ -635,49 +635,9 @@ static void test_wide_key_lines(void **state)
 		expect_hidden(&bytes, split);
 }
 
-/* ---- masks of bytes -------------------------------------------------------------- */
-
-static void test_masks(void **state)
-{
-	enum {
-		WORDS = 512
-	};
-	uint8_t *bytes = mf_calloc_aligned(64, (size_t)WORDS * 64);
-	struct mf_text_masks *plain = mf_new_array(WORDS, struct mf_text_masks);
-	struct mf_text_masks *best = mf_new_array(WORDS, struct mf_text_masks);
-	uint32_t seed = 1;
-
-	(void)state;
-	for (size_t i = 0; i < (size_t)WORDS * 64; i++)
-		bytes[i] = i < 256 ? (uint8_t)i : (uint8_t)next_random(&seed);
-	mf_text_masks_portable(bytes, WORDS, plain);
-	mf_text_masks_best()(bytes, WORDS, best);
-	assert_memory_equal(plain, best, WORDS * sizeof(*plain));
-	for (size_t i = 0; i < 256; i++) {
-		const struct mf_text_masks *masks = &plain[i / 64];
-		unsigned bit = i % 64;
-
-		assert_int_equal(masks->plain >> bit & 1,
-				 i == 9 || (i >= 32 && i < 127));
-		assert_int_equal(masks->zero >> bit & 1, i == 0);
-		assert_int_equal(masks->follows >> bit & 1,
-				 i >= 0x80 && i < 0xc0);
-		assert_int_equal(masks->leads2 >> bit & 1,
-				 i >= 0xc2 && i < 0xe0);
-		assert_int_equal(masks->leads3 >> bit & 1,
-				 i >= 0xe0 && i < 0xf0);
-		assert_int_equal(masks->leads4 >> bit & 1,
-				 i >= 0xf0 && i < 0xf5);
-	}
-	free(bytes);
-	free(plain);
-	free(best);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_masks),
 		cmocka_unit_test(test_ascii),
 		cmocka_unit_test(test_least),
 		cmocka_unit_test(test_utf8),
