@@ -1,12 +1,14 @@
 /*
- * Marks pairs of bytes on x86-64 with AVX2: the halves of 32 bytes are looked up
- * at once.
+ * Marks pairs of bytes on x86-64: with AVX-512 the classes of 64 bytes are looked
+ * up at once, with AVX2 those of the halves of 32.
  */
 #if defined(__x86_64__)
 
 #include <immintrin.h>
 
 #include "scan/pairs.h"
+
+/* ---- AVX2 ---------------------------------------------------------------- */
 
 #define AVX2 __attribute__((target("avx2")))
 
@@ -93,9 +95,64 @@ AVX2 static void mark_avx2(const struct mf_pairs *pairs, const uint8_t *bytes,
 	}
 }
 
-mf_pairs_mark mf_pairs_x86_64(void)
+/* ---- AVX-512 ------------------------------------------------------------- */
+
+#define AVX512 __attribute__((target("avx512bw,avx512vbmi")))
+
+/* The classes of all bytes. */
+struct classes {
+	__m512i low[2], high[2];
+};
+
+AVX512 static inline struct classes read_classes(const uint8_t classes[256])
 {
-	return __builtin_cpu_supports("avx2") ? mark_avx2 : NULL;
+	return (struct classes){
+		{ _mm512_loadu_si512(classes),
+		  _mm512_loadu_si512(classes + 64) },
+		{ _mm512_loadu_si512(classes + 128),
+		  _mm512_loadu_si512(classes + 192) },
+	};
+}
+
+AVX512 static inline __m512i classify(const struct classes *classes,
+				      __m512i bytes)
+{
+	__m512i low = _mm512_permutex2var_epi8(classes->low[0], bytes,
+					       classes->low[1]);
+	__m512i high = _mm512_permutex2var_epi8(classes->high[0], bytes,
+						classes->high[1]);
+
+	return _mm512_mask_blend_epi8(_mm512_movepi8_mask(bytes), low, high);
+}
+
+AVX512 static void mark_avx512(const struct mf_pairs *pairs,
+			       const uint8_t *bytes, size_t count,
+			       uint64_t *ret)
+{
+	const struct classes first = read_classes(pairs->classes[0]);
+	const struct classes second = read_classes(pairs->classes[1]);
+	const __m512i eighth = _mm512_set1_epi64(MF_PAIRS_EIGHTH);
+
+	for (size_t i = 0; i < count; i++, bytes += WORD) {
+		__m512i one = _mm512_loadu_si512(bytes);
+		__m512i other = _mm512_loadu_si512(bytes + 1);
+
+		ret[i] = _mm512_test_epi8_mask(
+			classify(&first, one),
+			_mm512_or_si512(classify(&second, other), eighth));
+	}
+}
+
+size_t mf_pairs_x86_64(mf_pairs_mark *ret)
+{
+	size_t count = 0;
+
+	if (__builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512vbmi"))
+		ret[count++] = mark_avx512;
+	if (__builtin_cpu_supports("avx2"))
+		ret[count++] = mark_avx2;
+	return count;
 }
 
 #endif

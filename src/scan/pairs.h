@@ -13,7 +13,8 @@
 enum {
 	MF_PAIRS_MOST = 256,
 	MF_PAIRS_BEHIND = 1, /* bytes behind the last that are read */
-	MF_PAIRS_KERNELS = 2,
+	MF_PAIRS_KERNELS = 3,
+	MF_PAIRS_EIGHTH = 0x80, /* of the first byte's classes */
 };
 
 struct mf_pairs {
@@ -24,6 +25,12 @@ struct mf_pairs {
 	 * be in the set only if some group has all four of its halves.
 	 */
 	uint8_t halves[2][4][16]; /* first low, first high, second low, high */
+	/*
+	 * Coarser than the bits but finer than these: of the first byte and of
+	 * the second, in which of seven groups it is. The eighth bit says that
+	 * the byte is one of those below.
+	 */
+	uint8_t classes[2][256];
 	uint8_t pairs[MF_PAIRS_MOST][2], group[MF_PAIRS_MOST];
 	size_t count;
 	/* bytes that are looked for at every eighth offset, by their low
@@ -69,7 +76,7 @@ void mf_pairs_mark_portable(const struct mf_pairs *pairs, const uint8_t *bytes,
 /** Those that this processor can do, the best first; returns how many. */
 size_t mf_pairs_kernels(mf_pairs_mark ret[MF_PAIRS_KERNELS]);
 
-/** That of x86-64, where the processor can do it, or NULL. */
-mf_pairs_mark mf_pairs_x86_64(void);
+/** Those of x86-64; 0 elsewhere. */
+size_t mf_pairs_x86_64(mf_pairs_mark *ret);
 
 #endif
