@@ -203,6 +203,11 @@ struct mf_parameter {
 	uint64_t value;
 };
 
+/** Addresses, [start, end). */
+struct mf_chunk_range {
+	uint64_t start, end;
+};
+
 struct mf_allocator {
 	const char *name;    /* "glibc", "jemalloc", "go", "hotspot", ... */
 	const char *version; /* "2.36", or "" */
@@ -228,6 +233,9 @@ struct mf_allocator {
 	size_t arena_count;
 	const struct mf_thread_cache *tcaches; /* most bytes first */
 	size_t tcache_count;
+	/* out of its own chunks, what it has for itself: caches' contents */
+	const struct mf_chunk_range *own;
+	size_t own_count;
 };
 
 /**
@@ -292,11 +300,6 @@ struct mf_chunk {
 	enum mf_chunk_kind kind;
 	unsigned arena; /* struct mf_arena's index, or MF_NO_ARENA */
 	const struct mf_allocator *allocator; /* a copy: its name, module */
-};
-
-/** Addresses, [start, end). */
-struct mf_chunk_range {
-	uint64_t start, end;
 };
 
 /** Of one chunk, valid during the call; false: no more are wanted. */

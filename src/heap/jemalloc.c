@@ -241,6 +241,8 @@ static void make_model(struct claiming *claiming, uint64_t bad)
 	mf_jemalloc_model_find_caches(model, claiming->context->target,
 				      claiming->blocks.reader, claiming->tls);
 	mf_jemalloc_model_count(model, claiming->context, info);
+	info->own = model->own.items;
+	info->own_count = model->own.count;
 	info->supported = true;
 	info->layout = "inferred";
 	info->why = "walked by its radix tree";

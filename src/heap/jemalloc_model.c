@@ -161,5 +161,6 @@ void mf_jemalloc_model_deinit(struct mf_jemalloc_model *model)
 	mf_vec_deinit(&model->slabs);
 	mf_vec_deinit(&model->bitmaps);
 	mf_vec_deinit(&model->cached);
+	mf_vec_deinit(&model->own);
 	mf_vec_deinit(&model->arenas);
 }

@@ -37,8 +37,9 @@ struct mf_jemalloc_model {
 	MF_VEC(struct mf_jemalloc_slab) slabs;	 /* until they are read */
 	MF_VEC(uint64_t) bitmaps;		 /* set: the region is free */
 	MF_VEC(uint64_t) cached; /* set: a thread keeps it; or empty */
-	uint64_t caches;	 /* of threads, that were found */
-	uint64_t uncached;	 /* what they hold that they cannot hold */
+	MF_VEC(struct mf_chunk_range) own; /* what these are kept in */
+	uint64_t caches;		   /* of threads, that were found */
+	uint64_t uncached; /* what they hold that they cannot hold */
 	uint64_t slab_count, torn, odd;
 	bool overflowed;
 	MF_VEC(struct mf_arena) arenas; /* by index */

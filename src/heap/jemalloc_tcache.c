@@ -126,6 +126,20 @@ static void mark_stack(const struct search *search, const struct bin *bin,
 
 /* ---- threads --------------------------------------------------------------- */
 
+/* All stacks of a row: also what has left them still stands there. */
+static void note_stacks(const struct search *search, const struct bin *bins,
+			size_t count)
+{
+	const struct bin *last = &bins[count - 1];
+
+	mf_vec_push(&search->model->own,
+		    (struct mf_chunk_range){
+			    bins->head - (uint16_t)((uint16_t)bins->head -
+						    bins->full),
+			    last->head + cached_size(last),
+		    });
+}
+
 static void look_through(const struct search *search, const uint64_t *words,
 			 size_t count)
 {
@@ -139,6 +153,7 @@ static void look_through(const struct search *search, const uint64_t *words,
 			continue;
 		for (size_t k = 0; k < row; k++)
 			mark_stack(search, &bins[k], (unsigned)k);
+		note_stacks(search, bins, row);
 		search->model->caches++;
 		return;
 	}

@@ -93,9 +93,17 @@ void mf_graph_hide_allocators(struct mf_graph *graph,
 	const struct mf_allocator *allocators =
 		heap ? mf_heap_allocators(heap, &count) : NULL;
 
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(allocators[i].name, "glibc") == 0)
-			hide_glibc(graph, &allocators[i]);
+	for (size_t i = 0; i < count; i++) {
+		const struct mf_allocator *allocator = &allocators[i];
+
+		if (strcmp(allocator->name, "glibc") == 0)
+			hide_glibc(graph, allocator);
+		for (size_t k = 0; k < allocator->own_count; k++)
+			mf_vec_push(&graph->hidden,
+				    (struct mf_graph_hidden){
+					    allocator->own[k].start,
+					    allocator->own[k].end });
+	}
 	mf_vec_sort(&graph->hidden, by_start);
 }
 
