@@ -90,7 +90,7 @@ endif
 CXX_FIXTURES :=
 ifneq ($(shell command -v g++),)
 CXX_FIXTURES += objects objects-stripped objects-fixed objects-nortti \
-	objects-bare containers owners
+	objects-bare containers owners retained
 ifneq ($(findstring /,$(shell g++ -print-file-name=libstdc++.a)),)
 CXX_FIXTURES += objects-static
 endif
@@ -229,6 +229,7 @@ $(eval $(call cxx_fixture,objects-bare,g++ -fno-rtti -s))
 $(eval $(call cxx_fixture,objects-static,g++ -static -s))
 $(eval $(call cxx_fixture,objects-libcxx,clang++ $(LIBCXX) -s))
 $(eval $(call cxx_fixture,containers,g++))
+$(eval $(call cxx_fixture,retained,g++))
 $(eval $(call cxx_fixture,owners,g++))
 $(eval $(call cxx_fixture,owners-sanitized,g++ -fsanitize=leak))
 $(eval $(call cxx_fixture,containers-libcxx,clang++ $(LIBCXX)))
@@ -347,6 +348,7 @@ help:
 
 -include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(UNITS:=.d) \
 	$(filter-out $(O)/fixtures/stripped-% $(O)/fixtures/objects% \
-		$(O)/fixtures/containers% $(O)/fixtures/owners%, \
+		$(O)/fixtures/containers% $(O)/fixtures/owners% \
+		$(O)/fixtures/retained%, \
 		$(FIXTURES:=.d)) \
 	$(DRIVERS:=.d) $(PRELOADS:=.d) $(wildcard $(FUZZ)/*.d)

@@ -159,6 +159,7 @@ struct mf_scan_options {
 	/* strings: characters of one, at least; 0: 6 */
 	uint32_t least_characters;
 	bool all_strings; /* each where it is, not counted by text; all matches */
+	bool retained; /* of objects: what they keep alive; reads all pointers */
 	const struct mf_scan_pattern *patterns; /* of MF_SCAN_MATCHES */
 	size_t pattern_count;			/* at most MF_SCAN_PATTERNS */
 };
@@ -178,9 +179,10 @@ struct mf_scan_input {
 };
 
 /**
- * Two halves, so that a target is held no longer than it is read:
+ * In parts, so that a target is held no longer than it is read:
  *   mf_scan_create  all that needs no stop: symbols, patterns compiled
  *   mf_scan_read    while the target stands still and its models are built
+ *   mf_scan_finish  after the release, before what is partial is told of
  */
 struct mf_error *mf_scan_create(struct mf_target *target,
 				struct mf_image *image,
@@ -188,6 +190,7 @@ struct mf_error *mf_scan_create(struct mf_target *target,
 				struct mf_scan **ret) MF_MUST_CHECK;
 struct mf_error *mf_scan_read(struct mf_scan *scan,
 			      const struct mf_scan_input *input) MF_MUST_CHECK;
+void mf_scan_finish(struct mf_scan *scan);
 void mf_scan_destroy(struct mf_scan *scan);
 
 /** Bytes that were scanned: present, and (unless free_too) in use. */
@@ -344,6 +347,46 @@ void mf_leaks_past_destroy(struct mf_leaks_past *past);
  */
 void mf_leaks_write(const struct mf_leaks *leaks, struct mf_report *report,
 		    double seconds);
+/* ---- who keeps how much alive --------------------------------------------- */
+
+struct mf_keepers;
+
+struct mf_keepers_options {
+	const char *type; /* what objects of that type retain; or NULL */
+	unsigned depth;	  /* levels of the tree told of; 0: some */
+	bool tagged;	  /* words whose high 16 bits are something else, too */
+	unsigned threads; /* as in mf_scan_options */
+	uint64_t limit;	  /* bytes of a tree; 0: MF_KEEPERS_LIMIT */
+};
+
+/** Of our own memory; 12 million chunks with 30 million pointers. */
+#define MF_KEEPERS_LIMIT (UINT64_C(576) << 20)
+
+/** Before the target is held: types. */
+struct mf_error *mf_keepers_create(struct mf_target *target,
+				   struct mf_image *image,
+				   const struct mf_keepers_options *options,
+				   struct mf_keepers **ret) MF_MUST_CHECK;
+
+/**
+ * While the target stands still: all pointers. What INPUT's ranges (there may
+ * be none) lie in is asked about. Begins from nothing when it is called again.
+ * INPUT's space and heap have to live until it is written.
+ */
+struct mf_error *mf_keepers_read(struct mf_keepers *keepers,
+				 const struct mf_scan_input *input)
+	MF_MUST_CHECK;
+
+/**
+ * After the release: the tree of dominators. One that would take more memory
+ * than the limit is not made; that is a partial note.
+ */
+void mf_keepers_finish(struct mf_keepers *keepers);
+void mf_keepers_destroy(struct mf_keepers *keepers);
+
+/** `totals`, `asked`, `keepers`, `tree`, `types`. */
+void mf_keepers_write(const struct mf_keepers *keepers,
+		      struct mf_report *report);
 
 struct mf_explain;
 

@@ -92,6 +92,8 @@ struct mf_settings {
 	uint64_t max_size;	 /* of dump, bytes; 0: none was given */
 	bool walk_heaps;	 /* although the command has no_walk */
 	struct mf_refs_options refs;
+	bool dominators; /* of refs: who keeps how much alive */
+	bool about_all;	 /* an option is about all: no argument is needed */
 	struct mf_explain_options explain;
 	enum mf_region_order order; /* of maps */
 	bool class_given;

@@ -264,7 +264,7 @@ static struct mf_error *take_words(struct mf_parsed *parsed, size_t count,
 	if (count > most)
 		return too_many(parsed, words[most]);
 	if (settings->target && command && count < command->arguments_least &&
-	    !settings->help)
+	    !settings->help && !settings->about_all)
 		return too_few(parsed);
 	settings->arguments = (const char *const *)words;
 	settings->argument_count = count;

@@ -1,6 +1,6 @@
 /*
  * `refs`: which words point at an address, a range or the objects of a type, up
- * to the roots that keep them.
+ * to the roots that keep them; or which roots keep how much alive.
  */
 #include <string.h>
 
@@ -51,10 +51,22 @@ static struct mf_error *set_free(struct mf_settings *settings,
 	return NULL;
 }
 
+static struct mf_error *set_dominators(struct mf_settings *settings,
+				       const char *value)
+{
+	(void)value;
+	settings->dominators = settings->about_all = true;
+	return NULL;
+}
+
 static const struct mf_option options[] = {
+	{ .name = "dominators",
+	  .summary = "who keeps how much alive: roots, types; or a PLACE",
+	  .set = set_dominators },
 	{ .name = "depth",
 	  .argument = "N",
-	  .summary = "paths of up to N steps from roots (1: no paths)",
+	  .summary = "paths of up to N steps from roots (1: no paths); "
+		     "levels of the tree of --dominators (4)",
 	  .set = set_depth },
 	{ .name = "exact",
 	  .summary = "only words that point to a beginning, not inside",
@@ -72,13 +84,16 @@ struct pass {
 	struct mf_refs_options options;
 	MF_VEC(struct mf_spot) spots;
 	struct mf_select *select; /* what else was named; or NULL */
-	struct mf_refs *refs;
+	bool dominators;
+	struct mf_refs *refs;	    /* NULL: dominators were asked for */
+	struct mf_keepers *keepers; /* NULL: they were not */
 	MF_VEC(struct mf_scan_range) ranges;
 };
 
 static void pass_deinit(struct pass *pass)
 {
 	mf_refs_destroy(pass->refs);
+	mf_keepers_destroy(pass->keepers);
 	mf_select_destroy(pass->select);
 	mf_vec_deinit(&pass->spots);
 	mf_vec_deinit(&pass->ranges);
@@ -157,10 +172,22 @@ static struct mf_error *prepare(struct mf_target *target,
 	struct pass *pass = context;
 
 	mf_refs_destroy(pass->refs);
+	mf_keepers_destroy(pass->keepers);
 	pass->refs = NULL;
+	pass->keepers = NULL;
 	mf_vec_foreach(spot, &pass->spots)
 		MF_TRY(mf_spot_find_symbol(spot, image));
-	return mf_refs_create(target, image, &pass->options, &pass->refs);
+	if (!pass->dominators)
+		return mf_refs_create(target, image, &pass->options,
+				      &pass->refs);
+	return mf_keepers_create(target, image,
+				 &(struct mf_keepers_options){
+					 .type = pass->options.type,
+					 .depth = pass->options.depth,
+					 .tagged = pass->options.tagged,
+					 .threads = pass->options.threads,
+				 },
+				 &pass->keepers);
 }
 
 static int by_start(const void *a, const void *b)
@@ -194,23 +221,25 @@ static struct mf_error *resolve(struct pass *pass, const struct mf_view *view)
 static struct mf_error *read_all(const struct mf_view *view, void *context)
 {
 	struct pass *pass = context;
+	struct mf_scan_input input = {
+		.target = view->target,
+		.image = view->image,
+		.space = view->space,
+		.heap = view->heap,
+	};
 
 	MF_TRY(resolve(pass, view));
-	return mf_refs_read(pass->refs,
-			    &(struct mf_scan_input){
-				    .target = view->target,
-				    .image = view->image,
-				    .space = view->space,
-				    .heap = view->heap,
-				    .ranges = pass->ranges.items,
-				    .range_count = pass->ranges.count,
-			    });
+	input.ranges = pass->ranges.items;
+	input.range_count = pass->ranges.count;
+	return pass->keepers ? mf_keepers_read(pass->keepers, &input)
+			     : mf_refs_read(pass->refs, &input);
 }
 
 static struct mf_error *run_refs(struct mf_run *run)
 {
 	mf_cleanup(pass_deinit) struct pass pass = {
 		.options = run->settings->refs,
+		.dominators = run->settings->dominators,
 	};
 	struct mf_space *space;
 
@@ -220,11 +249,16 @@ static struct mf_error *run_refs(struct mf_run *run)
 							 .read = read_all,
 							 .context = &pass,
 						 }));
+	if (pass.keepers)
+		mf_keepers_finish(pass.keepers);
 	MF_TRY(mf_session_space(run->session, &space));
 	MF_TRY(mf_run_begin(run));
 	mf_run_write_head(run, space);
 	mf_report_line(run->report, "%s", "");
-	mf_refs_write(pass.refs, run->report);
+	if (pass.keepers)
+		mf_keepers_write(pass.keepers, run->report);
+	else
+		mf_refs_write(pass.refs, run->report);
 	mf_run_write_foot(run);
 	return mf_run_end(run);
 }
@@ -242,7 +276,10 @@ const struct mf_command mf_command_refs = {
 		"use.\nWhat an allocator keeps for itself does not count, nor "
 		"do free chunks, unless --free is given.\nWith --depth N: who "
 		"points at those chunks, and so on, until a root is found; of "
-		"each level at most 65536 chunks are followed.",
+		"each level at most 65536 chunks are followed.\nWith "
+		"--dominators: which variable, thread or type keeps how much "
+		"alive, that is, how much would be free without it; of a "
+		"PLACE, who keeps it and what it keeps itself.",
 	.options = options,
 	.option_count = MF_ARRAY_SIZE(options),
 	.arguments = "PLACE...",

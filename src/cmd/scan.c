@@ -29,6 +29,15 @@ static struct mf_error *want_objects(struct mf_settings *settings,
 	return NULL;
 }
 
+static struct mf_error *want_retained(struct mf_settings *settings,
+				      const char *value)
+{
+	(void)value;
+	settings->scan.retained = true;
+	settings->scan.wanted |= MF_SCAN_OBJECTS;
+	return NULL;
+}
+
 static struct mf_error *want_tasks(struct mf_settings *settings,
 				   const char *value)
 {
@@ -110,6 +119,9 @@ static const struct mf_option options[] = {
 	{ .name = "objects",
 	  .summary = "objects by their types, counted",
 	  .set = want_objects },
+	{ .name = "retained",
+	  .summary = "and how much the objects of each type keep alive",
+	  .set = want_retained },
 	{ .name = "signatures",
 	  .summary = "file formats, protocols, keys: counted, with their bytes",
 	  .set = want_signatures },
@@ -168,6 +180,7 @@ static struct mf_error *run_scan(struct mf_run *run)
 	if (!pass.options.wanted)
 		pass.options.wanted = MF_SCAN_ALL;
 	MF_TRY(mf_scan_pass_run(&pass, run->session));
+	mf_scan_finish(pass.scan);
 	return write_report(run, &pass);
 }
 

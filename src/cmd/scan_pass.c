@@ -39,7 +39,10 @@ static uint64_t foresee(struct mf_target *target, void *context)
 
 	if (pass->sample_most)
 		bytes = MF_MIN(bytes, pass->sample_most);
-	return bytes * (1 + wanted);
+	bytes *= 1 + wanted;
+	if (pass->options.retained)
+		bytes += 2 * mf_target_info(target)->status.rss_anon;
+	return bytes;
 }
 
 static struct mf_error *scan_sample(struct mf_scan_pass *pass,

@@ -336,6 +336,60 @@ uint64_t mf_nodes_start(const struct mf_nodes *nodes, uint32_t node,
 	return start_of(nodes, extent, node);
 }
 
+/* ---- all of them ------------------------------------------------------------- */
+
+struct each {
+	const struct mf_nodes *nodes;
+	mf_node_visitor visit;
+	void *data;
+	uint32_t node; /* whose start is known, and whose end comes next */
+	struct mf_node_bounds bounds;
+};
+
+static void show(struct each *each, uint64_t end, bool is_last)
+{
+	each->bounds.end = end;
+	each->bounds.last = is_last;
+	if (mf_nodes_is_used(each->nodes, each->node))
+		each->visit(each->node, &each->bounds, each->data);
+	each->bounds.start = end;
+	each->node++;
+}
+
+/* Each node ends where the next one of its extent begins. */
+static void show_extent(struct each *each, const struct mf_node_extent *extent)
+{
+	const struct mf_nodes *nodes = each->nodes;
+	uint64_t first = extent->start >> BLOCK_SHIFT;
+	uint64_t blocks = block_of(extent, extent->end - 1) + 1;
+
+	each->node = extent->first_node;
+	each->bounds.start = extent->start;
+	for (uint64_t i = 0; extent->first_block != NO_BLOCK && i < blocks;
+	     i++) {
+		size_t block = extent->first_block + i;
+		uint32_t end = first_of(nodes, block + 1);
+
+		for (uint32_t node = first_of(nodes, block); node < end; node++)
+			if (node != extent->first_node)
+				show(each,
+				     (first + i) << BLOCK_SHIFT |
+					     (uint64_t)nodes->places.items[node]
+						     << GRANULE_SHIFT,
+				     false);
+	}
+	show(each, extent->end, true);
+}
+
+void mf_nodes_each(const struct mf_nodes *nodes, mf_node_visitor visit,
+		   void *data)
+{
+	struct each each = { .nodes = nodes, .visit = visit, .data = data };
+
+	for (size_t i = 0; i < nodes->extents.count; i++)
+		show_extent(&each, &nodes->extents.items[i]);
+}
+
 uint32_t mf_nodes_find(const struct mf_nodes *nodes, uint64_t address,
 		       uint64_t *offset)
 {

@@ -74,6 +74,20 @@ uint32_t mf_nodes_find(const struct mf_nodes *nodes, uint64_t address,
 uint64_t mf_nodes_start(const struct mf_nodes *nodes, uint32_t node,
 			uint64_t *end);
 
+/** Of a node, as mf_nodes_start says it. */
+struct mf_node_bounds {
+	uint64_t start, end;
+	bool last; /* of its extent: END is its chunk's, not the next node's */
+};
+
+typedef void (*mf_node_visitor)(uint32_t node,
+				const struct mf_node_bounds *bounds,
+				void *data);
+
+/** Shows VISIT each node in use, in the order of their numbers. */
+void mf_nodes_each(const struct mf_nodes *nodes, mf_node_visitor visit,
+		   void *data);
+
 static inline uint32_t mf_nodes_count(const struct mf_nodes *nodes)
 {
 	return (uint32_t)nodes->places.count;

@@ -428,8 +428,8 @@ static void write_rows(const void *scanner, const struct mf_scan *scan,
 {
 	const struct mf_objects *objects = scanner;
 
-	(void)scan;
-	mf_object_rows_write(&objects->rows, objects->vtables, report);
+	mf_object_rows_write(&objects->rows, objects->vtables,
+			     mf_scan_keepers(scan), report);
 }
 
 const struct mf_scanner_ops mf_scan_objects_ops = {

@@ -44,8 +44,11 @@ void mf_object_rows_deinit(struct mf_object_rows *rows);
 
 /** Most bytes first. */
 void mf_object_rows_sort(struct mf_object_rows *rows);
+/** KEEPERS NULL: what is retained is not told of. */
 void mf_object_rows_write(const struct mf_object_rows *rows,
-			  struct mf_vtables *vtables, struct mf_report *report);
+			  struct mf_vtables *vtables,
+			  const struct mf_keepers *keepers,
+			  struct mf_report *report);
 
 /* ---- counting ------------------------------------------------------------- */
 

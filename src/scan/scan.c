@@ -17,6 +17,7 @@ struct crew {
 	void *workers[MF_SCANNERS];
 	struct mf_scan_pieces pieces;
 	uint64_t *group_bytes;
+	struct mf_keepers_worker *keepers; /* NULL: there are none */
 };
 
 /* ---- creation -------------------------------------------------------------- */
@@ -39,6 +40,16 @@ static struct mf_error *create_scanners(struct mf_scan *scan)
 	return NULL;
 }
 
+static struct mf_error *create_keepers(struct mf_scan *scan)
+{
+	const struct mf_keepers_options options = {
+		.threads = scan->options.threads,
+	};
+
+	return mf_keepers_create(scan->context.target, scan->context.image,
+				 &options, &scan->keepers);
+}
+
 struct mf_error *mf_scan_create(struct mf_target *target,
 				struct mf_image *image,
 				const struct mf_scan_options *options,
@@ -56,6 +67,8 @@ struct mf_error *mf_scan_create(struct mf_target *target,
 	for (size_t i = 0; i < MF_SCANNERS; i++)
 		scan->wanted[i] = options->wanted & mf_scanners[i]->scans_for;
 	error = create_scanners(scan);
+	if (!error && options->retained)
+		error = create_keepers(scan);
 	if (error) {
 		mf_scan_destroy(scan);
 		return error;
@@ -69,6 +82,8 @@ void mf_scan_destroy(struct mf_scan *scan)
 	if (!scan)
 		return;
 	destroy_scanners(scan);
+	mf_keepers_destroy(scan->keepers);
+	mf_vec_deinit(&scan->joined);
 	mf_vec_deinit(&scan->groups);
 	free(scan->group_bytes);
 	free(scan);
@@ -88,6 +103,8 @@ static void *create_crew(const struct mf_scan *scan,
 		if (scan->wanted[i])
 			crew->workers[i] =
 				mf_scanners[i]->worker_create(scan->own[i]);
+	if (scan->keepers)
+		crew->keepers = mf_keepers_worker_create(scan->keepers);
 	return crew;
 }
 
@@ -100,9 +117,23 @@ static void dismiss_crew(struct mf_scan *scan, struct crew *crew)
 		scan->group_bytes[i] += crew->group_bytes[i];
 		scan->bytes += crew->group_bytes[i];
 	}
+	if (crew->keepers)
+		mf_keepers_merge(scan->keepers, crew->keepers);
 	mf_vec_deinit(&crew->pieces.list);
 	free(crew->group_bytes);
 	free(crew);
+}
+
+/* Drops the pieces that were read for keepers alone. */
+static void keep_selected(struct crew *crew)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < crew->pieces.list.count; i++)
+		if (crew->pieces.list.items[i].group < crew->scan->groups.count)
+			crew->pieces.list.items[kept++] =
+				crew->pieces.list.items[i];
+	crew->pieces.list.count = kept;
 }
 
 static void scan_slice(struct crew *crew, const struct mf_scan_batch *batch,
@@ -117,6 +148,11 @@ static void scan_slice(struct crew *crew, const struct mf_scan_batch *batch,
 	mf_scan_plan_cut(crew->plan, slice, &crew->pieces);
 	window.pieces = crew->pieces.list.items;
 	window.piece_count = (uint32_t)crew->pieces.list.count;
+	if (crew->keepers) {
+		mf_keepers_window(crew->keepers, &window);
+		keep_selected(crew);
+		window.piece_count = (uint32_t)crew->pieces.list.count;
+	}
 	if (!window.piece_count)
 		return;
 	mf_vec_foreach(piece, &crew->pieces.list)
@@ -210,25 +246,55 @@ static struct mf_error *run(struct mf_scan *scan, struct mf_scan_plan *plan)
 	return NULL;
 }
 
+/* What is selected, and for keepers all that can hold pointers. */
+static struct mf_error *read_all(struct mf_scan *scan,
+				 const struct mf_scan_input *input)
+{
+	struct mf_scan_input all = *input;
+	struct mf_scan_plan plan;
+	struct mf_error *error;
+
+	if (scan->keepers) {
+		mf_keepers_begin(scan->keepers, input);
+		mf_scan_join(scan, input);
+		all.ranges = scan->joined.items;
+		all.range_count = scan->joined.count;
+	}
+	mf_scan_plan_init(&plan, &all, scan->options.free_too);
+	error = run(scan, &plan);
+	scan->missed = plan.missed;
+	mf_scan_plan_deinit(&plan);
+	if (scan->keepers)
+		mf_keepers_end(scan->keepers);
+	return error;
+}
+
 struct mf_error *mf_scan_read(struct mf_scan *scan,
 			      const struct mf_scan_input *input)
 {
 	uint64_t began = mf_now_ns();
-	struct mf_scan_plan plan;
 	struct mf_error *error;
 
 	check_input(input);
 	MF_TRY(start(scan, input));
 	scan->context.input = input;
-	mf_scan_plan_init(&plan, input, scan->options.free_too);
-	error = run(scan, &plan);
-	scan->missed = plan.missed;
-	mf_scan_plan_deinit(&plan);
+	error = read_all(scan, input);
 	scan->context.input = NULL;
 	scan->took_ns = mf_now_ns() - began;
 	if (!error)
 		note_missed(scan);
 	return error;
+}
+
+void mf_scan_finish(struct mf_scan *scan)
+{
+	if (scan->keepers)
+		mf_keepers_finish(scan->keepers);
+}
+
+const struct mf_keepers *mf_scan_keepers(const struct mf_scan *scan)
+{
+	return scan->keepers;
 }
 
 /* ---- results --------------------------------------------------------------- */

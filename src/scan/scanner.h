@@ -88,4 +88,9 @@ const struct mf_scan_group *mf_scan_groups(const struct mf_scan *scan,
 					   size_t *count);
 uint64_t mf_scan_group_bytes(const struct mf_scan *scan, size_t group);
 
+struct mf_keepers;
+
+/** What keeps how much alive; NULL: that was not asked for. */
+const struct mf_keepers *mf_scan_keepers(const struct mf_scan *scan);
+
 #endif

@@ -45,6 +45,11 @@ void mf_types_destroy(struct mf_types *types)
 	free(types);
 }
 
+struct mf_vtables *mf_types_vtables(const struct mf_types *types)
+{
+	return types->vtables;
+}
+
 bool mf_types_at(struct mf_types *types, uint64_t word, struct mf_type *ret)
 {
 	const struct mf_vtable_point *point;

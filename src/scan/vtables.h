@@ -72,4 +72,9 @@ const char *mf_vtables_name(struct mf_vtables *vtables, uint32_t index);
 const char *mf_vtables_language(struct mf_vtables *vtables, uint32_t index);
 const char *mf_vtable_proof_name(enum mf_vtable_proof proof);
 
+struct mf_types;
+
+/** What TYPES look into. */
+struct mf_vtables *mf_types_vtables(const struct mf_types *types);
+
 #endif
