@@ -243,10 +243,13 @@ static void look_at_words(struct look *look, const struct mf_shape_words *own)
 	const uint64_t *bits = vtables->bits, *words = look->words;
 	const uint64_t mask = vtables->bit_mask;
 	const uint64_t low = shapes->low, span = shapes->span;
+	const uint64_t lowest = look->worker->low, reach = look->worker->span;
 
 	for (size_t i = 0; i < look->count; i++) {
 		uint64_t bit = words[i] >> 3 & mask;
 
+		if (words[i] - lowest >= reach)
+			continue;
 		if (MF_UNLIKELY(bits[bit >> 6] >> (bit & 63) & 1))
 			see_word(look, i);
 		if (words[i] - low < span)
@@ -293,11 +296,32 @@ static void look_at_piece(struct mf_object_worker *worker,
 							     piece->ends));
 }
 
+/* Vtables and chunks lie between two addresses, and most words do not. */
+static void set_bounds(struct mf_object_worker *worker)
+{
+	const struct mf_vtables *vtables = worker->objects->vtables;
+	const struct mf_shapes *shapes = &worker->shapes;
+	size_t count = vtables->points.count;
+	uint64_t low = UINT64_MAX, high = 0;
+
+	if (count) {
+		low = vtables->points.items[0].address;
+		high = vtables->points.items[count - 1].address + 1;
+	}
+	if (shapes->span) {
+		low = MF_MIN(low, shapes->low);
+		high = MF_MAX(high, shapes->low + shapes->span);
+	}
+	worker->low = low;
+	worker->span = high > low ? high - low : 0;
+}
+
 static void look_at_window(void *context, const struct mf_scan_window *window)
 {
 	struct mf_object_worker *worker = context;
 
 	mf_shapes_begin_window(&worker->shapes);
+	set_bounds(worker);
 	for (uint32_t i = 0; i < window->piece_count; i++)
 		look_at_piece(worker, window, &window->pieces[i]);
 	mf_rust_window(worker->rust, window);

@@ -119,6 +119,7 @@ struct mf_object_worker {
 	MF_VEC(struct mf_object_run) parts;
 	struct mf_object_run runs[MF_OBJECT_RUNS]; /* of the chunk at hand */
 	unsigned run_count;
+	uint64_t low, span; /* of all words that can mean anything */
 };
 
 struct mf_object_tally *mf_object_tally_of(struct mf_object_worker *worker,

@@ -33,8 +33,14 @@ struct pending {
 	bool found, estimate, chunk;
 };
 
+/* The first bytes of a magic, as far as eight of them go. */
+struct head {
+	uint64_t bytes, mask;
+};
+
 struct rows {
 	const struct mf_signature *rows;
+	struct head *heads; /* of each row */
 	size_t count;
 	uint16_t first[PAIRS]; /* of each pair, those of any place */
 	uint16_t aligned[PAIRS / 256];
@@ -65,14 +71,29 @@ struct worker {
 	uint64_t unseen;
 };
 
+static bool has_magic(const struct mf_signature *signature, struct head head,
+		      const uint8_t *bytes)
+{
+	const size_t size = sizeof(head.bytes);
+
+	return ((mf_load(uint64_t, bytes) ^ head.bytes) & head.mask) == 0 &&
+	       (signature->size <= size ||
+		!memcmp(bytes + size, signature->magic + size,
+			signature->size - size));
+}
+
 /* ---- the table, by its first bytes --------------------------------------------- */
 
 static void add_row(struct rows *rows, uint16_t row)
 {
 	const struct mf_signature *signature = &rows->rows[row];
 	const uint8_t *magic = (const uint8_t *)signature->magic;
+	struct head *head = &rows->heads[row];
+	size_t size = MF_MIN((size_t)signature->size, sizeof(head->bytes));
 	uint16_t *chain;
 
+	memcpy(&head->bytes, magic, size);
+	memset(&head->mask, 0xff, size);
 	if (signature->where == MF_SIGN_BEGINS) {
 		/* the last one is tried first */
 		rows->next[row] = rows->beginning;
@@ -100,6 +121,7 @@ static void rows_init(struct rows *rows)
 	rows->rows = mf_signatures(&rows->count);
 	mf_pairs_kernels(kernels);
 	rows->mark = kernels[0];
+	rows->heads = mf_new_array(rows->count, struct head);
 	rows->next = mf_new_array(rows->count, uint16_t);
 	memset(rows->first, 0xff, sizeof(rows->first));
 	memset(rows->aligned, 0xff, sizeof(rows->aligned));
@@ -205,8 +227,7 @@ static void try_chain(struct worker *worker, struct piece *piece, size_t at,
 
 		if (at < signature->at + (size_t)piece->start ||
 		    start < piece->skip || piece->end - at < signature->size ||
-		    memcmp(piece->bytes + at, signature->magic,
-			   signature->size) != 0)
+		    !has_magic(signature, rows->heads[row], piece->bytes + at))
 			continue;
 		if (try_row(worker, piece, start, row))
 			return;
@@ -656,6 +677,7 @@ static void destroy(void *data)
 	if (!scanner)
 		return;
 	forget(scanner);
+	free(scanner->rows.heads);
 	free(scanner->rows.next);
 	free(scanner);
 }
