@@ -55,6 +55,19 @@ bool mf_heap_chunk_at(const struct mf_heap *heap, uint64_t address,
 	return false;
 }
 
+const struct mf_allocator *mf_heap_allocators(const struct mf_heap *heap,
+					      size_t *count)
+{
+	(void)heap;
+	*count = 0;
+	return NULL;
+}
+
+const char *mf_heap_chunk_kind_name(enum mf_chunk_kind kind)
+{
+	return kind == MF_KIND_IN_USE ? "in_use" : "";
+}
+
 /* ---- a heap by hand ------------------------------------------------------------ */
 
 static void shapes_init(struct shapes *shapes)
