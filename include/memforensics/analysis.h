@@ -11,7 +11,10 @@
 #include "memforensics/heap.h"
 #include "memforensics/report.h"
 #include "memforensics/space.h"
+#include "memforensics/stack.h"
 #include "memforensics/target.h"
+
+#include "base/buffer.h"
 
 struct mf_analysis;
 
@@ -30,6 +33,117 @@ void mf_analysis_destroy(struct mf_analysis *analysis);
  * a finding that says that nothing stands out. */
 const struct mf_finding *
 mf_analysis_findings(const struct mf_analysis *analysis, size_t *count);
+
+/* ---- threads ------------------------------------------------------------- */
+
+/** What is known of one thread. */
+struct mf_thread_facts {
+	struct mf_thread thread;
+	size_t index; /* of mf_target_threads */
+	bool has_stack;
+	struct mf_stack_bounds stack;
+	/* where its stack pointer is, if not in that: a label or a class, or
+	 * NULL */
+	const char *elsewhere;
+	const char
+		*call; /* the system call that it is in, for people; or NULL */
+	const char *allocator; /* whose arena it is; NULL: not known */
+	unsigned arena;	       /* mf_arena.index */
+	bool tcache_known;
+	struct mf_amount tcache; /* with what has mappings of its own */
+	size_t group;		 /* of mf_thread_census_groups */
+	bool unwound;		 /* what follows is known */
+	struct mf_stack frames;	 /* the stacks' */
+	size_t fold;		 /* of mf_thread_census_folds */
+};
+
+/** Threads whose names are alike but for numbers in them. */
+struct mf_thread_group {
+	const char *name; /* "worker-<number>" */
+	size_t count;
+	const char *states; /* "28 sleeping, 4 running" */
+	bool cpu_known;
+	uint64_t cpu_ms;
+	size_t stacks; /* that are known; the sums are of these */
+	uint64_t stack_size, stack_rss, stack_huge, stack_swap;
+	const char *arenas; /* their indices, "0-3, 7"; "" none known */
+	size_t arena_count;
+	struct mf_amount tcache;
+};
+
+/** Threads whose stacks are the same functions. */
+struct mf_thread_fold {
+	const size_t *threads; /* indices of mf_thread_census_threads */
+	size_t count;
+	bool cpu_known;
+	uint64_t cpu_ms;
+	const struct mf_frame *frames; /* of the first of them */
+	size_t frame_count;
+	enum mf_stack_end end;
+};
+
+enum mf_thread_order {
+	MF_THREADS_BY_CPU, /* the most first */
+	MF_THREADS_BY_TID,
+	MF_THREADS_BY_NAME,
+	MF_THREADS_BY_STACK, /* resident bytes of it, the most first */
+};
+
+struct mf_thread_choice {
+	enum mf_thread_order order;
+	const int *tids; /* only these; NULL: all */
+	size_t tid_count;
+};
+
+struct mf_thread_census;
+
+/** The threads as INPUT's models know them; heap may be NULL. */
+struct mf_thread_census *
+mf_thread_census_create(const struct mf_analysis_input *input,
+			const struct mf_thread_choice *choice);
+/** Takes NULL. */
+void mf_thread_census_destroy(struct mf_thread_census *census);
+
+const struct mf_thread_facts *
+mf_thread_census_threads(const struct mf_thread_census *census, size_t *count);
+/** The largest first. */
+const struct mf_thread_group *
+mf_thread_census_groups(const struct mf_thread_census *census, size_t *count);
+
+/**
+ * Unwinds the threads that are there, and folds equal stacks. STACKS, captured,
+ * has to live as long as the census is used.
+ */
+void mf_thread_census_unwind(struct mf_thread_census *census,
+			     struct mf_stacks *stacks);
+/** The largest first; none before. */
+const struct mf_thread_fold *
+mf_thread_census_folds(const struct mf_thread_census *census, size_t *count);
+
+/** How threads are written. */
+struct mf_thread_rows {
+	bool each;	 /* text: every thread by itself, a frame a line */
+	bool frames_set; /* else as many as fit */
+	size_t frames;	 /* text: of a stack, at most; 0: all of them */
+	size_t top;	 /* text: threads or stacks, at most; 0: some */
+};
+
+/** CONTRACT.md, threads: `threads`; `folds`, `thread_groups`, `lacks`. */
+void mf_thread_census_write(const struct mf_thread_census *census,
+			    struct mf_report *report,
+			    const struct mf_thread_rows *rows);
+
+/** `thread_groups` alone; in text ROWS of them (0: none). */
+void mf_thread_census_write_groups(const struct mf_thread_census *census,
+				   struct mf_report *report, size_t rows);
+
+/**
+ * Adds a sentence about the MOST groups whose stacks have the most resident
+ * bytes; nothing where all threads have names of their own.
+ */
+void mf_thread_census_tell_groups(const struct mf_thread_census *census,
+				  const struct mf_report *report, size_t most,
+				  struct mf_buffer *text);
 
 /* ---- two reports compared ------------------------------------------------ */
 
