@@ -64,7 +64,7 @@ static void add_stacks(struct mf_buffer *text, uint64_t count, const char *what,
 }
 
 /* In the same block as the classes; one thread's stack is no news. */
-static void write_threads(struct mf_run *run, const struct mf_space *space)
+static void write_stacks(struct mf_run *run, const struct mf_space *space)
 {
 	const struct mf_target_info *info =
 		mf_target_info(mf_session_target(run->session));
@@ -94,6 +94,8 @@ static void write_threads(struct mf_run *run, const struct mf_space *space)
 
 /* All that there is to say. */
 struct known {
+	struct mf_thread_census *threads;
+	struct mf_buffer groups; /* what is said of them */
 	struct mf_space *space;
 	struct mf_heap *heap;
 	const struct mf_finding *findings;
@@ -108,8 +110,19 @@ static void known_deinit(struct known *known)
 		struct mf_select *own;
 	} select = { .constant = known->contents.select };
 
+	mf_thread_census_destroy(known->threads);
+	mf_buffer_deinit(&known->groups);
 	mf_scan_pass_deinit(&known->contents);
 	mf_select_destroy(select.own);
+}
+
+static void write_threads(struct mf_run *run, const struct known *known)
+{
+	write_stacks(run, known->space);
+	if (known->groups.size)
+		mf_report_line(run->report, "  %s",
+			       mf_buffer_text(&known->groups));
+	mf_thread_census_write_groups(known->threads, run->report, 0);
 }
 
 static struct mf_screen screen_of(const struct mf_run *run,
@@ -127,6 +140,7 @@ static struct mf_screen screen_of(const struct mf_run *run,
 			     .findings = known->findings,
 			     .finding_count = known->count,
 			     .contents = scan ? mf_scan_groups_seen(scan) : 0,
+			     .threads = known->groups.size,
 		     });
 }
 
@@ -135,6 +149,7 @@ static struct mf_screen screen_of(const struct mf_run *run,
 /* Enough for honest lines, and read in a few milliseconds. */
 enum {
 	SAMPLE_MOST = 32 << 20,
+	GROUPS_TOLD = 3, /* of threads */
 };
 
 static struct mf_error *read_contents(struct mf_run *run, struct known *known)
@@ -191,7 +206,7 @@ static void write_report(struct mf_run *run, const struct known *known)
 	mf_run_write_head(run, space);
 	write_verdict(run, known->findings, known->count, screen.verdicts);
 	mf_space_write_makeup(space, run->report, screen.classes);
-	write_threads(run, space);
+	write_threads(run, known);
 	mf_heap_write_text(known->heap, run->report, &rows);
 	mf_space_write_suspicious(space, run->report, screen.suspects);
 	write_contents(run, known, screen.contents);
@@ -208,6 +223,20 @@ void mf_run_write_models(struct mf_run *run, const struct mf_space *space,
 	mf_heap_write_data(heap, run->report);
 }
 
+static void take_threads(struct mf_run *run, struct known *known)
+{
+	const struct mf_analysis_input input = {
+		.target = mf_session_target(run->session),
+		.space = known->space,
+		.heap = known->heap,
+	};
+	const struct mf_thread_choice all = { .tids = NULL };
+
+	known->threads = mf_thread_census_create(&input, &all);
+	mf_thread_census_tell_groups(known->threads, run->report, GROUPS_TOLD,
+				     &known->groups);
+}
+
 static struct mf_error *run_attach(struct mf_run *run)
 {
 	mf_cleanup(known_deinit) struct known known = { 0 };
@@ -219,6 +248,7 @@ static struct mf_error *run_attach(struct mf_run *run)
 	MF_TRY(mf_session_analysis(run->session, &analysis));
 	known.findings = mf_analysis_findings(analysis, &known.count);
 	MF_TRY(mf_run_begin(run));
+	take_threads(run, &known);
 	write_report(run, &known);
 	mf_run_write_models(run, known.space, known.heap);
 	mf_run_write_foot(run);

@@ -71,6 +71,20 @@ struct mf_leaks_settings {
 	size_t limit_count;
 };
 
+enum {
+	MF_TIDS_MAX = 64, /* that can be asked for */
+};
+
+/** What was asked of the command threads. */
+struct mf_threads_settings {
+	struct mf_thread_rows rows;
+	enum mf_thread_order order;
+	bool no_frames;
+	unsigned unwinders; /* MF_UNWINDER_*, together; 0: all */
+	int tids[MF_TIDS_MAX];
+	size_t tid_count; /* 0: all threads */
+};
+
 /** What the command line asked for. */
 struct mf_settings {
 	const char *target;	      /* NULL: none given */
@@ -100,6 +114,7 @@ struct mf_settings {
 	enum mf_class class; /* the only one of maps */
 	struct mf_chunks_settings chunks;
 	struct mf_leaks_settings leaks;
+	struct mf_threads_settings threads;
 };
 
 /** What the shell may offer for the argument of an option. */
@@ -140,13 +155,15 @@ struct mf_command {
 	bool takes_regions;    /* the arguments are region expressions */
 	/** Judges the settings before the target is opened. NULL: no need. */
 	struct mf_error *(*check)(const struct mf_settings *settings);
-	unsigned needs; /* MF_CAN_* */
-	bool unstopped; /* --stop auto is none */
-	bool copied;	/* --stop auto is snapshot; with all registers */
-	bool own_file;	/* -o is not for its report */
-	bool opens_own; /* it opens its targets itself: there is no session */
-	bool no_walk;	/* heaps are named and claimed, not read; unless the
+	unsigned needs;	 /* MF_CAN_* */
+	bool unstopped;	 /* --stop auto is none */
+	bool copied;	 /* --stop auto is snapshot; with all registers */
+	bool own_file;	 /* -o is not for its report */
+	bool opens_own;	 /* it opens its targets itself: there is no session */
+	bool no_walk;	 /* heaps are named and claimed, not read; unless the
 			   settings have walk_heaps */
+	bool of_threads; /* where they wait, too; of heaps, with no_walk, what
+			    they have of them */
 	struct mf_error *(*run)(struct mf_run *run);
 };
 
@@ -167,8 +184,8 @@ struct mf_run {
 
 extern const struct mf_command mf_command_attach, mf_command_maps,
 	mf_command_arenas, mf_command_chunks, mf_command_explain,
-	mf_command_refs, mf_command_leaks, mf_command_scan, mf_command_dump,
-	mf_command_snapshot, mf_command_diff;
+	mf_command_refs, mf_command_leaks, mf_command_threads, mf_command_scan,
+	mf_command_dump, mf_command_snapshot, mf_command_diff;
 
 /** All commands, in the order of help. */
 const struct mf_command *const *mf_commands(size_t *count);

@@ -27,6 +27,7 @@ static const struct mf_command *const commands[] = {
 	&mf_command_explain,
 	&mf_command_refs,
 	&mf_command_leaks,
+	&mf_command_threads,
 	&mf_command_scan,
 	&mf_command_dump,
 	&mf_command_snapshot,
@@ -177,7 +178,9 @@ static struct mf_error *open_and_run(struct mf_run *run)
 	if (run->command->copied && options.target.stop == MF_STOP_AUTO)
 		options.target.stop = MF_STOP_SNAPSHOT;
 	options.target.extended_registers = run->command->copied;
+	options.target.wait_channels = run->command->of_threads;
 	options.heap.no_walk = run->command->no_walk && !settings->walk_heaps;
+	options.heap.thread_caches = run->command->of_threads;
 	MF_TRY(mf_session_open(settings->target, &options, &run->session));
 	MF_TRY(check_needs(run));
 	return run->command->run(run);

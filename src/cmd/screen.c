@@ -46,7 +46,8 @@ struct supply {
 	size_t walked; /* allocators with sentences */
 	size_t tables; /* those with a table of arenas */
 	size_t others; /* allocators with a line */
-	bool threads;
+	bool stacks;
+	size_t threads; /* lines on their groups */
 };
 
 static void count_space(struct supply *supply, const struct mf_space *space)
@@ -62,7 +63,7 @@ static void count_space(struct supply *supply, const struct mf_space *space)
 	for (size_t i = 0; i < count; i++)
 		supply->suspects += regions[i].suspicions != 0;
 	mf_space_stack_census(space, &census);
-	supply->threads = census.live + census.cached > 1;
+	supply->stacks = census.live + census.cached > 1;
 }
 
 static void count_heap(struct supply *supply, const struct mf_heap *heap)
@@ -114,8 +115,8 @@ static size_t lines_of(const struct mf_screen *screen,
 		       const struct supply *supply)
 {
 	size_t lines = HEAD + GAP + BLOCK + BLOCK + MADE + screen->classes +
-		       supply->threads + supply->notes + supply->foot +
-		       verdict_lines(supply, screen->verdicts);
+		       supply->stacks + supply->threads + supply->notes +
+		       supply->foot + verdict_lines(supply, screen->verdicts);
 
 	lines += supply->walked * (BLOCK + SENTENCES) +
 		 supply->tables * (TABLE + screen->arenas);
@@ -162,6 +163,8 @@ struct mf_screen mf_screen_fit(const struct mf_run *run,
 		.contents = of->contents,
 	};
 
+	if (of->threads)
+		supply.threads = lines_for(of->threads + BREAKS, COLUMNS);
 	supply.foot = lines_for(mf_run_foot_length(run) + BREAKS, COLUMNS);
 	count_notes(&supply, mf_session_target(run->session));
 	count_space(&supply, of->space);
