@@ -189,7 +189,7 @@ told_of() { # NAME FIELD
 	victim crew
 	mf threads --stop brief --max-pause 10s "$victim" >"$work/text"
 	grep -qF 'red \x1b[31m\x0ax' "$work/text"
-	! grep -q $'\033' "$work/text"
+	run -1 grep -q $'\033' "$work/text"
 }
 
 @test "only some threads, in the order that is asked for" {
@@ -267,10 +267,97 @@ told_of() { # NAME FIELD
 	done
 }
 
+# ---- how they got there ---------------------------------------------------------------
+
+@test "the functions that each thread is in" {
+	victim crew
+	threads
+	jq -r '.threads[] | select(.comm | test("^[a-z]+(-[0-9])?$")) |
+		[.comm, ([.frames[] | select(.module | endswith("/crew")) |
+		.symbol] | join(" "))] | @tsv' "$report" | sort -u >"$work/functions"
+	{
+		for name in worker-{0..5}; do
+			echo "$name	wait_for_work work begin"
+		done
+		printf '%s\t%s\n' burner 'fx_park burn begin' \
+			crew 'fx_serve_with main _start' \
+			deep 'fx_park go_deep begin' \
+			poller 'poll_on begin' reader 'read_on begin'
+	} | sort | diff - "$work/functions"
+	is_so 'all(.threads[]; .frames_whole)'
+	is_so '[.threads[] | .frames[] | select(.symbol == "work") |
+		(.file | endswith("fixtures/programs/crew.c")) and .line > 40] |
+		length == 6 and all'
+}
+
+@test "each frame of each thread as gdb has it" {
+	command -v gdb >/dev/null || skip 'there is no gdb'
+	[ "$(gdb -nx -batch -ex 'python print(1)' 2>&1)" = 1 ] ||
+		skip 'this gdb has no Python'
+	victim crew
+	mf snapshot -q --max-pause 10s -o "$work/core" "$victim"
+	cat >"$work/frames.py" <<-'END'
+	import gdb
+	for thread in gdb.selected_inferior().threads():
+	    thread.switch()
+	    frame = gdb.newest_frame()
+	    while frame:
+	        if frame.type() in (gdb.NORMAL_FRAME, gdb.SIGTRAMP_FRAME):
+	            print('frame', thread.ptid[1], hex(frame.pc()), sep='\t')
+	        frame = frame.older()
+	END
+	gdb -nx -batch -iex 'set debuginfod enabled off' \
+		-iex 'set backtrace past-main on' \
+		-iex 'set backtrace past-entry on' -x "$work/frames.py" \
+		"$FIXTURES/crew" "$work/core" 2>"$work/gdb" |
+		sed -n 's/^frame\t//p' | sort >"$work/wanted"
+	[ "$(wc -l <"$work/wanted")" -gt 50 ]
+	for unwinder in all libunwind libdw; do
+		mf threads --json --unwinder "$unwinder" "$work/core" \
+			>"$report"
+		jq -r '.threads[] | .tid as $tid | .frames[] |
+			select(.inlined | not) | [$tid, .address] | @tsv' \
+			"$report" | sort | diff "$work/wanted" -
+	done
+}
+
+@test "threads in the same functions are shown once" {
+	victim crew 9
+	threads
+	is_so '.folds[0] | .threads == 9 and (.tids | length) == 9 and
+		([.functions[].function] | index("wait_for_work")) != null'
+	is_so '([.folds[].threads] | add) == (.threads | length)'
+	jq -e '[.threads[] | select(.comm | startswith("worker")) | .fold] |
+		length == 9 and all(. == 0)' "$report"
+	mf threads --stop brief --max-pause 10s "$victim" >"$work/text"
+	tr -s ' \n' ' ' <"$work/text" | grep -q ' 9 threads: .* ← wait_for_work ← work ← begin ← '
+	LC_ALL=C "$MEMFORENSICS" threads --stop brief --max-pause 10s \
+		"$victim" | tr -s ' \n' ' ' |
+		grep -q ' 9 threads: .* <- wait_for_work <- work <- begin <- '
+}
+
+@test "each thread by itself, a frame in a line" {
+	local tid
+	victim crew
+	tid=$(told_of poller 2)
+	mf threads --stop brief --max-pause 10s --tid "$tid" "$victim" \
+		>"$work/text"
+	grep -q "^THREAD $tid \"poller\", sleeping in epoll_" "$work/text"
+	grep -Eq '^  #[1-9] +0x[0-9a-f]+ +poll_on\+0x[0-9a-f]+ +crew +' \
+		"$work/text"
+	mf threads --stop brief --max-pause 10s --all "$victim" >"$work/text"
+	[ "$(grep -c '^THREAD ' "$work/text")" = 12 ]
+	mf threads --stop brief --max-pause 10s --all --top 3 --frames 2 \
+		"$victim" >"$work/text"
+	[ "$(grep -c '^THREAD ' "$work/text")" = 3 ]
+	[ "$(grep -c '^  #' "$work/text")" = 6 ]
+}
+
 # ---- of cores ---------------------------------------------------------------------
 
 facts='[.threads[] | {tid, arena, tcache, call,
-	stack: (.stack | {start, "end": .end, size, guard, used, sp})}] | sort_by(.tid)'
+	stack: (.stack | {start, "end": .end, size, guard, used, sp}),
+	frames: [.frames[]? | {address, symbol, sp}]}] | sort_by(.tid)'
 
 @test "the same threads, however the process is looked at" {
 	victim crew
