@@ -60,7 +60,7 @@ static void set_known(pid_t tid, bool known)
 		known_tids[tid / 8] &= (unsigned char)~bit;
 }
 
-static uint64_t held_ns(const struct mf_tracer *tracer)
+uint64_t mf_tracer_held_ns(const struct mf_tracer *tracer)
 {
 	return tracer->started_ns ? mf_now_ns() - tracer->started_ns : 0;
 }
@@ -111,11 +111,9 @@ static int seize(struct mf_tracer *tracer, pid_t tid)
 	return 0;
 }
 
-/* Seizes the threads that are new; *FOUND says how many. */
-static int seize_new(struct mf_tracer *tracer, unsigned *found)
+int mf_tracer_each_thread(struct mf_tracer *tracer, mf_visit_thread *visit)
 {
 	static _Alignas(8) char buffer[32768];
-	unsigned before = tracer->shared->count;
 	long got;
 	int number;
 
@@ -129,15 +127,39 @@ static int seize_new(struct mf_tracer *tracer, unsigned *found)
 			long tid = strtol(entry->name, NULL, 10);
 
 			at += entry->length;
-			if (tid <= 0 || tid >= TIDS || is_known((pid_t)tid))
+			if (tid <= 0 || tid >= TIDS)
 				continue;
-			number = seize(tracer, (pid_t)tid);
+			number = visit(tracer, (pid_t)tid);
 			if (number)
 				return number;
 		}
 	}
-	*found = tracer->shared->count - before;
 	return got < 0 ? errno : 0;
+}
+
+static int seize_if_new(struct mf_tracer *tracer, pid_t tid)
+{
+	return is_known(tid) ? 0 : seize(tracer, tid);
+}
+
+/* Seizes the threads that are new; *FOUND says how many. */
+static int seize_new(struct mf_tracer *tracer, unsigned *found)
+{
+	unsigned before = tracer->shared->count;
+	int number = mf_tracer_each_thread(tracer, seize_if_new);
+
+	*found = tracer->shared->count - before;
+	return number;
+}
+
+bool mf_tracer_interrupt(struct mf_tracer *tracer, pid_t tid)
+{
+	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0)
+		return false;
+	if (!tracer->started_ns)
+		tracer->started_ns = mf_now_ns();
+	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
+	return true;
 }
 
 static void interrupt(struct mf_tracer *tracer, unsigned first)
@@ -203,7 +225,7 @@ static void await_stops(struct mf_tracer *tracer)
 		struct mf_held_thread *thread = &shared->threads[i];
 
 		while (thread->kind == MF_HELD_NEW &&
-		       held_ns(tracer) < patience)
+		       mf_tracer_held_ns(tracer) < patience)
 			mf_tracer_look_at(thread, 0);
 		if (thread->kind == MF_HELD_NEW)
 			mf_tracer_look_at(thread, WNOHANG);
@@ -236,23 +258,22 @@ void mf_tracer_let_go(struct mf_tracer *tracer, pid_t tid)
 	for (unsigned i = 0; i < shared->count; i++)
 		if (shared->threads[i].tid != tid)
 			mf_tracer_detach(tracer, &shared->threads[i]);
-	atomic_store(&shared->pause_ns, held_ns(tracer));
+	atomic_store(&shared->pause_ns, mf_tracer_held_ns(tracer));
 }
 
 /*
  * A thread that did not stop in time, on a busy machine for want of a processor,
  * cannot be let go before it has: the kernel would do it when we end, but then
- * the copy ends, too. False when some would still not stop.
+ * the copy ends, too.
  */
-static bool let_late_go(struct mf_tracer *tracer)
+void mf_tracer_let_late_go(struct mf_tracer *tracer,
+			   struct mf_held_thread *threads, unsigned count)
 {
-	struct mf_holder_shared *shared = tracer->shared;
 	uint64_t began_ns = mf_now_ns();
 
-	tracer->leftover = false;
 	mf_remote_set_tick(TICK_US);
-	for (unsigned i = 0; i < shared->count; i++) {
-		struct mf_held_thread *thread = &shared->threads[i];
+	for (unsigned i = 0; i < count; i++) {
+		struct mf_held_thread *thread = &threads[i];
 
 		if (thread->kind != MF_HELD_NEW)
 			continue;
@@ -263,6 +284,14 @@ static bool let_late_go(struct mf_tracer *tracer)
 		mf_tracer_detach(tracer, thread);
 	}
 	mf_remote_set_tick(0);
+}
+
+/* False when some would still not stop. */
+static bool let_late_go(struct mf_tracer *tracer)
+{
+	tracer->leftover = false;
+	mf_tracer_let_late_go(tracer, tracer->shared->threads,
+			      tracer->shared->count);
 	return !tracer->leftover;
 }
 
@@ -288,7 +317,7 @@ static int catch_all(struct mf_tracer *tracer)
 		interrupt(tracer, interrupted);
 		interrupted = shared->count;
 		await_stops(tracer);
-		if (held_ns(tracer) > tracer->max_pause_ns)
+		if (mf_tracer_held_ns(tracer) > tracer->max_pause_ns)
 			return ETIMEDOUT;
 	}
 	return ETIMEDOUT;
@@ -350,7 +379,7 @@ static bool await_request(const struct mf_tracer *tracer)
 	int got;
 
 	do {
-		uint64_t held = held_ns(tracer), left;
+		uint64_t held = mf_tracer_held_ns(tracer), left;
 		struct timespec timeout;
 
 		if (held >= tracer->max_pause_ns)
@@ -377,7 +406,7 @@ static bool hold(struct mf_tracer *tracer, uint32_t ask, uint64_t max_pause_ns)
 	tracer->started_ns = 0;
 	tracer->max_pause_ns = max_pause_ns;
 	number = catch_all(tracer);
-	shared->caught_ns = held_ns(tracer);
+	shared->caught_ns = mf_tracer_held_ns(tracer);
 	mf_holder_read_extra(shared);
 	if (!number && ask == MF_ASK_COPY) {
 		mf_tracer_make_copy(tracer);

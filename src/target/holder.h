@@ -141,6 +141,18 @@ struct mf_tracer {
 	bool leftover; /* some thread could not be let go */
 };
 
+/** Since the first interrupt; 0 when there was none. */
+uint64_t mf_tracer_held_ns(const struct mf_tracer *tracer);
+
+typedef int mf_visit_thread(struct mf_tracer *tracer, pid_t tid);
+
+/** Calls VISIT for each thread that the target has now, until one returns an
+ * errno, which is returned; or 0. */
+int mf_tracer_each_thread(struct mf_tracer *tracer, mf_visit_thread *visit);
+
+/** Seizes TID and has it stop; false when it is not ours to stop. */
+bool mf_tracer_interrupt(struct mf_tracer *tracer, pid_t tid);
+
 /** Looks once (WNOHANG), or waits a tick (0), for THREAD to stop or end. */
 void mf_tracer_look_at(struct mf_held_thread *thread, int options);
 
@@ -149,6 +161,11 @@ void mf_tracer_let_go(struct mf_tracer *tracer, pid_t tid);
 
 /** Lets THREAD go. */
 void mf_tracer_detach(struct mf_tracer *tracer, struct mf_held_thread *thread);
+
+/** Lets those of COUNT threads go that had not stopped when they were to be
+ * let go; says in tracer->leftover whether some still do not. */
+void mf_tracer_let_late_go(struct mf_tracer *tracer,
+			   struct mf_held_thread *threads, unsigned count);
 
 /* holder_copy.c */
 
@@ -165,6 +182,21 @@ void mf_tracer_end_copy(struct mf_tracer *tracer);
 
 /** Stops one thread, which takes the exit status of CHILD. 0, or errno. */
 int mf_tracer_reap(struct mf_tracer *tracer, pid_t child);
+
+/* holder_waiters.c */
+
+/** Stops threads that wait where they could be told of a copy's end before
+ * ACTOR is; not too many. */
+void mf_tracer_stop_waiters(struct mf_tracer *tracer, pid_t actor);
+
+/** With that one stopped: stops those, too, that could come to such a wait. */
+void mf_tracer_stop_runners(struct mf_tracer *tracer);
+
+/** Lets them all go. */
+void mf_tracer_release_waiters(struct mf_tracer *tracer);
+
+/** Once nobody else is held: lets those of them go that had not stopped. */
+void mf_tracer_release_late_waiters(struct mf_tracer *tracer);
 
 /* holder_extra.c */
 

@@ -7,7 +7,8 @@
  * One thread of the target makes it, and takes its exit status later: one whose
  * stack has room, and that is in no restartable sequence. Between, nobody in
  * the target can see it but by waiting for __WALL or __WCLONE, and not even
- * then while it is traced.
+ * then while it is traced. When it is given back to its parent, the thread that
+ * takes its status already stands in the door of the call.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -441,8 +442,9 @@ void mf_tracer_end_copy(struct mf_tracer *tracer)
 }
 
 /* From now on its parent sees it: that one is to take it at once. */
-static void give_back(struct mf_copy_result *copy)
+static void give_back(void *context)
 {
+	struct mf_copy_result *copy = context;
 	siginfo_t info;
 
 	if (!copy->pid)
@@ -468,14 +470,14 @@ static bool will_stop(int task, pid_t tid)
 
 /* On a busy machine it may have to wait for a processor until it stops; it would
  * not run anyway. */
-static bool stop_one(pid_t tid, struct mf_held_thread *thread)
+static bool stop_one(struct mf_tracer *tracer, pid_t tid,
+		     struct mf_held_thread *thread)
 {
 	uint64_t began_ns = mf_now_ns();
 
 	*thread = (struct mf_held_thread){ .tid = tid };
-	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0)
+	if (!mf_tracer_interrupt(tracer, tid))
 		return false;
-	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 	mf_remote_set_tick(TICK_US);
 	while (thread->kind == MF_HELD_NEW && mf_now_ns() - began_ns < STOP_NS)
 		mf_tracer_look_at(thread, 0);
@@ -484,13 +486,15 @@ static bool stop_one(pid_t tid, struct mf_held_thread *thread)
 }
 
 /* Takes CHILD's exit status in THREAD, which is stopped. */
-static int take_status(const struct mf_tracer *tracer,
-		       struct mf_held_thread *thread, pid_t child)
+static int take_status(struct mf_tracer *tracer, struct mf_held_thread *thread,
+		       pid_t child)
 {
 	const struct mf_remote_call call = {
 		.number = SYS_wait4,
 		.arguments = { (uint64_t)child, 0, WNOHANG | __WCLONE },
 		.deadline_ns = mf_now_ns() + STOP_NS,
+		.entered = give_back,
+		.context = &tracer->shared->copy,
 	};
 	int64_t result = 0;
 	int number;
@@ -500,7 +504,7 @@ static int take_status(const struct mf_tracer *tracer,
 		return EPERM;
 	if (!choose_actor(tracer, thread, 1))
 		return EBUSY;
-	give_back(&tracer->shared->copy);
+	mf_tracer_stop_runners(tracer);
 	mf_remote_set_tick(TICK_US);
 	number = mf_remote_act(&remote, &call, &result);
 	mf_remote_set_tick(0);
@@ -512,29 +516,44 @@ static int take_status(const struct mf_tracer *tracer,
 	return result < 0 ? (int)-result : EAGAIN;
 }
 
+/* The same in thread TID. */
+static int take_status_in(struct mf_tracer *tracer, pid_t tid, pid_t child)
+{
+	struct mf_held_thread thread;
+	int number = EBUSY;
+
+	/* it may stop a moment later; or another tracer has gone then */
+	if (!will_stop(tracer->task, tid))
+		return number;
+	mf_tracer_stop_waiters(tracer, tid);
+	if (stop_one(tracer, tid, &thread)) {
+		number = take_status(tracer, &thread, child);
+		mf_tracer_detach(tracer, &thread);
+	}
+	mf_tracer_release_waiters(tracer);
+	return number;
+}
+
 static int reap_once(struct mf_tracer *tracer, pid_t child)
 {
 	const struct mf_copy_plan *plan = &tracer->shared->plan;
-	struct mf_held_thread thread;
+	uint64_t began_ns = mf_now_ns();
 	int number = ESRCH;
 
+	tracer->started_ns = 0;
 	for (unsigned i = 0; i < plan->actor_count && !tracer->leftover &&
-			     mf_now_ns() - tracer->started_ns < STOP_NS;
+			     mf_now_ns() - began_ns < STOP_NS;
 	     i++) {
 		pid_t tid = plan->actors[i];
 
 		if (!mf_remote_knows(tid, &plan->code))
 			continue;
-		/* it may a moment later; or another tracer has gone then */
-		if (!will_stop(tracer->task, tid) || !stop_one(tid, &thread)) {
-			number = EBUSY;
-			continue;
-		}
-		number = take_status(tracer, &thread, child);
-		mf_tracer_detach(tracer, &thread);
+		number = take_status_in(tracer, tid, child);
 		if (!number)
 			break;
 	}
+	atomic_store(&tracer->shared->pause_ns, mf_tracer_held_ns(tracer));
+	mf_tracer_release_late_waiters(tracer);
 	return number;
 }
 
@@ -545,10 +564,7 @@ int mf_tracer_reap(struct mf_tracer *tracer, pid_t child)
 	int number;
 
 	do {
-		tracer->started_ns = mf_now_ns();
 		number = reap_once(tracer, child);
-		atomic_store(&tracer->shared->pause_ns,
-			     mf_now_ns() - tracer->started_ns);
 		if (number == EBUSY || number == ENOSPC)
 			poll(NULL, 0, RETRY_MS);
 	} while ((number == EBUSY || number == ENOSPC) && !tracer->leftover &&

@@ -301,6 +301,8 @@ static bool run_call(struct mf_remote *remote,
 		syscalls += status == SYSCALL_STOP;
 		if (*is_late && !syscalls && is_trap(status))
 			return false;
+		if (status == SYSCALL_STOP && syscalls == 1 && call->entered)
+			call->entered(call->context);
 		if (is_event(status, PTRACE_EVENT_CLONE) &&
 		    ptrace(PTRACE_GETEVENTMSG, remote->tid, NULL, &message) ==
 			    0)

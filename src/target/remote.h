@@ -30,6 +30,7 @@ struct mf_remote_call {
 	bool makes_child;
 	uint64_t deadline_ns; /* of mf_now_ns; then it is interrupted, once: */
 	unsigned options;     /* PTRACE_O_* that stay in force meanwhile */
+	void (*entered)(void *context); /* it stands in the call's door; once */
 	void (*overdue)(void *context); /* the thread is still waited for */
 	void *context;
 };
