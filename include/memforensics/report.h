@@ -116,6 +116,8 @@ enum mf_report_show {
 	MF_SHOW_IF_ROOM = 1 << 5, /* text: dropped, the last first, where the
 				       table would be too wide */
 	MF_SHOW_WHOLE = 1 << 6,	  /* of a table: top does not cut it */
+	MF_SHOW_WRAP = 1 << 7, /* text: the last column; what does not fit goes
+				  on in further lines */
 };
 
 struct mf_column {

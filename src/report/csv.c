@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/buffer.h"
 #include "base/escape.h"
@@ -46,11 +47,26 @@ static struct csv_report *csv_of(struct mf_report *report)
 
 /* ---- values ------------------------------------------------------------- */
 
+/*
+ * What a spreadsheet would calculate, if not run; a sign makes a formula only of
+ * what calls something. After apostrophes, too, so that taking one off gives the
+ * text back.
+ */
+static bool is_formula(const char *text)
+{
+	text += strspn(text, "'");
+	if (*text == '+' || *text == '-')
+		return strpbrk(text, "(|!") != NULL;
+	return *text == '=' || *text == '@';
+}
+
 static void add_text(struct mf_buffer *line, const char *text)
 {
 	MF_AUTO_BUFFER(escaped);
 	const char *at;
 
+	if (is_formula(text))
+		mf_buffer_putc(&escaped, '\'');
 	mf_escape_text(&escaped, text, strlen(text));
 	at = mf_buffer_text(&escaped);
 	if (!strpbrk(at, ",\"\r\n") && *at != ' ') {

@@ -275,6 +275,17 @@ void mf_style_cut(struct mf_buffer *buffer, const struct mf_style *style,
 	mf_buffer_puts(buffer, ellipsis);
 }
 
+size_t mf_style_fit(const char *text, unsigned columns)
+{
+	size_t end = byte_of_column(text, columns), blank = end;
+
+	if (!text[end])
+		return end;
+	while (blank && text[blank] != ' ')
+		blank--;
+	return blank ? blank : end;
+}
+
 bool mf_style_is_empty(struct mf_value value)
 {
 	switch (value.type) {

@@ -61,6 +61,9 @@ void mf_style_bar(struct mf_buffer *buffer, const struct mf_style *style,
 void mf_style_cut(struct mf_buffer *buffer, const struct mf_style *style,
 		  const char *text, unsigned columns);
 
+/** Bytes of TEXT that fit into COLUMNS: all, or up to a blank if there is one. */
+size_t mf_style_fit(const char *text, unsigned columns);
+
 /** 0, "", false or not known. */
 bool mf_style_is_empty(struct mf_value value);
 

@@ -161,6 +161,8 @@ static void add_cell_text(struct mf_buffer *buffer,
 	if (layout->units && is_plain_bytes(text))
 		mf_buffer_printf(buffer, "%.*s   B", (int)strlen(text) - 2,
 				 text);
+	else if (table->table->columns[column].show & MF_SHOW_WRAP)
+		mf_buffer_add(buffer, text, mf_style_fit(text, layout->width));
 	else if (table->table->columns[column].show & MF_SHOW_FILL)
 		mf_style_cut(buffer, table->layout.style, text, layout->width);
 	else
@@ -226,6 +228,11 @@ static unsigned total_width(const struct mf_text_table *table)
 	return width + (shown ? (shown - 1) * GAP : 0);
 }
 
+static bool is_elastic(const struct mf_column *column)
+{
+	return column->show & (MF_SHOW_FILL | MF_SHOW_WRAP);
+}
+
 static struct column *widest_fill(struct mf_text_table *table)
 {
 	struct column *widest = NULL;
@@ -233,8 +240,7 @@ static struct column *widest_fill(struct mf_text_table *table)
 	for (size_t i = 0; i < table->table->column_count; i++) {
 		struct column *column = &table->columns[i];
 
-		if (!column->shown ||
-		    !(table->table->columns[i].show & MF_SHOW_FILL) ||
+		if (!column->shown || !is_elastic(&table->table->columns[i]) ||
 		    column->width <= FILL_LEAST ||
 		    column->width <= mf_utf8_columns(header_of(table, i)))
 			continue;
@@ -254,8 +260,7 @@ static unsigned comfortable_width(struct mf_text_table *table)
 		size_t least = MF_MAX((size_t)FILL_COMFORT,
 				      mf_utf8_columns(header_of(table, i)));
 
-		if (column->shown &&
-		    table->table->columns[i].show & MF_SHOW_FILL &&
+		if (column->shown && is_elastic(&table->table->columns[i]) &&
 		    column->width > least)
 			width -= column->width - (unsigned)least;
 	}
@@ -366,6 +371,29 @@ static void put_rule(struct mf_text_table *table, struct mf_buffer *out)
 	mf_buffer_putc(out, '\n');
 }
 
+/* What did not fit into a row's last column. */
+static void put_rest(struct mf_text_table *table, const struct row *row,
+		     struct mf_buffer *out)
+{
+	size_t last = table->table->column_count - 1, fits;
+	const struct column *column = &table->columns[last];
+	const char *text = row->cells[last].text;
+	size_t left = table->layout.indent + total_width(table) - column->width;
+
+	if (!column->shown || !column->width ||
+	    !(table->table->columns[last].show & MF_SHOW_WRAP))
+		return;
+	for (;;) {
+		fits = mf_style_fit(text, column->width);
+		text += fits + (text[fits] == ' ');
+		if (!*text)
+			return;
+		mf_buffer_pad(out, ' ', left);
+		mf_buffer_add(out, text, mf_style_fit(text, column->width));
+		mf_buffer_putc(out, '\n');
+	}
+}
+
 static void put_row(struct mf_text_table *table, const struct row *row,
 		    struct mf_buffer *out)
 {
@@ -381,6 +409,7 @@ static void put_row(struct mf_text_table *table, const struct row *row,
 			 row->total ? MF_PAINT_TITLE : row->cells[i].paint);
 	}
 	mf_buffer_putc(out, '\n');
+	put_rest(table, row, out);
 	if (row->inside)
 		mf_buffer_puts(out, row->inside);
 }

@@ -86,6 +86,36 @@ static void texts_are_quoted_where_needed(void **state)
 			       "\" space\",1\r\n");
 }
 
+static void formulas_are_marked(void **state)
+{
+	struct output output;
+	struct mf_report *report = output_open(&output, csv);
+
+	(void)state;
+	mf_report_begin(report, "scan");
+	mf_report_table_begin(report, &table);
+	put_row(report, "=1+1", 1, false);
+	put_row(report, "@sum", 1, false);
+	put_row(report, "'=1+1", 1, false);
+	put_row(report, "-2+cmd|' /C calc'!D2", 1, false);
+	put_row(report, "+HYPERLINK(\"x\")", 1, false);
+	put_row(report, "---p", 1, false);
+	put_row(report, "--type=gpu", 1, false);
+	put_row(report, "'quoted'", 1, false);
+	put_row(report, "a=b", 1, false);
+	mf_report_table_end(report);
+	output_expect(&output, "name,size\r\n"
+			       "'=1+1,1\r\n"
+			       "'@sum,1\r\n"
+			       "''=1+1,1\r\n"
+			       "'-2+cmd|' /C calc'!D2,1\r\n"
+			       "\"'+HYPERLINK(\"\"x\"\")\",1\r\n"
+			       "---p,1\r\n"
+			       "--type=gpu,1\r\n"
+			       "'quoted',1\r\n"
+			       "a=b,1\r\n");
+}
+
 static void every_type_of_value_has_its_form(void **state)
 {
 	static const char *const list[] = { "one", "two,", NULL };
@@ -218,6 +248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_table_starts_at_once),
 		cmocka_unit_test(texts_are_quoted_where_needed),
+		cmocka_unit_test(formulas_are_marked),
 		cmocka_unit_test(every_type_of_value_has_its_form),
 		cmocka_unit_test(what_is_inside_rows_follows_flat),
 		cmocka_unit_test(findings_are_a_table),

@@ -98,6 +98,43 @@ static void a_table_fits_80_columns_of_ascii(void **state)
 		"  total  1 234 587  63.0 MiB\n");
 }
 
+static void a_last_column_goes_on_below(void **state)
+{
+	static const struct mf_column wrapped[] = {
+		{ "what", "what", MF_VALUE_TEXT, 0 },
+		{ "line", "is made of", MF_VALUE_TEXT, MF_SHOW_WRAP },
+	};
+	static const struct mf_table table = {
+		.key = "groups",
+		.columns = wrapped,
+		.column_count = MF_ARRAY_SIZE(wrapped),
+	};
+	static const char *const lines[] = {
+		"71% text, mostly HTTP headers; 18% pointers into arena 3",
+		"100% zeros",
+		"aWordThatIsLongerThanAnyLineOfTheColumnMayBe and more",
+		"",
+	};
+	struct output output;
+	struct mf_report *report;
+
+	(void)state;
+	report =
+		output_open(&output, (struct mf_report_options){ .width = 40 });
+	mf_report_table_begin(report, &table);
+	for (size_t i = 0; i < MF_ARRAY_SIZE(lines); i++)
+		mf_report_row(report, (struct mf_value[]){ mf_text("arena"),
+							   mf_text(lines[i]) });
+	mf_report_table_end(report);
+	output_expect(&output, "  what   is made of\n"
+			       "  arena  71% text, mostly HTTP headers;\n"
+			       "         18% pointers into arena 3\n"
+			       "  arena  100% zeros\n"
+			       "  arena  aWordThatIsLongerThanAnyLineOfT\n"
+			       "         heColumnMayBe and more\n"
+			       "  arena\n");
+}
+
 static void top_rows_say_how_many_more(void **state)
 {
 	struct output output;
@@ -578,6 +615,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_table_is_aligned_and_fits),
 		cmocka_unit_test(a_table_fits_80_columns_of_ascii),
+		cmocka_unit_test(a_last_column_goes_on_below),
 		cmocka_unit_test(top_rows_say_how_many_more),
 		cmocka_unit_test(colour_marks_titles_zeros_and_totals),
 		cmocka_unit_test(columns_give_way_where_there_is_no_room),
