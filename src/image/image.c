@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/search.h"
 #include "image/debug.h"
 #include "image/tables.h"
 
@@ -136,19 +137,12 @@ const struct mf_module *mf_image_modules(const struct mf_image *image,
 const struct mf_module *mf_image_module_at(const struct mf_image *image,
 					   uint64_t address)
 {
-	size_t low = 0, high = image->module_count;
+	size_t before = mf_count_leading(image->modules, image->module_count,
+					 module, module->start <= address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (image->modules[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low || address >= image->modules[low - 1].end)
+	if (!before || address >= image->modules[before - 1].end)
 		return NULL;
-	return &image->modules[low - 1];
+	return &image->modules[before - 1];
 }
 
 /* ---- symbols by name ---------------------------------------------------- */

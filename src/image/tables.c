@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/search.h"
 #include "image/debug.h"
 
 enum table {
@@ -458,19 +459,12 @@ bool mf_tables_at(struct mf_image *image, struct mf_object *object,
 {
 	struct mf_tables *tables = tables_of(object);
 	const struct entry *entries;
-	size_t low = 0, high, steps = 0;
+	size_t low, steps = 0;
 
 	make_index(image, object);
 	entries = tables->index.items;
-	high = tables->index.count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (entries[middle].start <= vaddr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	low = mf_count_leading(entries, tables->index.count, entry,
+			       entry->start <= vaddr);
 	while (low-- > 0 && entries[low].reach > vaddr && steps++ < WALK_MAX) {
 		const struct entry *entry = &entries[low];
 		const struct mf_symbol_table *table =

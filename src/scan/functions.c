@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/search.h"
 
 enum {
 	FUNCTIONS_MAX = 1 << 20,
@@ -104,17 +105,10 @@ void mf_functions_close(struct mf_functions *functions)
 static const struct entry *last_before(const struct mf_functions *functions,
 				       int64_t offset)
 {
-	size_t low = 0, high = functions->count;
+	size_t before = mf_count_leading(functions->entries, functions->count,
+					 entry, entry->start <= offset);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (functions->entries[middle].start <= offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low ? &functions->entries[low - 1] : NULL;
+	return before ? &functions->entries[before - 1] : NULL;
 }
 
 static uint64_t address_of(const struct mf_functions *functions, int32_t offset)

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/escape.h"
+#include "base/search.h"
 #include "scan/scanners.h"
 
 enum {
@@ -208,17 +209,11 @@ static void find_needle(const struct mf_needle *needle, const uint8_t *bytes,
 
 static bool is_pointed(const struct pattern *pattern, uint64_t word)
 {
-	size_t low = 0, high = pattern->range_count;
+	size_t below = mf_count_leading(pattern->ranges, pattern->range_count,
+					range, range->end <= word);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (pattern->ranges[middle].end <= word)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < pattern->range_count && word >= pattern->ranges[low].start;
+	return below < pattern->range_count &&
+	       word >= pattern->ranges[below].start;
 }
 
 static void find_pointers(const struct pattern *pattern, const uint8_t *bytes,
@@ -530,19 +525,12 @@ static void add_yara_match(const char *rule, const char *string,
 static const char *find_where(const struct mf_scan_input *input,
 			      uint64_t address)
 {
-	size_t low = 0, high = input->range_count;
+	size_t below = mf_count_leading(input->ranges, input->range_count,
+					range, range->end <= address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (input->ranges[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == input->range_count || input->ranges[low].start > address)
+	if (below == input->range_count || input->ranges[below].start > address)
 		return NULL;
-	return input->groups[input->ranges[low].group].label;
+	return input->groups[input->ranges[below].group].label;
 }
 
 /* Printable text as it is, a dot for every other byte. */

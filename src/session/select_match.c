@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/search.h"
 #include "session/select.h"
 
 /* ---- pieces ---------------------------------------------------------------- */
@@ -26,17 +27,8 @@ static void add_region(struct mf_matcher *matcher, size_t i)
 /* The first region that ends behind ADDRESS. */
 static size_t region_after(const struct mf_matcher *matcher, uint64_t address)
 {
-	size_t low = 0, high = matcher->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (matcher->regions[middle].end > address)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return mf_count_leading(matcher->regions, matcher->count, region,
+				region->end <= address);
 }
 
 /* Bytes of [START, END) that are mapped. */

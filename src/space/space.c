@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/search.h"
 #include "space/model.h"
 
 enum {
@@ -87,17 +88,8 @@ static void copy_mappings(struct mf_space *space)
 
 size_t mf_space_mapping_after(const struct mf_space *space, uint64_t address)
 {
-	size_t low = 0, high = space->mapping_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (space->mappings[middle].end > address)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return mf_count_leading(space->mappings, space->mapping_count, mapping,
+				mapping->end <= address);
 }
 
 const struct mf_mapping *mf_space_mapping_at(const struct mf_space *space,

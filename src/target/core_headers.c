@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/search.h"
 #include "target/arch.h"
 #include "target/core.h"
 
@@ -279,17 +280,8 @@ void mf_core_settle_segments(struct mf_core *core, uint64_t page_size)
 
 size_t mf_core_segment_after(const struct mf_core *core, uint64_t address)
 {
-	size_t low = 0, high = core->segments.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (core->segments.items[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return mf_count_leading(core->segments.items, core->segments.count,
+				segment, segment->end <= address);
 }
 
 bool mf_core_read_held(struct mf_core *core, uint64_t address, void *bytes,

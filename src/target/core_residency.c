@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/search.h"
 #include "target/core.h"
 
 enum {
@@ -218,18 +219,9 @@ static void emit_segment(const struct scan *scan, struct emission *emission,
 static size_t run_after(const struct scan *scan, uint64_t address)
 {
 	const struct mf_core *core = scan->core;
-	size_t low = 0, high = core->runs.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct mf_core_run *run = &core->runs.items[middle];
-
-		if (run->start + run->pages * scan->page_size <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return mf_count_leading(core->runs.items, core->runs.count, run,
+				run->start + run->pages * scan->page_size <=
+					address);
 }
 
 static void visit_noted(const struct scan *scan, uint64_t start, uint64_t end,

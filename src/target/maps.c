@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/search.h"
 
 static const char deleted_mark[] = " (deleted)";
 
@@ -111,17 +112,8 @@ void mf_mappings_add(struct mf_mappings *mappings,
 
 size_t mf_mappings_after(const struct mf_mappings *mappings, uint64_t address)
 {
-	size_t low = 0, high = mappings->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (mappings->items[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return mf_count_leading(mappings->items, mappings->count, mapping,
+				mapping->end <= address);
 }
 
 /* ---- maps ------------------------------------------------------------ */

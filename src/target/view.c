@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "base/memory.h"
+#include "base/search.h"
 #include "target/live.h"
 
 enum {
@@ -201,19 +202,13 @@ bool mf_view_recall(struct mf_target *target)
 static const struct mf_view_part *part_at(const struct mf_view *view,
 					  uint64_t address)
 {
-	size_t low = 0, high = view->parts.count;
+	size_t below = mf_count_leading(view->parts.items, view->parts.count,
+					part, part->end <= address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (view->parts.items[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == view->parts.count || view->parts.items[low].start > address)
+	if (below == view->parts.count ||
+	    view->parts.items[below].start > address)
 		return NULL;
-	return &view->parts.items[low];
+	return &view->parts.items[below];
 }
 
 /* The first run of PART that ends after ADDRESS. */
