@@ -12,7 +12,8 @@
 
 enum {
 	WORD = 8,
-	SAMPLES = 4, /* pointers of a block that are followed */
+	SAMPLES = 4,	 /* pointers of a block that are followed */
+	TEXT_EVERY = 16, /* blocks, one is looked at for the kind of text */
 };
 
 struct worker {
@@ -208,6 +209,14 @@ static void count_words(struct mf_content_tally *tally,
 			(uint64_t)__builtin_popcountll(looks[i] & used);
 }
 
+/* By their addresses: the same blocks, whoever looks, and how often. */
+static bool is_sampled(const struct worker *worker)
+{
+	return (worker->window->address + worker->block) / MF_CONTENT_BLOCK %
+		       TEXT_EVERY ==
+	       0;
+}
+
 static void judge(struct worker *worker)
 {
 	const struct mf_content_scanner *scanner = worker->scanner;
@@ -233,6 +242,9 @@ static void judge(struct worker *worker)
 		follow(worker, block, masks.pointer & worker->used);
 	else if (class == MF_CONTENT_MIXED)
 		count_words(tally, &masks, worker->used);
+	else if (class == MF_CONTENT_TEXT && is_sampled(worker))
+		tally->texts[mf_content_text_of(block, worker->used)] +=
+			worker->bytes;
 	worker->bytes = 0;
 	worker->used = 0;
 }
@@ -287,6 +299,8 @@ static void merge(void *data, void *hand)
 			sum->bytes[i] += part->bytes[i];
 		for (size_t i = 0; i < MF_CONTENT_COMPRESSED; i++)
 			sum->mixed[i] += part->mixed[i];
+		for (size_t i = 0; i < MF_TEXTS; i++)
+			sum->texts[i] += part->texts[i];
 		for (size_t i = 0; i < MF_CONTENT_TARGETS; i++)
 			if (part->targets[i].name)
 				add_target(sum, part->targets[i].name,

@@ -23,6 +23,20 @@ enum mf_content {
 	MF_CONTENTS,
 };
 
+/** What a block of text is, if it is any of these. */
+enum mf_content_text {
+	MF_TEXT_OTHER,
+	MF_TEXT_HTTP,
+	MF_TEXT_JSON,
+	MF_TEXT_MARKUP,
+	MF_TEXT_LOG,
+	MF_TEXT_SQL,
+	MF_TEXT_HEX,
+	MF_TEXT_BASE64,
+	MF_TEXT_WIDE,
+	MF_TEXTS,
+};
+
 enum {
 	MF_CONTENT_WORDS = 64, /* of a block */
 	MF_CONTENT_BLOCK = 512,
@@ -73,6 +87,12 @@ mf_content_judge *mf_content_judge_avx2(void);
 /** Of words most of which look like nothing: COMPRESSED, TEXT or MIXED. */
 enum mf_content mf_content_judge_others(const uint8_t *block, uint64_t used);
 
+/** Of those words of BLOCK, which is text, that are in USED. */
+enum mf_content_text mf_content_text_of(const uint8_t *block, uint64_t used);
+
+/** "HTTP headers", ...; NULL: of MF_TEXT_OTHER. */
+const char *mf_content_text_name(enum mf_content_text text);
+
 enum {
 	MF_CONTENT_TARGETS = 4, /* that a group's pointers are told by */
 };
@@ -89,6 +109,8 @@ struct mf_content_tally {
 	/* words of mixed blocks that look like the first five classes */
 	uint64_t mixed[MF_CONTENT_COMPRESSED];
 	struct mf_content_target targets[MF_CONTENT_TARGETS];
+	/* of some blocks of text: what they are */
+	uint64_t texts[MF_TEXTS];
 };
 
 struct mf_content_scanner {
@@ -102,7 +124,8 @@ struct mf_content_scanner {
 	size_t group_count;
 };
 
-/** One line for people: "71% text, 18% pointers into arena 3"; free() it. */
+/** One line for people: "71% text, mostly JSON; 18% pointers into arena 3";
+ * free() it. */
 char *mf_content_describe(const struct mf_content_scanner *scanner,
 			  const struct mf_content_tally *tally);
 

@@ -66,6 +66,18 @@ static void add_target(struct mf_buffer *text,
 				 scanner->names.items[best->name - 1]);
 }
 
+/* What most of the text is, as far as it is anything. */
+static void add_kind(struct mf_buffer *text,
+		     const struct mf_content_tally *tally)
+{
+	uint64_t all = sum_of(tally->texts, MF_TEXTS);
+	size_t best = largest(tally->texts, MF_TEXTS, 1U << MF_TEXT_OTHER);
+
+	if (best < MF_TEXTS && tally->texts[best] * 2 > all)
+		mf_buffer_printf(text, ", mostly %s",
+				 mf_content_text_name(best));
+}
+
 /* What most of the words look like, as far as they look like anything. */
 static void add_mixture(struct mf_buffer *text,
 			const struct mf_content_tally *tally)
@@ -110,6 +122,8 @@ char *mf_content_describe(const struct mf_content_scanner *scanner,
 			add_target(&text, scanner, tally);
 		else if (best == MF_CONTENT_MIXED)
 			add_mixture(&text, tally);
+		else if (best == MF_CONTENT_TEXT)
+			add_kind(&text, tally);
 	}
 	return mf_buffer_take(&text);
 }
@@ -179,7 +193,7 @@ static const struct mf_column group_columns[] = {
 	{ "floats", NULL, MF_VALUE_SIZE, MF_SHOW_DATA_ONLY },
 	{ "compressed", NULL, MF_VALUE_SIZE, MF_SHOW_DATA_ONLY },
 	{ "mixed", NULL, MF_VALUE_SIZE, MF_SHOW_DATA_ONLY },
-	{ "made_of", "is made of", MF_VALUE_TEXT, MF_SHOW_FILL },
+	{ "made_of", "is made of", MF_VALUE_TEXT, MF_SHOW_WRAP },
 };
 
 /* Regions that nobody has a name for are told apart by where they are. */

@@ -175,6 +175,108 @@ static void test_each_kind(void **state)
 	}
 }
 
+static void fill_block(uint8_t *block, const char *words, size_t size)
+{
+	for (size_t i = 0; i < MF_CONTENT_BLOCK; i++)
+		block[i] = (uint8_t)words[i % size];
+}
+
+/* Text is told to be what it is, wherever a block of it begins; and what is
+ * like it is not. */
+static void test_kinds_of_text(void **state)
+{
+#define WORDS(text) text, sizeof(text) - 1
+	static const struct {
+		const char *words;
+		size_t size;
+		enum mf_content_text is;
+	} texts[] = {
+		{ WORDS("Host: a.example\r\nUser-Agent: x/1\r\n"
+			"Accept-Encoding: gzip\r\n"),
+		  MF_TEXT_HTTP },
+		/* as nginx leaves them */
+		{ WORDS("Host\0 a.example\0\nUser-Agent\0 x/1\0\n"
+			"Accept-Encoding\0 gzip\0\n"),
+		  MF_TEXT_HTTP },
+		{ WORDS("name: a\nhost: b\nport: 12\n"), MF_TEXT_OTHER },
+		{ WORDS("{\"id\": 12, \"name\":\"x\"},"), MF_TEXT_JSON },
+		{ WORDS("<p class=\"a\">words</p>\n"), MF_TEXT_MARKUP },
+		{ WORDS("if (a < b && c > d) x <= y;\n"), MF_TEXT_OTHER },
+		{ WORDS("2024-01-31 10:20:30 [info] it went well\n"),
+		  MF_TEXT_LOG },
+		{ WORDS("Jan 31 10:20:30 host daemon[12]: ready\n"),
+		  MF_TEXT_LOG },
+		{ WORDS("10.0.0.17 - - [31/Jan/2024] \"GET /\" 200\n"),
+		  MF_TEXT_LOG },
+		{ WORDS("SELECT name FROM users WHERE id = 17; "),
+		  MF_TEXT_SQL },
+		/* some of each */
+		{ WORDS("GET /static/img/17.png HTTP/1.1\r\n"
+			"Host: shop17.example.com\r\n"
+			"{\"id\":17,\"name\":\"user:17\",\"active\":true}\n"
+			"2026-11-21T17:20:12Z INFO worker 3: request done\n"
+			"session:17:cart:17\n"
+			"SELECT name, price FROM items WHERE id = 17;\n"),
+		  MF_TEXT_OTHER },
+		{ WORDS("one may select what comes to mind. "), MF_TEXT_OTHER },
+		{ WORDS("9f86d081884c7d659a2feaa0c55ad015"), MF_TEXT_HEX },
+		{ WORDS("3141592653589793"), MF_TEXT_OTHER },
+		{ WORDS("aaaaaaaa"), MF_TEXT_OTHER },
+		{ WORDS("TWFuIGlz3IGRpc3RpbmZ1aXNo8ZWQsIG5vdCBv"),
+		  MF_TEXT_BASE64 },
+		{ WORDS("theQuickBrownFoxJumpsOver"), MF_TEXT_OTHER },
+		{ WORDS("w\0o\0r\0d\0s\0 \0"), MF_TEXT_WIDE },
+		{ WORDS("word\0\0\0\0number\0\0"), MF_TEXT_OTHER },
+	};
+#undef WORDS
+
+	(void)state;
+	for (size_t i = 0; i < MF_ARRAY_SIZE(texts); i++) {
+		uint8_t block[MF_CONTENT_BLOCK];
+		enum mf_content_text is;
+
+		fill_block(block, texts[i].words, texts[i].size);
+		is = mf_content_text_of(block, UINT64_MAX);
+		if (is != texts[i].is)
+			fail_msg("\"%s\" is %s", texts[i].words,
+				 is ? mf_content_text_name(is) : "nothing");
+	}
+}
+
+/* Words of others say nothing. */
+static void test_kinds_of_part(void **state)
+{
+	uint8_t block[MF_CONTENT_BLOCK];
+
+	(void)state;
+	fill_block(block, "{\"id\": 12},", 11);
+	memset(block + MF_CONTENT_BLOCK / 2, 'x', MF_CONTENT_BLOCK / 2);
+	assert_int_equal(mf_content_text_of(block, UINT32_MAX), MF_TEXT_JSON);
+	assert_int_equal(mf_content_text_of(block, ~(uint64_t)UINT32_MAX),
+			 MF_TEXT_OTHER);
+	assert_int_equal(mf_content_text_of(block, 1), MF_TEXT_OTHER);
+}
+
+static void test_line(void **state)
+{
+	static const char headers[] =
+		"Host: a.example\r\nUser-Agent: x/1\r\nAccept-Encoding: gzip\r\n";
+	const struct mf_content_scanner *scanner;
+	struct forged_scan forged;
+	char *line;
+
+	(void)state;
+	memset(area, 0, SIZE);
+	for (size_t i = 0; i < SIZE / 4 * 3; i++)
+		area[i] = (uint8_t)headers[i % (sizeof(headers) - 1)];
+	forged_scan_init(&forged, area, SIZE);
+	scanner = forged_scan_run(&forged, &mf_scan_content_ops, 0);
+	line = mf_content_describe(scanner, scanner->tallies);
+	assert_string_equal(line, "75% text, mostly HTTP headers; 25% zeros");
+	free(line);
+	forged_scan_deinit(&forged);
+}
+
 /* Of chunks, only what is theirs counts, and to the byte. */
 static void test_small_chunks(void **state)
 {
@@ -291,6 +393,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_kind),
+		cmocka_unit_test(test_kinds_of_text),
+		cmocka_unit_test(test_kinds_of_part),
+		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_small_chunks),
 		cmocka_unit_test(test_splits),
 		cmocka_unit_test(test_judges_agree),

@@ -1,0 +1,259 @@
+/*
+ * What kind of text a block of it is, told by marks that seldom stand anywhere
+ * else: header lines, quoted keys, tags, times at the start of lines.
+ */
+#include <string.h>
+
+#include "base/compiler.h"
+#include "scan/content.h"
+
+enum {
+	LEAST_BYTES = 64, /* of a block that says anything */
+	LEAST_HEADERS = 3,
+	LEAST_KEYS = 3, /* of objects */
+	LEAST_TAGS = 3,
+	KEY_EACH = 48, /* bytes, one at least */
+	TAG_EACH = 64,
+	LEAST_TIMES = 2,
+	TOKEN_MOST = 32, /* bytes of a header's name */
+	TIME_BYTES = 24, /* what a time is told by, at most */
+};
+
+struct marks {
+	unsigned lines, headers, times; /* at starts of lines */
+	unsigned keys, tags, closed;
+	unsigned upper, lower, digits, hexadecimal, base64;
+	unsigned zeros, odd_zeros;
+	unsigned bytes; /* that belong to it */
+};
+
+static bool is_letter(uint8_t c)
+{
+	return (uint8_t)((c | 0x20) - 'a') < 26;
+}
+
+static bool is_digit(uint8_t c)
+{
+	return (uint8_t)(c - '0') < 10;
+}
+
+/* ---- lines ----------------------------------------------------------------- */
+
+/* "Name: value"; some servers write a NUL over the colon. */
+static bool is_header(const uint8_t *at, const uint8_t *end)
+{
+	const uint8_t *start = at;
+
+	while (at < end && at - start < TOKEN_MOST &&
+	       (is_letter(*at) || *at == '-'))
+		at++;
+	return at - start > 1 && at + 1 < end && (*at == ':' || !*at) &&
+	       at[1] == ' ';
+}
+
+/* Digits as in SHAPE, which has a 0 for each. */
+static bool is_shaped(const uint8_t *at, const char *shape)
+{
+	for (; *shape; shape++, at++)
+		if (*shape == '0' ? !is_digit(*at) : *at != (uint8_t)*shape)
+			return false;
+	return true;
+}
+
+static bool is_month(const uint8_t *at)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+	for (size_t i = 0; i < sizeof(months) - 1; i += 3)
+		if (memcmp(at, months + i, 3) == 0)
+			return at[3] == ' ';
+	return false;
+}
+
+/* "2024-01-31", "31/Jan/2024", "Jan 31", "10:20:30", "10.0.0.1 - -" */
+static bool is_time(const uint8_t *at, const uint8_t *end)
+{
+	static const char *const shapes[] = { "0000-00-00", "0000/00/00",
+					      "00:00:00", "00/" };
+	const uint8_t *dot = at;
+
+	if (end - at < TIME_BYTES)
+		return false;
+	at += *at == '[';
+	for (size_t i = 0; i < MF_ARRAY_SIZE(shapes) - 1; i++)
+		if (is_shaped(at, shapes[i]))
+			return true;
+	if (is_month(at) || (is_shaped(at, shapes[3]) && is_letter(at[3])))
+		return true;
+	while (dot - at < TIME_BYTES - 3 && (is_digit(*dot) || *dot == '.'))
+		dot++;
+	return dot - at > 6 && memcmp(dot, " - ", 3) == 0;
+}
+
+/* ---- marks ------------------------------------------------------------------- */
+
+static void mark_byte(struct marks *marks, const uint8_t *at, size_t place)
+{
+	uint8_t c = *at, next = at[1];
+
+	marks->upper += (uint8_t)(c - 'A') < 26;
+	marks->lower += (uint8_t)(c - 'a') < 26;
+	marks->digits += is_digit(c);
+	marks->hexadecimal += is_digit(c) || (uint8_t)((c | 0x20) - 'a') < 6;
+	marks->base64 += is_letter(c) || is_digit(c) || c == '+' || c == '/' ||
+			 c == '=' || c == '-' || c == '_';
+	marks->zeros += !c;
+	marks->odd_zeros += !c && place % 2;
+	marks->keys += c == '"' && next == ':';
+	marks->tags +=
+		c == '<' && (is_letter(next) || next == '/' || next == '!');
+	marks->closed += c == '>';
+}
+
+/* TEXT has a byte behind it that may be read. */
+static void mark(struct marks *marks, const uint8_t *text, size_t size)
+{
+	const uint8_t *end = text + size;
+
+	for (size_t i = 0; i < size; i++) {
+		mark_byte(marks, text + i, i);
+		if (i && text[i - 1] != '\n')
+			continue;
+		marks->lines++;
+		marks->headers += is_header(text + i, end);
+		marks->times += is_time(text + i, end);
+	}
+}
+
+static bool has(const uint8_t *text, size_t size, const char *words)
+{
+	return memmem(text, size, words, strlen(words)) != NULL;
+}
+
+static unsigned count(const uint8_t *text, size_t size, const char *words)
+{
+	const uint8_t *end = text + size, *at = text;
+	unsigned found = 0;
+
+	while ((at = memmem(at, (size_t)(end - at), words, strlen(words)))) {
+		at++;
+		found++;
+	}
+	return found;
+}
+
+/* Statements have lines to themselves, or share them with each other. */
+static bool is_sql(const struct marks *marks, const uint8_t *text, size_t size)
+{
+	static const char *const pairs[][2] = {
+		{ "SELECT ", " FROM " },      { "select ", " from " },
+		{ "INSERT INTO ", "VALUES" }, { "insert into ", "values" },
+		{ "UPDATE ", " SET " },	      { "update ", " set " },
+		{ "CREATE TABLE ", "(" },     { "DELETE FROM ", " WHERE " },
+	};
+	unsigned statements = 0;
+
+	for (size_t i = 0; i < MF_ARRAY_SIZE(pairs); i++)
+		if (has(text, size, pairs[i][1]))
+			statements += count(text, size, pairs[i][0]);
+	return statements * 2 >= marks->lines;
+}
+
+/* ---- kinds -------------------------------------------------------------------- */
+
+static const char *const names[MF_TEXTS] = {
+	[MF_TEXT_HTTP] = "HTTP headers",
+	[MF_TEXT_JSON] = "JSON",
+	[MF_TEXT_MARKUP] = "XML or HTML",
+	[MF_TEXT_LOG] = "log lines",
+	[MF_TEXT_SQL] = "SQL",
+	[MF_TEXT_HEX] = "hexadecimal digits",
+	[MF_TEXT_BASE64] = "base64",
+	[MF_TEXT_WIDE] = "UTF-16",
+};
+
+const char *mf_content_text_name(enum mf_content_text text)
+{
+	return names[text];
+}
+
+/* Lines of the same form are in many files: one of these has to be there. */
+static bool is_http(const uint8_t *text, size_t size)
+{
+	static const char *const words[] = {
+		"HTTP/1.",	"User-Agent",	  "user-agent", "Content-Type",
+		"content-type", "Content-Length", "Connection", "Accept-",
+		"accept-",	"Set-Cookie",	  "set-cookie",
+	};
+
+	for (size_t i = 0; i < MF_ARRAY_SIZE(words); i++)
+		if (has(text, size, words[i]))
+			return true;
+	return false;
+}
+
+/* Of every 16 digits six are letters. */
+static bool is_hexadecimal(const struct marks *marks, unsigned printed)
+{
+	unsigned letters = marks->upper + marks->lower;
+
+	return marks->hexadecimal * 20 >= printed * 19 &&
+	       letters > printed / 8 && marks->digits > printed / 4;
+}
+
+static bool is_base64(const struct marks *marks, unsigned printed)
+{
+	return marks->base64 * 50 >= printed * 49 && !marks->zeros &&
+	       marks->upper > printed / 8 && marks->lower > printed / 8 &&
+	       marks->digits > printed / 32;
+}
+
+static enum mf_content_text judge(const struct marks *marks,
+				  const uint8_t *text, size_t size)
+{
+	unsigned printed = marks->bytes - marks->zeros;
+
+	if (marks->odd_zeros * 3 > marks->bytes &&
+	    (marks->zeros - marks->odd_zeros) * 4 < marks->odd_zeros)
+		return MF_TEXT_WIDE;
+	if (marks->headers >= LEAST_HEADERS &&
+	    marks->headers * 2 >= marks->lines && is_http(text, size))
+		return MF_TEXT_HTTP;
+	if (marks->keys >= LEAST_KEYS && marks->keys * KEY_EACH >= printed)
+		return MF_TEXT_JSON;
+	if (marks->tags >= LEAST_TAGS && marks->closed >= LEAST_TAGS &&
+	    marks->tags * TAG_EACH >= printed)
+		return MF_TEXT_MARKUP;
+	if (marks->times >= LEAST_TIMES && marks->times * 2 >= marks->lines)
+		return MF_TEXT_LOG;
+	if (is_sql(marks, text, size))
+		return MF_TEXT_SQL;
+	if (printed >= LEAST_BYTES && is_hexadecimal(marks, printed))
+		return MF_TEXT_HEX;
+	if (printed >= LEAST_BYTES && is_base64(marks, printed))
+		return MF_TEXT_BASE64;
+	return MF_TEXT_OTHER;
+}
+
+enum mf_content_text mf_content_text_of(const uint8_t *block, uint64_t used)
+{
+	uint8_t text[MF_CONTENT_BLOCK + 1];
+	struct marks marks = { 0 };
+
+	memcpy(text, block, MF_CONTENT_BLOCK);
+	text[MF_CONTENT_BLOCK] = 0;
+	for (size_t i = 0; i < MF_CONTENT_WORDS; i++) {
+		if (used >> i & 1)
+			marks.bytes += sizeof(uint64_t);
+		else
+			memset(text + i * sizeof(uint64_t), 0,
+			       sizeof(uint64_t));
+	}
+	if (marks.bytes < LEAST_BYTES)
+		return MF_TEXT_OTHER;
+	mark(&marks, text, MF_CONTENT_BLOCK);
+	/* what is not part of it was cleared */
+	marks.zeros -= MF_CONTENT_BLOCK - marks.bytes;
+	marks.odd_zeros -= (MF_CONTENT_BLOCK - marks.bytes) / 2;
+	return judge(&marks, text, MF_CONTENT_BLOCK);
+}
