@@ -25,8 +25,15 @@ static const char *state_of(enum mf_chunk_kind kind)
 								: kind);
 }
 
+/* The same for people, who type it as in-use. */
+static const char *words_of(enum mf_chunk_kind kind)
+{
+	return kind == MF_KIND_IN_USE ? "in use" : state_of(kind);
+}
+
 static const struct mf_column state_columns[] = {
-	{ "state", "state", MF_VALUE_TEXT, 0 },
+	{ "state", NULL, MF_VALUE_TEXT, DATA },
+	{ "words", "state", MF_VALUE_TEXT, MF_SHOW_TEXT_ONLY },
 	{ "count", "chunks", MF_VALUE_COUNT, 0 },
 	{ "bytes", "bytes", MF_VALUE_SIZE, 0 },
 };
@@ -60,11 +67,13 @@ static void write_states(const struct mf_chunk_census *census,
 		if (amount.count)
 			mf_report_row(report, (struct mf_value[]){
 						      mf_text(state_of(kind)),
+						      mf_text(words_of(kind)),
 						      mf_count(amount.count),
 						      mf_size(amount.bytes),
 					      });
 	}
 	mf_report_total(report, (struct mf_value[]){
+					mf_none(),
 					mf_text("all"),
 					mf_count(sum.count),
 					mf_size(sum.bytes),
@@ -227,7 +236,8 @@ static const struct mf_column chunk_columns[] = {
 	{ "size", NULL, MF_VALUE_SIZE, DATA },
 	{ "exact", "size", MF_VALUE_COUNT, MF_SHOW_TEXT_ONLY },
 	{ "usable", NULL, MF_VALUE_SIZE, DATA },
-	{ "state", "state", MF_VALUE_TEXT, 0 },
+	{ "state", NULL, MF_VALUE_TEXT, DATA },
+	{ "words", "state", MF_VALUE_TEXT, MF_SHOW_TEXT_ONLY },
 	{ "arena", "arena", MF_VALUE_ID, 0 },
 	{ "allocator", "allocator", MF_VALUE_TEXT, MF_SHOW_IF_ROOM },
 	{ "type", "type", MF_VALUE_TEXT, MF_SHOW_FILL },
@@ -254,6 +264,7 @@ static bool write_chunk(const struct mf_chunk *chunk, void *data)
 			mf_count(chunk->size),
 			chunk->usable ? mf_size(chunk->usable) : mf_none(),
 			mf_text(state_of(chunk->kind)),
+			mf_text(words_of(chunk->kind)),
 			in_arena ? mf_id(chunk->arena) : mf_none(),
 			mf_text(chunk->allocator->name),
 			mf_text(type),

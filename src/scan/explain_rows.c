@@ -2,6 +2,7 @@
  * What is known of addresses as report rows: data with everything apart, and
  * for people a few lines for each address.
  */
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "memforensics/report.h"
@@ -15,6 +16,7 @@ enum {
 	TEXT = MF_SHOW_TEXT_ONLY,
 	SHOWN_REFS = 100, /* of an address, in data */
 	SHOWN_LINES = 8,  /* the same in text */
+	LABEL = 9,	  /* columns */
 };
 
 static struct mf_value text_or_none(const char *text)
@@ -295,21 +297,42 @@ static void write_details(const struct mf_explain *explain,
 
 /* ---- text: a line for each thing that is known -------------------------------- */
 
+/* What is longer than a line goes on below its beginning. */
+static void say(struct mf_report *report, const char *label, const char *format,
+		...) MF_PRINTF(3, 4);
+
+static void say(struct mf_report *report, const char *label, const char *format,
+		...)
+{
+	char column[LABEL + 1];
+	va_list arguments;
+	MF_AUTO_BUFFER(text);
+
+	va_start(arguments, format);
+	mf_buffer_vprintf(&text, format, arguments);
+	va_end(arguments);
+	snprintf(column, sizeof(column), "%-*s", LABEL, label);
+	mf_report_fields(report, NULL, NULL,
+			 &(struct mf_field){ "line", column,
+					     mf_text(mf_buffer_text(&text)),
+					     TEXT },
+			 1);
+}
+
 static void say_region(struct mf_report *report, const struct mf_region *region)
 {
 	char perms[5], size[MF_UNIT_TEXT];
 
 	mf_report_size(report, size, region->end - region->start);
-	mf_report_line(report, "  region    %s%s%s, %s, %#llx-%#llx %s%s%s",
-		       mf_class_name(region->class), *region->label ? ": " : "",
-		       region->label, size, (unsigned long long)region->start,
-		       (unsigned long long)region->end,
-		       print_perms(perms, region->mapping->perms),
-		       *region->mapping->path ? " of " : "",
-		       region->mapping->path);
+	say(report, "region", "%s%s%s, %s, %#llx-%#llx %s%s%s",
+	    mf_class_name(region->class), *region->label ? ": " : "",
+	    region->label, size, (unsigned long long)region->start,
+	    (unsigned long long)region->end,
+	    print_perms(perms, region->mapping->perms),
+	    *region->mapping->path ? " of " : "", region->mapping->path);
 	if (region->certainty)
-		mf_report_line(report, "  proof     %s%s%s", region->proof,
-			       *region->owner ? "; of " : "", region->owner);
+		say(report, "proof", "%s%s%s", region->proof,
+		    *region->owner ? "; of " : "", region->owner);
 }
 
 static void say_page(struct mf_report *report, const struct mf_explained *item)
@@ -327,8 +350,8 @@ static void say_page(struct mf_report *report, const struct mf_explained *item)
 						 : "in memory";
 	else if (item->page & MF_PAGE_SWAPPED)
 		what = "in swap";
-	mf_report_line(report, "  page      %s%s", what,
-		       item->page & MF_PAGE_FILE ? ", of a file" : "");
+	say(report, "page", "%s%s", what,
+	    item->page & MF_PAGE_FILE ? ", of a file" : "");
 }
 
 static void say_neighbour(struct mf_report *report, const char *where,
@@ -336,10 +359,9 @@ static void say_neighbour(struct mf_report *report, const char *where,
 {
 	char size[MF_UNIT_TEXT];
 
-	mf_report_line(report, "  %s %s, %s at %#llx", where,
-		       mf_chunk_state_words(chunk->kind),
-		       mf_report_size(report, size, chunk->size),
-		       (unsigned long long)chunk->address);
+	say(report, where, "%s, %s at %#llx", mf_chunk_state_words(chunk->kind),
+	    mf_report_size(report, size, chunk->size),
+	    (unsigned long long)chunk->address);
 }
 
 static void say_chunk(struct mf_report *report, const struct mf_explained *item)
@@ -352,18 +374,18 @@ static void say_chunk(struct mf_report *report, const struct mf_explained *item)
 	if (!place->in_chunk)
 		return;
 	mf_chunk_describe(report, &place->chunk, &text);
-	mf_report_line(report, "  chunk     %s", mf_buffer_text(&text));
-	mf_report_line(report, "  usable    %s from %#llx on",
-		       mf_report_size(report, size, usable),
-		       (unsigned long long)place->user);
+	say(report, "chunk", "%s", mf_buffer_text(&text));
+	say(report, "usable", "%s from %#llx on",
+	    mf_report_size(report, size, usable),
+	    (unsigned long long)place->user);
 	if (item->has_previous)
 		say_neighbour(report, "before it", &item->previous);
 	if (item->has_next)
 		say_neighbour(report, "behind it", &item->next);
 	if (place->type)
-		mf_report_line(report, "  object    %s (%s%sknown by its %s)",
-			       place->type, place->language,
-			       *place->language ? ", " : "", place->evidence);
+		say(report, "object", "%s (%s%sknown by its %s)", place->type,
+		    place->language, *place->language ? ", " : "",
+		    place->evidence);
 }
 
 static void say_symbol(const struct mf_explain *explain,
@@ -375,22 +397,19 @@ static void say_symbol(const struct mf_explain *explain,
 	if (!place->module)
 		return;
 	if (place->symbol)
-		mf_report_line(
-			report, "  symbol    %s+%#llx of %s, %s", place->symbol,
-			(unsigned long long)(place->address -
-					     place->symbol_start),
-			place->module->name,
-			mf_report_size(report, size, place->symbol_size));
+		say(report, "symbol", "%s+%#llx of %s, %s", place->symbol,
+		    (unsigned long long)(place->address - place->symbol_start),
+		    place->module->name,
+		    mf_report_size(report, size, place->symbol_size));
 	if (find_line(explain, place, &line))
-		mf_report_line(report, "  source    %s:%u", line.file,
-			       line.line);
+		say(report, "source", "%s:%u", line.file, line.line);
 }
 
 static const char *label_of(const struct mf_explained *item)
 {
 	if (item->here_is != MF_BYTES_NONE)
 		return "its start";
-	return item->bytes_are == MF_BYTES_OTHER ? "bytes    " : "text     ";
+	return item->bytes_are == MF_BYTES_OTHER ? "bytes" : "text";
 }
 
 static void say_content(const struct mf_explain *explain,
@@ -401,23 +420,21 @@ static void say_content(const struct mf_explain *explain,
 	MF_AUTO_BUFFER(text);
 
 	if (item->signature)
-		mf_report_line(report, "  signature %s%s%s", item->signature,
-			       item->signature_detail ? ": " : "",
-			       item->signature_detail ? item->signature_detail
-						      : "");
+		say(report, "signature", "%s%s%s", item->signature,
+		    item->signature_detail ? ": " : "",
+		    item->signature_detail ? item->signature_detail : "");
 	if (item->here_is != MF_BYTES_NONE)
-		mf_report_line(report, "  here      %s%s", item->here,
-			       item->here_goes_on ? " ..." : "");
+		say(report, "here", "%s%s", item->here,
+		    item->here_goes_on ? " ..." : "");
 	if (item->bytes_are != MF_BYTES_NONE)
-		mf_report_line(report, "  %s %s%s", label_of(item), item->text,
-			       item->text_size > MF_EXPLAIN_SHOWN ? " ..."
-								  : "");
+		say(report, label_of(item), "%s%s", item->text,
+		    item->text_size > MF_EXPLAIN_SHOWN ? " ..." : "");
 	if (!item->has_word || !leads.region)
 		return;
 	mf_place_find_symbol(&explain->refs->places, &leads);
 	mf_place_print(&leads, &text);
-	mf_report_line(report, "  points to %#llx, %s",
-		       (unsigned long long)item->word, mf_buffer_text(&text));
+	say(report, "points to", "%#llx, %s", (unsigned long long)item->word,
+	    mf_buffer_text(&text));
 }
 
 /* What an address stands for, where one asks who points there. */
@@ -442,14 +459,12 @@ static void say_refs(const struct mf_explain *explain, struct mf_report *report,
 	if (explain->options.no_refs)
 		return;
 	if (!item->words) {
-		mf_report_line(report, "  refs      no word points %s",
-			       aim_of(item));
+		say(report, "refs", "no word points %s", aim_of(item));
 		return;
 	}
 	mf_words_count(item->words, &count);
-	mf_report_line(report, "  refs      %s %s%s", mf_buffer_text(&count),
-		       aim_of(item),
-		       item->words > SHOWN_LINES ? "; the first are" : "");
+	say(report, "refs", "%s %s%s", mf_buffer_text(&count), aim_of(item),
+	    item->words > SHOWN_LINES ? "; the first are" : "");
 	for (size_t i = 0; i < refs->references.count && shown < SHOWN_LINES;
 	     i++) {
 		const struct mf_reference *reference =
@@ -464,7 +479,7 @@ static void say_refs(const struct mf_explain *explain, struct mf_report *report,
 		if (reference->offset)
 			mf_buffer_printf(&text, ", to byte %#llx of it",
 					 (unsigned long long)reference->offset);
-		mf_report_line(report, "            %s", mf_buffer_text(&text));
+		say(report, "", "%s", mf_buffer_text(&text));
 		shown++;
 	}
 }

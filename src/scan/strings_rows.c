@@ -366,7 +366,7 @@ static void write_prefixes(const struct mf_strings *strings,
 {
 	static const struct mf_table table = {
 		.key = "string_prefixes",
-		.title = "STRINGS BY BEGINNING",
+		.title = "STRINGS BY WHAT THEY BEGIN WITH",
 		.columns = prefix_columns,
 		.column_count = MF_ARRAY_SIZE(prefix_columns),
 		.top = SHOWN,

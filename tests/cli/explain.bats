@@ -80,7 +80,7 @@ is_so() { # FILTER
 	is_so ".kind == \"allocator\" and .chunk.state == \"in_use\" and
 		.where == \"glibc's tcache table+0x8 of thread $victim\""
 	mf explain --stop brief --max-pause 10s "$victim" "$heap" >"$report"
-	grep -q '^  chunk     in use, ' "$report"
+	grep -q '^  chunk      in use, ' "$report"
 	run ! grep -E 'unused|in_use' "$report"
 }
 
