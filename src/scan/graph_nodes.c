@@ -74,13 +74,14 @@ static void close_extent(struct mf_nodes *nodes)
 	fill_blocks(nodes, extent, block_of(extent, extent->end - 1) + 2);
 }
 
-static void open_extent(struct mf_nodes *nodes, uint64_t start)
+static void open_extent(struct mf_nodes *nodes, uint64_t start, bool headed)
 {
 	mf_vec_push(&nodes->extents,
 		    (struct mf_node_extent){
 			    .start = start,
 			    .first_node = mf_nodes_count(nodes),
 			    .first_block = (uint32_t)nodes->blocks.count,
+			    .headed = headed,
 		    });
 	nodes->open = true;
 }
@@ -122,7 +123,7 @@ void mf_nodes_add(struct mf_nodes *nodes, uint64_t start, uint64_t end,
 	if (!nodes->open && !in_use)
 		return;
 	if (!nodes->open)
-		open_extent(nodes, start + header);
+		open_extent(nodes, start + header, header != 0);
 	if (in_use || !is_gap_last(nodes))
 		push_node(nodes, start + header, in_use);
 	last_extent(nodes)->end = end;
@@ -388,6 +389,22 @@ void mf_nodes_each(const struct mf_nodes *nodes, mf_node_visitor visit,
 
 	for (size_t i = 0; i < nodes->extents.count; i++)
 		show_extent(&each, &nodes->extents.items[i]);
+}
+
+bool mf_nodes_is_past(const struct mf_nodes *nodes, uint32_t node,
+		      uint64_t offset)
+{
+	const struct mf_node_extent *extent = extent_of(nodes, node);
+	bool is_last = node + 1 == mf_nodes_count(nodes) ||
+		       extent_of(nodes, node + 1) != extent;
+	uint64_t end, start;
+
+	if (!offset || !extent->headed)
+		return false;
+	start = mf_nodes_start(nodes, node, &end);
+	/* the last one's end is that of its chunk, or of the word it borrows */
+	end -= is_last ? end % HEADER_GLIBC : HEADER_GLIBC;
+	return start + offset >= end;
 }
 
 uint32_t mf_nodes_find(const struct mf_nodes *nodes, uint64_t address,

@@ -22,6 +22,7 @@ struct mf_node_extent {
 	uint64_t start, end; /* of the first's user data, of the last chunk */
 	uint32_t first_node;
 	uint32_t first_block; /* in blocks; of an extent of one node, none */
+	bool headed;	      /* the first has a header */
 };
 
 /** The same by address. */
@@ -87,6 +88,13 @@ typedef void (*mf_node_visitor)(uint32_t node,
 /** Shows VISIT each node in use, in the order of their numbers. */
 void mf_nodes_each(const struct mf_nodes *nodes, mf_node_visitor visit,
 		   void *data);
+
+/**
+ * OFFSET, in what the user of NODE has, is where the chunk behind it begins, or
+ * behind that: an end, or an old link of a free list, rather than a part of it.
+ */
+bool mf_nodes_is_past(const struct mf_nodes *nodes, uint32_t node,
+		      uint64_t offset);
 
 static inline uint32_t mf_nodes_count(const struct mf_nodes *nodes)
 {

@@ -44,6 +44,7 @@ static void forget_graph(struct mf_leaks *leaks)
 	mf_node_set_deinit(&leaks->reached);
 	mf_node_set_deinit(&leaks->dead);
 	mf_node_set_deinit(&leaks->tagged);
+	mf_node_set_deinit(&leaks->past);
 	mf_graph_destroy(leaks->graph);
 	leaks->graph = NULL;
 }
@@ -299,6 +300,7 @@ static void prepare(struct mf_leaks *leaks, const struct mf_scan_input *input)
 	mf_graph_hide_allocators(leaks->graph, input->heap);
 	mf_node_set_init(&leaks->reached, &leaks->graph->nodes);
 	mf_node_set_init(&leaks->tagged, &leaks->graph->nodes);
+	mf_node_set_init(&leaks->past, &leaks->graph->nodes);
 	mf_node_set_init(&leaks->dead, &leaks->graph->nodes);
 }
 

@@ -32,6 +32,7 @@ enum mf_leak_doubt {
 	MF_DOUBT_DEAD = 1 << 8, /* a word that is nobody's leads there */
 	MF_DOUBT_RINGS = 1 << 9,    /* io_uring may have it */
 	MF_DOUBT_SIGNALS = 1 << 10, /* it may be an alternate signal stack */
+	MF_DOUBT_PAST = 1 << 11,    /* a word to its very end */
 };
 #define MF_DOUBTS_LOW ((unsigned)MF_DOUBT_TAGGED - 1)
 
@@ -88,7 +89,7 @@ struct mf_leaks {
 	struct mf_roots roots;
 	struct mf_graph *graph;
 	struct mf_links links;
-	struct mf_node_set reached, dead, tagged;
+	struct mf_node_set reached, dead, tagged, past;
 	MF_VEC(struct mf_leak) leaks;	     /* ascending */
 	MF_VEC(struct mf_leak_group) groups; /* most bytes first */
 	uint64_t words[MF_ROOT_KINDS];	     /* root words that lead to one */
@@ -100,6 +101,12 @@ struct mf_leaks {
 	uint64_t memory; /* most bytes of ours */
 	unsigned doubts; /* of all */
 };
+
+/** Links that keep nothing alive. */
+static inline uint32_t mf_leaks_weak(const struct mf_leaks *leaks)
+{
+	return MF_LINK_PAST | (leaks->options.tagged ? 0 : MF_LINK_TAGGED);
+}
 
 /** leaks_mark.c: what is reached from roots, and what may be. False: too large
  * a graph. */

@@ -42,8 +42,7 @@ static uint32_t step(const struct holding *holding, struct frame *top)
 		uint32_t link = links->targets.items[top->at];
 
 		top->at = mf_links_next(links, top->at);
-		if ((!(link & MF_LINK_TAGGED) ||
-		     holding->leaks->options.tagged) &&
+		if (!(link & mf_leaks_weak(holding->leaks)) &&
 		    holding->index_of[mf_link_node(link)] != NOBODY)
 			return holding->index_of[mf_link_node(link)];
 	}

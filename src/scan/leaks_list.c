@@ -119,7 +119,7 @@ static void exclude(struct mf_leaks *leaks, const struct mf_scan_input *input)
 		if (is_in_ranges(leak, input) ||
 		    is_of_excluded_type(leaks, leak))
 			mf_front_add(&front, &leaks->reached, leak->node);
-	mf_links_reach(&leaks->links, leaks->options.tagged, &front,
+	mf_links_reach(&leaks->links, mf_leaks_weak(leaks), &front,
 		       &leaks->reached);
 	mf_vec_deinit(&front.nodes);
 	drop_reached(leaks);
@@ -139,7 +139,7 @@ static void spread(struct mf_leaks *leaks, const struct mf_node_set *set,
 	mf_vec_foreach(leak, &leaks->leaks)
 		if (mf_node_set_has(set, leak->node))
 			mf_front_add(&front, &seen, leak->node);
-	mf_links_reach(&leaks->links, leaks->options.tagged, &front, &seen);
+	mf_links_reach(&leaks->links, mf_leaks_weak(leaks), &front, &seen);
 	mf_vec_foreach(leak, &leaks->leaks)
 		if (mf_node_set_has(&seen, leak->node))
 			leak->doubts |= doubt;
@@ -254,6 +254,7 @@ void mf_leaks_list(struct mf_leaks *leaks, const struct mf_scan_input *input)
 	exclude(leaks, input);
 	spread(leaks, &leaks->dead, MF_DOUBT_DEAD);
 	spread(leaks, &leaks->tagged, MF_DOUBT_TAGGED);
+	spread(leaks, &leaks->past, MF_DOUBT_PAST);
 	doubt_arenas(leaks);
 	doubt_signal_stacks(leaks);
 	mf_leaks_hold(leaks);

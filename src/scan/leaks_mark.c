@@ -11,12 +11,15 @@ struct marking {
 	enum mf_root_kind kind;		   /* of the words there */
 };
 
-static void reach(struct marking *marking, uint32_t node, bool tagged)
+static void reach(struct marking *marking, uint32_t node, uint64_t offset,
+		  bool tagged)
 {
 	struct mf_leaks *leaks = marking->leaks;
 
 	if (tagged && !leaks->options.tagged)
 		mf_node_set_add(&leaks->tagged, node);
+	else if (mf_nodes_is_past(&leaks->graph->nodes, node, offset))
+		mf_node_set_add(&leaks->past, node);
 	else
 		mf_front_add(&marking->front, &leaks->reached, node);
 }
@@ -40,7 +43,7 @@ static void see_word(const struct mf_edge *edge, void *data)
 	if (kind >= MF_ROOT_KINDS)
 		return;
 	marking->leaks->words[kind]++;
-	reach(marking, edge->node, edge->tagged);
+	reach(marking, edge->node, edge->offset, edge->tagged);
 }
 
 static void see_outside(struct marking *marking)
@@ -56,7 +59,7 @@ static void see_outside(struct marking *marking)
 		if (node == MF_NO_NODE)
 			continue;
 		leaks->words[word->kind]++;
-		reach(marking, node, tagged);
+		reach(marking, node, offset, tagged);
 	}
 }
 
@@ -76,27 +79,31 @@ static void see_caches(struct marking *marking)
 				allocators[i].tcaches[k].address, &offset);
 
 			if (node != MF_NO_NODE)
-				reach(marking, node, false);
+				reach(marking, node, 0, false);
 		}
 }
 
 /* From what is reached. */
-static void see_tagged_links(struct mf_leaks *leaks)
+static void see_weak_links(struct mf_leaks *leaks)
 {
 	const struct mf_links *links = &leaks->links;
+	uint32_t weak = mf_leaks_weak(leaks);
 
-	if (leaks->options.tagged)
-		return;
 	for (uint32_t node = 0; node < links->node_count; node++) {
 		uint32_t at = links->first[node];
 
 		if (at == MF_NO_NODE || !mf_node_set_has(&leaks->reached, node))
 			continue;
-		for (; at != MF_NO_NODE; at = mf_links_next(links, at))
-			if (links->targets.items[at] & MF_LINK_TAGGED)
-				mf_node_set_add(
-					&leaks->tagged,
-					mf_link_node(links->targets.items[at]));
+		for (; at != MF_NO_NODE; at = mf_links_next(links, at)) {
+			uint32_t link =
+				links->targets.items[at] & ~MF_LINK_LAST;
+
+			if (link & weak)
+				mf_node_set_add(link & MF_LINK_PAST
+							? &leaks->past
+							: &leaks->tagged,
+						mf_link_node(link));
+		}
 	}
 }
 
@@ -109,9 +116,9 @@ bool mf_leaks_mark(struct mf_leaks *leaks)
 	if (fits) {
 		see_outside(&marking);
 		see_caches(&marking);
-		mf_links_reach(&leaks->links, leaks->options.tagged,
+		mf_links_reach(&leaks->links, mf_leaks_weak(leaks),
 			       &marking.front, &leaks->reached);
-		see_tagged_links(leaks);
+		see_weak_links(leaks);
 	}
 	leaks->memory = mf_graph_memory(leaks->graph) +
 			mf_links_memory(&leaks->links) +

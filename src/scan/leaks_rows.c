@@ -34,6 +34,7 @@ static const struct {
 	{ MF_DOUBT_DAMAGED, "the heap that it is in is damaged" },
 	{ MF_DOUBT_TORN, "its arena was caught in the middle of a change" },
 	{ MF_DOUBT_TAGGED, "a word with other high 16 bits leads there" },
+	{ MF_DOUBT_PAST, "only words to its very end lead there" },
 	{ MF_DOUBT_DEAD,
 	  "only words in free chunks or below stack pointers lead there" },
 	{ MF_DOUBT_RINGS,

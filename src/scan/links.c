@@ -40,6 +40,8 @@ static void add_link(struct build *build, const struct mf_edge *edge)
 
 	if (edge->node == build->node)
 		return;
+	if (mf_nodes_is_past(&build->graph->nodes, edge->node, edge->offset))
+		link |= MF_LINK_PAST;
 	if (links->first[build->node] == MF_NO_NODE) {
 		build->last = build->node;
 		links->first[build->node] = (uint32_t)links->targets.count;
@@ -115,7 +117,7 @@ void mf_node_set_join(struct mf_node_set *set, const struct mf_node_set *part,
 		set->bits[i] |= part->bits[i];
 }
 
-void mf_links_reach(const struct mf_links *links, bool tagged,
+void mf_links_reach(const struct mf_links *links, uint32_t weak,
 		    struct mf_front *front, struct mf_node_set *reached)
 {
 	while (front->nodes.count) {
@@ -125,7 +127,7 @@ void mf_links_reach(const struct mf_links *links, bool tagged,
 		for (; at != MF_NO_NODE; at = mf_links_next(links, at)) {
 			uint32_t link = links->targets.items[at];
 
-			if (tagged || !(link & MF_LINK_TAGGED))
+			if (!(link & weak))
 				mf_front_add(front, reached,
 					     mf_link_node(link));
 		}

@@ -8,12 +8,13 @@
 #include "scan/graph.h"
 
 enum {
+	MF_LINK_PAST = 1u << 29,   /* to the very end: mf_nodes_is_past */
 	MF_LINK_TAGGED = 1u << 30, /* without its high 16 bits only */
 };
 #define MF_LINK_LAST (UINT32_C(1) << 31) /* of its node */
 
 /** Nodes are fewer than this, or there are no links. */
-#define MF_LINK_NODES (UINT32_C(1) << 30)
+#define MF_LINK_NODES (UINT32_C(1) << 29)
 
 struct mf_links {
 	uint32_t *first; /* of each node, in targets; MF_NO_NODE: it has none */
@@ -87,11 +88,9 @@ static inline void mf_front_add(struct mf_front *front,
 		mf_vec_push(&front->nodes, node);
 }
 
-/**
- * All that is reached from FRONT, which is empty then; TAGGED: by links that
- * are tagged, too.
- */
-void mf_links_reach(const struct mf_links *links, bool tagged,
+/** All that is reached from FRONT, which is empty then, but for links that have
+ * one of the bits WEAK (MF_LINK_*). */
+void mf_links_reach(const struct mf_links *links, uint32_t weak,
 		    struct mf_front *front, struct mf_node_set *reached);
 
 #endif
