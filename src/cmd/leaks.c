@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "base/units.h"
 #include "base/vec.h"
 #include "cmd/command.h"
@@ -322,6 +323,17 @@ static struct mf_error *refuse_twice(const struct mf_run *run)
 		"memforensics leaks %s", run->settings->target);
 }
 
+static void tell_first(const struct mf_run *run, const struct mf_leaks *leaks)
+{
+	struct mf_leaks_totals totals;
+
+	mf_leaks_get_totals(leaks, &totals);
+	mf_note("first look: %llu leaked, %llu bytes; the second in %.3f s",
+		(unsigned long long)totals.leaked.count,
+		(unsigned long long)totals.leaked.bytes,
+		(double)run->settings->leaks.twice_ns / NS_PER_S);
+}
+
 static struct mf_error *look_twice(const struct mf_run *run, struct pass *pass,
 				   double *seconds)
 {
@@ -335,6 +347,7 @@ static struct mf_error *look_twice(const struct mf_run *run, struct pass *pass,
 	started = seconds_now();
 	pass->past = mf_leaks_remember(pass->leaks);
 	pass->options.past = pass->past;
+	tell_first(run, pass->leaks);
 	wait_for(run->settings->leaks.twice_ns);
 	MF_TRY(look(pass, run->session));
 	*seconds = seconds_now() - started;
