@@ -8,7 +8,7 @@
 
 enum {
 	WORDS = MF_SCAN_WINDOW / 64 + 2,
-	PART = 64 + 1, /* words that masks are made of at once */
+	PART = MF_STRING_PART / 64 + 1, /* words; one more is looked at */
 };
 
 static void *worker_create(void *scanner)

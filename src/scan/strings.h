@@ -38,6 +38,7 @@ enum {
 	MF_PREFIX_SETS = 1024,
 	MF_KNOWN_SHAPES = 512,
 	MF_STRING_BATCH = 128, /* strings that are counted at once */
+	MF_STRING_PART = 4096, /* bytes that masks are made of at once */
 };
 
 enum mf_string_encoding {
@@ -138,6 +139,8 @@ struct mf_strings_worker {
 	uint64_t *runs;	 /* so are those behind it: a string may begin there */
 	uint64_t *wide;	 /* four UTF-16 characters of ASCII begin there */
 	struct mf_text_masks *masks; /* of a part of the window */
+	/* of each part of it: some text there is other than ASCII */
+	bool high[MF_SCAN_WINDOW / MF_STRING_PART + 1];
 };
 
 /* ---- a string -------------------------------------------------------------- */

@@ -295,8 +295,21 @@ void mf_string_sums_add(struct mf_string_sums *sums,
 	mf_sketch_sum_add(&sums->prefixes, &counts->prefixes, join_prefixes);
 }
 
+/* What has no text is not shown; and most of what was seen once has none. */
+static void drop_textless(struct mf_sketch_sum *sum)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < sum->count; i++)
+		if (sum->items[i].kept)
+			sum->items[left++] = sum->items[i];
+	sum->count = left;
+}
+
 void mf_string_sums_finish(struct mf_string_sums *sums)
 {
+	drop_textless(&sums->texts);
+	drop_textless(&sums->shapes);
 	mf_string_sum_unlead(&sums->shapes, MF_SHAPE_TEXT);
 	mf_string_sum_unlead(&sums->prefixes, 0);
 	mf_sketch_sum_sort(&sums->texts);

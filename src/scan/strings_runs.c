@@ -9,7 +9,7 @@
 
 enum {
 	WORD = 64,
-	PART = 64, /* words that masks are made of at once */
+	PART = MF_STRING_PART / WORD,
 	LONGEST = 4,
 };
 
@@ -95,6 +95,7 @@ static void put_masks(struct bits *bits, const struct mf_text_masks *masks,
 		      size_t count)
 {
 	struct mf_strings_worker *worker = bits->worker;
+	uint64_t high = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct mf_text_masks *next = &masks[i + 1];
@@ -102,9 +103,11 @@ static void put_masks(struct bits *bits, const struct mf_text_masks *masks,
 
 		worker->plain[bits->at] = masks[i].plain;
 		worker->text[bits->at] = text;
+		high |= text ^ masks[i].plain;
 		put_bits(bits, text,
 			 masks[i].plain & ahead(masks[i].zero, next->zero, 1));
 	}
+	worker->high[(bits->at - 1) / PART] = high;
 }
 
 /* Fills plain, text, runs and wide; says whether there may be UTF-16. */
@@ -175,13 +178,26 @@ struct span {
 	bool high;
 };
 
+/* Long ones are asked of each byte. */
+static bool is_high(const struct mf_strings_worker *worker, uint32_t start,
+		    uint32_t end)
+{
+	return worker->high[start / MF_STRING_PART] ||
+	       worker->high[(end - 1) / MF_STRING_PART] ||
+	       end - start > MF_STRING_PART;
+}
+
 /* What of [START, END) is text without a break from its start. */
 static struct span span_at(const struct mf_string_piece *piece, uint32_t start,
 			   uint32_t end)
 {
 	const uint8_t *bytes = piece->window->bytes;
-	struct span span = { .start = start };
+	struct span span = { .start = start, .end = end };
 
+	if (start < end && !is_high(piece->worker, start, end)) {
+		span.characters = end - start;
+		return span;
+	}
 	span.end = next_clear(piece->worker->plain, start, end);
 	span.characters = span.end - start;
 	while (span.end < end) {
