@@ -7,16 +7,15 @@
 
 #include "base/bits.h"
 #include "base/vec.h"
-#include "scan/pairs.h"
 #include "scan/scanner.h"
+#include "scan/signatures_magics.h"
 #include "scan/signatures_tally.h"
 
 enum {
 	MOST_PENDING = 65536, /* of a worker, until finish */
 	ALIGNED = 8,
 	NEXT_HEADER = 8, /* that glibc lets a chunk's user write to */
-	PAIRS = 1 << 16,
-	NO_ROW = UINT16_MAX,
+	NO_ROW = MF_MAGICS_NO_ROW,
 	ALL_ROWS = UINT16_MAX,
 };
 
@@ -33,26 +32,8 @@ struct pending {
 	bool found, estimate, chunk;
 };
 
-/* The first bytes of a magic, as far as eight of them go. */
-struct head {
-	uint64_t bytes, mask;
-};
-
-struct rows {
-	const struct mf_signature *rows;
-	struct head *heads; /* of each row */
-	size_t count;
-	uint16_t first[PAIRS]; /* of each pair, those of any place */
-	uint16_t aligned[PAIRS / 256];
-	uint16_t beginning; /* of a chunk: those that are nowhere else */
-	uint16_t *next;
-	size_t longest; /* magic, and where it is */
-	struct mf_pairs pairs;
-	mf_pairs_mark mark;
-};
-
 struct scanner {
-	struct rows rows;
+	const struct mf_magics *rows;
 	const struct mf_scan_input *input;
 	struct mf_sign_tally *tallies; /* one a row */
 	MF_VEC(struct pending) pending;
@@ -70,68 +51,6 @@ struct worker {
 	MF_VEC(struct pending) pending;
 	uint64_t unseen;
 };
-
-static bool has_magic(const struct mf_signature *signature, struct head head,
-		      const uint8_t *bytes)
-{
-	const size_t size = sizeof(head.bytes);
-
-	return ((mf_load(uint64_t, bytes) ^ head.bytes) & head.mask) == 0 &&
-	       (signature->size <= size ||
-		!memcmp(bytes + size, signature->magic + size,
-			signature->size - size));
-}
-
-/* ---- the table, by its first bytes --------------------------------------------- */
-
-static void add_row(struct rows *rows, uint16_t row)
-{
-	const struct mf_signature *signature = &rows->rows[row];
-	const uint8_t *magic = (const uint8_t *)signature->magic;
-	struct head *head = &rows->heads[row];
-	size_t size = MF_MIN((size_t)signature->size, sizeof(head->bytes));
-	uint16_t *chain;
-
-	memcpy(&head->bytes, magic, size);
-	memset(&head->mask, 0xff, size);
-	if (signature->where == MF_SIGN_BEGINS) {
-		/* the last one is tried first */
-		rows->next[row] = rows->beginning;
-		rows->beginning = row;
-		return;
-	}
-	if (signature->where == MF_SIGN_ALIGNED) {
-		chain = &rows->aligned[magic[0]];
-		mf_pairs_add_eighth(&rows->pairs, magic[0]);
-	} else {
-		chain = &rows->first[magic[0] | magic[1] << 8];
-		mf_pairs_add(&rows->pairs, magic[0], magic[1]);
-		rows->longest = MF_MAX(rows->longest,
-				       (size_t)signature->at + signature->size);
-	}
-	while (*chain != NO_ROW)
-		chain = &rows->next[*chain];
-	*chain = row;
-}
-
-static void rows_init(struct rows *rows)
-{
-	mf_pairs_mark kernels[MF_PAIRS_KERNELS];
-
-	rows->rows = mf_signatures(&rows->count);
-	mf_pairs_kernels(kernels);
-	rows->mark = kernels[0];
-	rows->heads = mf_new_array(rows->count, struct head);
-	rows->next = mf_new_array(rows->count, uint16_t);
-	memset(rows->first, 0xff, sizeof(rows->first));
-	memset(rows->aligned, 0xff, sizeof(rows->aligned));
-	memset(rows->next, 0xff, rows->count * sizeof(*rows->next));
-	rows->beginning = NO_ROW;
-	mf_pairs_init(&rows->pairs);
-	for (size_t i = 0; i < rows->count; i++)
-		add_row(rows, (uint16_t)i);
-	mf_pairs_settle(&rows->pairs);
-}
 
 /* ---- one place -------------------------------------------------------------------- */
 
@@ -189,7 +108,8 @@ static void count(struct worker *worker, const struct piece *piece, size_t at,
 static bool try_row(struct worker *worker, struct piece *piece, size_t at,
 		    uint16_t row)
 {
-	const struct mf_signature *signature = &worker->scanner->rows.rows[row];
+	const struct mf_signature *signature =
+		&worker->scanner->rows->rows[row];
 	uint64_t size = piece->end - at;
 	uint64_t left = piece->limit - (piece->address + at);
 	const struct mf_sign sign = {
@@ -219,7 +139,7 @@ static bool try_row(struct worker *worker, struct piece *piece, size_t at,
 static void try_chain(struct worker *worker, struct piece *piece, size_t at,
 		      uint16_t row)
 {
-	const struct rows *rows = &worker->scanner->rows;
+	const struct mf_magics *rows = worker->scanner->rows;
 
 	for (; row != NO_ROW; row = rows->next[row]) {
 		const struct mf_signature *signature = &rows->rows[row];
@@ -227,7 +147,7 @@ static void try_chain(struct worker *worker, struct piece *piece, size_t at,
 
 		if (at < signature->at + (size_t)piece->start ||
 		    start < piece->skip || piece->end - at < signature->size ||
-		    !has_magic(signature, rows->heads[row], piece->bytes + at))
+		    !mf_magic_is_at(rows, row, piece->bytes + at))
 			continue;
 		if (try_row(worker, piece, start, row))
 			return;
@@ -278,7 +198,7 @@ static void enter_piece(const struct worker *worker,
 
 static void try_beginning(struct worker *worker, struct piece *piece)
 {
-	const struct rows *rows = &worker->scanner->rows;
+	const struct mf_magics *rows = worker->scanner->rows;
 
 	for (uint16_t row = rows->beginning; row != NO_ROW;
 	     row = rows->next[row])
@@ -302,7 +222,7 @@ static void try_aligned(struct worker *worker, struct piece *piece, size_t at,
 
 static void try_mark(struct worker *worker, struct piece *piece, size_t at)
 {
-	const struct rows *rows = &worker->scanner->rows;
+	const struct mf_magics *rows = worker->scanner->rows;
 	const uint8_t *bytes = piece->bytes + at;
 
 	if (mf_pairs_has(&rows->pairs, bytes))
@@ -316,7 +236,7 @@ static void try_mark(struct worker *worker, struct piece *piece, size_t at)
 static void keep_tail(struct worker *worker, const struct piece *piece)
 {
 	size_t before = MF_MIN((size_t)piece->end - piece->start,
-			       worker->scanner->rows.longest);
+			       worker->scanner->rows->longest);
 	size_t kept = worker->pending.count;
 
 	keep_open(worker, piece, piece->end - before, ALL_ROWS);
@@ -339,7 +259,7 @@ static void scan_piece(struct worker *worker, struct piece *piece)
 static void scan_window(void *data, const struct mf_scan_window *window)
 {
 	struct worker *worker = data;
-	const struct rows *rows = &worker->scanner->rows;
+	const struct mf_magics *rows = worker->scanner->rows;
 
 	worker->effort = MF_SIGN_EFFORT;
 	rows->mark(&rows->pairs, window->bytes, (window->size + 63) / 64,
@@ -360,8 +280,8 @@ static void *create_worker(void *data)
 	struct worker *worker = mf_new(struct worker);
 
 	worker->scanner = data;
-	worker->tallies =
-		mf_new_array(worker->scanner->rows.count, struct mf_sign_tally);
+	worker->tallies = mf_new_array(worker->scanner->rows->count,
+				       struct mf_sign_tally);
 	worker->inflater = mf_inflater_create();
 	worker->marks = mf_new_array(MF_SCAN_WINDOW / 64, uint64_t);
 	return worker;
@@ -372,7 +292,7 @@ static void merge_worker(void *data, void *from)
 	struct scanner *scanner = data;
 	struct worker *worker = from;
 
-	for (size_t i = 0; i < scanner->rows.count; i++)
+	for (size_t i = 0; i < scanner->rows->count; i++)
 		mf_sign_tally_merge(&scanner->tallies[i], &worker->tallies[i]);
 	mf_vec_foreach(pending, &worker->pending)
 		mf_vec_push(&scanner->pending, *pending);
@@ -414,7 +334,7 @@ static size_t read_some(const struct second_look *look, uint64_t address,
 /* Judges what was too near the end of its window; no longer open then. */
 static bool judge_open(const struct second_look *look, struct pending *open)
 {
-	const struct rows *rows = &look->scanner->rows;
+	const struct mf_magics *rows = look->scanner->rows;
 	size_t size = read_some(
 		look, open->address,
 		MF_MIN(open->limit - open->address, (uint64_t)MF_SIGN_REACH));
@@ -452,7 +372,7 @@ static bool judge_open(const struct second_look *look, struct pending *open)
 static void expand_tail(const struct second_look *look,
 			const struct pending *tail, struct scanner *scanner)
 {
-	const struct rows *rows = &scanner->rows;
+	const struct mf_magics *rows = scanner->rows;
 	size_t size = read_some(look, tail->address,
 				MF_MIN(tail->limit - tail->address,
 				       (uint64_t)2 * rows->longest));
@@ -572,7 +492,7 @@ static void describe(const struct second_look *look, struct mf_sign_row *row)
 
 static void add_found(struct scanner *scanner, size_t row)
 {
-	const struct mf_signature *signature = &scanner->rows.rows[row];
+	const struct mf_signature *signature = &scanner->rows->rows[row];
 	const struct mf_sign_tally *tally = &scanner->tallies[row];
 
 	if (!tally->places)
@@ -608,7 +528,7 @@ static struct mf_error *create(const struct mf_scan_context *context,
 	struct scanner *scanner = mf_new(struct scanner);
 
 	(void)context;
-	rows_init(&scanner->rows);
+	scanner->rows = mf_magics();
 	*ret = scanner;
 	return NULL;
 }
@@ -631,7 +551,7 @@ static struct mf_error *begin(const struct mf_scan_context *context, void *data)
 	forget(scanner);
 	scanner->input = context->input;
 	scanner->tallies =
-		mf_new_array(scanner->rows.count, struct mf_sign_tally);
+		mf_new_array(scanner->rows->count, struct mf_sign_tally);
 	return NULL;
 }
 
@@ -649,7 +569,7 @@ static struct mf_error *finish(const struct mf_scan_context *context,
 	};
 
 	settle(&look, scanner);
-	for (size_t i = 0; i < scanner->rows.count; i++)
+	for (size_t i = 0; i < scanner->rows->count; i++)
 		add_found(scanner, i);
 	mf_vec_sort(&scanner->found, by_bytes);
 	mf_vec_foreach(found, &scanner->found)
@@ -677,8 +597,6 @@ static void destroy(void *data)
 	if (!scanner)
 		return;
 	forget(scanner);
-	free(scanner->rows.heads);
-	free(scanner->rows.next);
 	free(scanner);
 }
 

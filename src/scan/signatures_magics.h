@@ -1,0 +1,49 @@
+/*
+ * The table of signatures by their first bytes: which rows are tried where.
+ */
+#ifndef MF_SCAN_SIGNATURES_MAGICS_H
+#define MF_SCAN_SIGNATURES_MAGICS_H
+
+#include "scan/pairs.h"
+#include "scan/signatures.h"
+
+enum {
+	MF_MAGICS_NO_ROW = UINT16_MAX,
+};
+
+/** The first bytes of a magic, as far as eight of them go. */
+struct mf_magic_head {
+	uint64_t bytes, mask;
+};
+
+struct mf_magics {
+	const struct mf_signature *rows;
+	struct mf_magic_head *heads; /* of each row */
+	size_t count;
+	uint16_t first[1 << 16]; /* of each pair, those of any place */
+	uint16_t aligned[UINT8_MAX + 1];
+	uint16_t beginning; /* of a chunk: those that are nowhere else */
+	uint16_t *next;	    /* of each row: that which is tried after it */
+	size_t longest;	    /* magic, and where it is */
+	struct mf_pairs pairs;
+	mf_pairs_mark mark;
+};
+
+/** Made when first asked for; any thread may. */
+const struct mf_magics *mf_magics(void);
+
+/** ROW's magic stands at BYTES, eight of which are readable. */
+static inline bool mf_magic_is_at(const struct mf_magics *magics, uint16_t row,
+				  const uint8_t *bytes)
+{
+	const struct mf_signature *signature = &magics->rows[row];
+	const struct mf_magic_head *head = &magics->heads[row];
+	const size_t size = sizeof(head->bytes);
+
+	return ((mf_load(uint64_t, bytes) ^ head->bytes) & head->mask) == 0 &&
+	       (signature->size <= size ||
+		!memcmp(bytes + size, signature->magic + size,
+			signature->size - size));
+}
+
+#endif
