@@ -209,6 +209,16 @@ static void count_words(struct mf_content_tally *tally,
 			(uint64_t)__builtin_popcountll(looks[i] & used);
 }
 
+/* By what is written there: room behind it is of no kind. */
+static void count_text(struct mf_content_tally *tally, const uint8_t *block,
+		       uint64_t used)
+{
+	unsigned printed;
+	enum mf_content_text text = mf_content_text_of(block, used, &printed);
+
+	tally->texts[text] += printed;
+}
+
 /* By their addresses: the same blocks, whoever looks, and how often. */
 static bool is_sampled(const struct worker *worker)
 {
@@ -243,8 +253,7 @@ static void judge(struct worker *worker)
 	else if (class == MF_CONTENT_MIXED)
 		count_words(tally, &masks, worker->used);
 	else if (class == MF_CONTENT_TEXT && is_sampled(worker))
-		tally->texts[mf_content_text_of(block, worker->used)] +=
-			worker->bytes;
+		count_text(tally, block, worker->used);
 	worker->bytes = 0;
 	worker->used = 0;
 }

@@ -87,8 +87,10 @@ mf_content_judge *mf_content_judge_avx2(void);
 /** Of words most of which look like nothing: COMPRESSED, TEXT or MIXED. */
 enum mf_content mf_content_judge_others(const uint8_t *block, uint64_t used);
 
-/** Of those words of BLOCK, which is text, that are in USED. */
-enum mf_content_text mf_content_text_of(const uint8_t *block, uint64_t used);
+/** Of those words of BLOCK, which is text, that are in USED; *PRINTED: their
+ * bytes that are not 0. */
+enum mf_content_text mf_content_text_of(const uint8_t *block, uint64_t used,
+					unsigned *printed);
 
 /** "HTTP headers", ...; NULL: of MF_TEXT_OTHER. */
 const char *mf_content_text_name(enum mf_content_text text);
@@ -109,7 +111,7 @@ struct mf_content_tally {
 	/* words of mixed blocks that look like the first five classes */
 	uint64_t mixed[MF_CONTENT_COMPRESSED];
 	struct mf_content_target targets[MF_CONTENT_TARGETS];
-	/* of some blocks of text: what they are */
+	/* of some blocks of text: bytes that are not 0, by what they are */
 	uint64_t texts[MF_TEXTS];
 };
 

@@ -235,7 +235,8 @@ static enum mf_content_text judge(const struct marks *marks,
 	return MF_TEXT_OTHER;
 }
 
-enum mf_content_text mf_content_text_of(const uint8_t *block, uint64_t used)
+enum mf_content_text mf_content_text_of(const uint8_t *block, uint64_t used,
+					unsigned *printed)
 {
 	uint8_t text[MF_CONTENT_BLOCK + 1];
 	struct marks marks = { 0 };
@@ -249,11 +250,12 @@ enum mf_content_text mf_content_text_of(const uint8_t *block, uint64_t used)
 			memset(text + i * sizeof(uint64_t), 0,
 			       sizeof(uint64_t));
 	}
-	if (marks.bytes < LEAST_BYTES)
-		return MF_TEXT_OTHER;
 	mark(&marks, text, MF_CONTENT_BLOCK);
 	/* what is not part of it was cleared */
 	marks.zeros -= MF_CONTENT_BLOCK - marks.bytes;
 	marks.odd_zeros -= (MF_CONTENT_BLOCK - marks.bytes) / 2;
+	*printed = marks.bytes - marks.zeros;
+	if (marks.bytes < LEAST_BYTES)
+		return MF_TEXT_OTHER;
 	return judge(&marks, text, MF_CONTENT_BLOCK);
 }

@@ -234,9 +234,10 @@ static void test_kinds_of_text(void **state)
 	for (size_t i = 0; i < MF_ARRAY_SIZE(texts); i++) {
 		uint8_t block[MF_CONTENT_BLOCK];
 		enum mf_content_text is;
+		unsigned printed;
 
 		fill_block(block, texts[i].words, texts[i].size);
-		is = mf_content_text_of(block, UINT64_MAX);
+		is = mf_content_text_of(block, UINT64_MAX, &printed);
 		if (is != texts[i].is)
 			fail_msg("\"%s\" is %s", texts[i].words,
 				 is ? mf_content_text_name(is) : "nothing");
@@ -247,14 +248,18 @@ static void test_kinds_of_text(void **state)
 static void test_kinds_of_part(void **state)
 {
 	uint8_t block[MF_CONTENT_BLOCK];
+	unsigned printed;
 
 	(void)state;
 	fill_block(block, "{\"id\": 12},", 11);
 	memset(block + MF_CONTENT_BLOCK / 2, 'x', MF_CONTENT_BLOCK / 2);
-	assert_int_equal(mf_content_text_of(block, UINT32_MAX), MF_TEXT_JSON);
-	assert_int_equal(mf_content_text_of(block, ~(uint64_t)UINT32_MAX),
-			 MF_TEXT_OTHER);
-	assert_int_equal(mf_content_text_of(block, 1), MF_TEXT_OTHER);
+	assert_int_equal(mf_content_text_of(block, UINT32_MAX, &printed),
+			 MF_TEXT_JSON);
+	assert_int_equal(printed, MF_CONTENT_BLOCK / 2);
+	assert_int_equal(
+		mf_content_text_of(block, ~(uint64_t)UINT32_MAX, &printed),
+		MF_TEXT_OTHER);
+	assert_int_equal(mf_content_text_of(block, 1, &printed), MF_TEXT_OTHER);
 }
 
 static void test_line(void **state)
