@@ -292,6 +292,21 @@ static void add_tables(struct mf_shapes *shapes, struct mf_target *target,
 	mf_map_deinit(&sizes.at);
 }
 
+/* Without a class of the program's own, rows from FIRST on: few of a shape are
+ * likely chance, and certainly where there are few of each. */
+static void doubt_few(struct mf_object_rows *rows, size_t first)
+{
+	bool many = false;
+
+	for (size_t i = first; i < rows->list.count; i++)
+		many |= rows->list.items[i].count >= FEW;
+	if (!many)
+		rows->list.count = MF_MIN(rows->list.count, first);
+	for (size_t i = first; i < rows->list.count; i++)
+		if (rows->list.items[i].count < FEW)
+			rows->list.items[i].confidence = MF_OBJECT_LOW;
+}
+
 void mf_shapes_make_rows(struct mf_shapes *shapes, struct mf_target *target,
 			 struct mf_object_rows *rows)
 {
@@ -304,7 +319,6 @@ void mf_shapes_make_rows(struct mf_shapes *shapes, struct mf_target *target,
 	for (size_t i = 0; i < shapes->nodes.count; i++)
 		add_nodes(rows, target, &shapes->nodes.items[i]);
 	add_tables(shapes, target, rows);
-	for (; !shapes->classes && first < rows->list.count; first++)
-		if (rows->list.items[first].count < FEW)
-			rows->list.items[first].confidence = MF_OBJECT_LOW;
+	if (!shapes->classes)
+		doubt_few(rows, first);
 }
