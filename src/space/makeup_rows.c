@@ -15,6 +15,7 @@
 enum {
 	NAMES = 3,	   /* holders that a row names */
 	LEAST_SHARE = 200, /* a row of its own from 1/200 of the whole */
+	LEAST_ANON = 1000, /* the same of what nobody explains */
 };
 
 /* What a class is, to somebody who never read our manual. */
@@ -349,6 +350,15 @@ static void write_other(const struct makeup *makeup,
 	mf_report_row(makeup->report, row);
 }
 
+/* One in PARTS of the whole, at least. */
+static bool has_weight(const struct makeup *makeup,
+		       const struct mf_class_total *total, uint64_t parts)
+{
+	uint64_t weight = weight_of(makeup, total);
+
+	return weight && weight >= weight_of(makeup, &makeup->sum) / parts;
+}
+
 /* How many classes besides anon have a row of their own. */
 static size_t own_rows(const struct makeup *makeup,
 		       const struct mf_class_total *totals, size_t count,
@@ -356,7 +366,7 @@ static size_t own_rows(const struct makeup *makeup,
 {
 	for (size_t i = 0; i < count; i++)
 		if (totals[i].class == MF_CLASS_ANON &&
-		    weight_of(makeup, &totals[i]))
+		    has_weight(makeup, &totals[i], LEAST_ANON))
 			rows--;
 	return rows > 1 ? rows - 1 : 0;
 }
@@ -365,11 +375,9 @@ static size_t own_rows(const struct makeup *makeup,
 static bool has_own_row(const struct makeup *makeup,
 			const struct mf_class_total *total, size_t left)
 {
-	uint64_t weight = weight_of(makeup, total);
-
-	if (!weight || total->class == MF_CLASS_ANON)
-		return weight;
-	return left && weight >= weight_of(makeup, &makeup->sum) / LEAST_SHARE;
+	if (total->class == MF_CLASS_ANON)
+		return has_weight(makeup, total, LEAST_ANON);
+	return left && has_weight(makeup, total, LEAST_SHARE);
 }
 
 static void add_name(struct mf_buffer *names, enum mf_class class)
