@@ -257,6 +257,15 @@ struct mf_error *mf_spot_find_symbol(struct mf_spot *spot,
 struct mf_error *mf_spot_find_arena(struct mf_spot *spot,
 				    const struct mf_heap *heap) MF_MUST_CHECK;
 
+/** Who knows the frames of threads. */
+struct mf_frame_namer {
+	/** The function that keeps ADDRESS in its frame on the stack of thread
+	 * TID, and which frame that is, the innermost being 0; or NULL. */
+	const char *(*name)(void *context, int tid, uint64_t address,
+			    unsigned *frame);
+	void *context;
+};
+
 struct mf_refs;
 
 struct mf_refs_options {
@@ -287,6 +296,10 @@ struct mf_error *mf_refs_create(struct mf_target *target,
 struct mf_error *mf_refs_read(struct mf_refs *refs,
 			      const struct mf_scan_input *input) MF_MUST_CHECK;
 void mf_refs_destroy(struct mf_refs *refs);
+
+/** When it was read: whoever names frames of stacks, as long as it is used. */
+void mf_refs_name_frames(struct mf_refs *refs,
+			 const struct mf_frame_namer *namer);
 
 /** `targets`, `references`, `by_region`, `levels`, `paths`, `totals`. */
 void mf_refs_write(const struct mf_refs *refs, struct mf_report *report);
@@ -416,6 +429,10 @@ struct mf_error *mf_explain_read(struct mf_explain *explain,
 				 const struct mf_spot *spots, size_t count)
 	MF_MUST_CHECK;
 void mf_explain_destroy(struct mf_explain *explain);
+
+/** As mf_refs_name_frames. */
+void mf_explain_name_frames(struct mf_explain *explain,
+			    const struct mf_frame_namer *namer);
 
 /** `addresses`. */
 void mf_explain_write(const struct mf_explain *explain,

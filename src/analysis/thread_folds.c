@@ -137,7 +137,8 @@ static const struct mf_stack *stack_of(const struct work *work, size_t draft)
 	return &work->census->threads.items[first].frames;
 }
 
-static size_t find_or_add(struct work *work, const struct mf_stack *stack)
+static struct draft *find_or_add(struct work *work,
+				 const struct mf_stack *stack)
 {
 	uint64_t hash = hash_stack(stack);
 	const uint64_t *known;
@@ -146,11 +147,10 @@ static size_t find_or_add(struct work *work, const struct mf_stack *stack)
 	while ((known = mf_map_get(&work->index_of_hash, hash)) &&
 	       work->drafts.items && !is_equal(stack_of(work, *known), stack))
 		hash++;
-	if (known)
-		return *known;
+	if (known && work->drafts.items)
+		return &work->drafts.items[*known];
 	mf_map_set(&work->index_of_hash, hash, work->drafts.count);
-	mf_vec_add(&work->drafts);
-	return work->drafts.count - 1;
+	return mf_vec_add(&work->drafts);
 }
 
 static struct mf_thread_fold settle(struct mf_thread_census *census,
@@ -198,12 +198,12 @@ void mf_thread_census_fold(struct mf_thread_census *census)
 
 	for (size_t i = 0; i < census->threads.count; i++) {
 		const struct mf_thread_facts *facts = &census->threads.items[i];
-		size_t draft;
+		struct draft *draft;
 
 		if (!facts->unwound)
 			continue;
 		draft = find_or_add(&work, &facts->frames);
-		mf_vec_push(&work.drafts.items[draft].threads, i);
+		mf_vec_push(&draft->threads, i);
 	}
 	census->folds.count = 0;
 	mf_vec_foreach(draft, &work.drafts) {

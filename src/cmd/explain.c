@@ -3,6 +3,7 @@
  */
 #include "base/vec.h"
 #include "cmd/command.h"
+#include "cmd/frames.h"
 
 static struct mf_error *set_no_refs(struct mf_settings *settings,
 				    const char *value)
@@ -35,11 +36,13 @@ struct pass {
 	struct mf_explain_options options;
 	MF_VEC(struct mf_spot) spots;
 	struct mf_explain *explain;
+	struct mf_frames frames;
 };
 
 static void pass_deinit(struct pass *pass)
 {
 	mf_explain_destroy(pass->explain);
+	mf_frames_deinit(&pass->frames);
 	mf_vec_deinit(&pass->spots);
 }
 
@@ -82,6 +85,7 @@ static struct mf_error *prepare(struct mf_target *target,
 	pass->explain = NULL;
 	mf_vec_foreach(spot, &pass->spots)
 		MF_TRY(mf_spot_find_symbol(spot, image));
+	MF_TRY(mf_frames_prepare(&pass->frames, target, image));
 	return mf_explain_create(target, image, &pass->options, &pass->explain);
 }
 
@@ -91,6 +95,7 @@ static struct mf_error *read_all(const struct mf_view *view, void *context)
 
 	mf_vec_foreach(spot, &pass->spots)
 		MF_TRY(mf_spot_find_arena(spot, view->heap));
+	MF_TRY(mf_frames_capture(&pass->frames, view->target));
 	return mf_explain_read(pass->explain,
 			       &(struct mf_scan_input){
 				       .target = view->target,
@@ -117,6 +122,7 @@ static struct mf_error *run_explain(struct mf_run *run)
 	MF_TRY(mf_session_space(run->session, &space));
 	MF_TRY(mf_run_begin(run));
 	mf_run_write_head(run, space);
+	mf_explain_name_frames(pass.explain, mf_frames_namer(&pass.frames));
 	mf_explain_write(pass.explain, run->report);
 	mf_run_write_foot(run);
 	return mf_run_end(run);

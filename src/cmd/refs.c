@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "base/vec.h"
 #include "cmd/command.h"
+#include "cmd/frames.h"
 
 static struct mf_error *set_depth(struct mf_settings *settings,
 				  const char *value)
@@ -66,7 +67,7 @@ static const struct mf_option options[] = {
 	{ .name = "depth",
 	  .argument = "N",
 	  .summary = "paths of up to N steps from roots (1: no paths); "
-		     "levels of the tree of --dominators (4)",
+		     "levels of --dominators (4)",
 	  .set = set_depth },
 	{ .name = "exact",
 	  .summary = "only words that point to a beginning, not inside",
@@ -87,6 +88,7 @@ struct pass {
 	bool dominators;
 	struct mf_refs *refs;	    /* NULL: dominators were asked for */
 	struct mf_keepers *keepers; /* NULL: they were not */
+	struct mf_frames frames;
 	MF_VEC(struct mf_scan_range) ranges;
 };
 
@@ -94,6 +96,7 @@ static void pass_deinit(struct pass *pass)
 {
 	mf_refs_destroy(pass->refs);
 	mf_keepers_destroy(pass->keepers);
+	mf_frames_deinit(&pass->frames);
 	mf_select_destroy(pass->select);
 	mf_vec_deinit(&pass->spots);
 	mf_vec_deinit(&pass->ranges);
@@ -177,9 +180,11 @@ static struct mf_error *prepare(struct mf_target *target,
 	pass->keepers = NULL;
 	mf_vec_foreach(spot, &pass->spots)
 		MF_TRY(mf_spot_find_symbol(spot, image));
-	if (!pass->dominators)
+	if (!pass->dominators) {
+		MF_TRY(mf_frames_prepare(&pass->frames, target, image));
 		return mf_refs_create(target, image, &pass->options,
 				      &pass->refs);
+	}
 	return mf_keepers_create(target, image,
 				 &(struct mf_keepers_options){
 					 .type = pass->options.type,
@@ -231,8 +236,16 @@ static struct mf_error *read_all(const struct mf_view *view, void *context)
 	MF_TRY(resolve(pass, view));
 	input.ranges = pass->ranges.items;
 	input.range_count = pass->ranges.count;
-	return pass->keepers ? mf_keepers_read(pass->keepers, &input)
-			     : mf_refs_read(pass->refs, &input);
+	if (pass->keepers)
+		return mf_keepers_read(pass->keepers, &input);
+	MF_TRY(mf_frames_capture(&pass->frames, view->target));
+	return mf_refs_read(pass->refs, &input);
+}
+
+static void write_refs(struct mf_run *run, struct pass *pass)
+{
+	mf_refs_name_frames(pass->refs, mf_frames_namer(&pass->frames));
+	mf_refs_write(pass->refs, run->report);
 }
 
 static struct mf_error *run_refs(struct mf_run *run)
@@ -258,7 +271,7 @@ static struct mf_error *run_refs(struct mf_run *run)
 	if (pass.keepers)
 		mf_keepers_write(pass.keepers, run->report);
 	else
-		mf_refs_write(pass.refs, run->report);
+		write_refs(run, &pass);
 	mf_run_write_foot(run);
 	return mf_run_end(run);
 }

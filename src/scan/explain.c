@@ -258,3 +258,11 @@ struct mf_error *mf_explain_read(struct mf_explain *explain,
 		return NULL;
 	return look_for_refs(explain, input, spots, count);
 }
+
+void mf_explain_name_frames(struct mf_explain *explain,
+			    const struct mf_frame_namer *namer)
+{
+	mf_refs_name_frames(explain->refs, namer);
+	mf_vec_foreach(item, &explain->items)
+		mf_place_find_symbol(&explain->refs->places, &item->place);
+}

@@ -221,6 +221,9 @@ static void write_thread(struct mf_report *report,
 		{ "distance", NULL,
 		  place->has_distance ? mf_delta(place->distance) : mf_none(),
 		  DATA },
+		{ "function", NULL, text_or_none(place->function), DATA },
+		{ "frame", NULL,
+		  place->function ? mf_id(place->frame) : mf_none(), DATA },
 	};
 
 	mf_report_fields(report, "thread", NULL, fields, MF_ARRAY_SIZE(fields));

@@ -337,8 +337,12 @@ void mf_place_read_type(const struct mf_places *places, struct mf_place *place)
 void mf_place_find_symbol(const struct mf_places *places,
 			  struct mf_place *place)
 {
+	const struct mf_frame_namer *namer = places->namer;
 	struct mf_symbol symbol;
 
+	if (namer && place->kind == MF_PLACE_STACK && place->tid)
+		place->function = namer->name(namer->context, place->tid,
+					      place->address, &place->frame);
 	if (!places->image || !place->module ||
 	    !mf_image_symbol_at(places->image, place->address, &symbol))
 		return;
@@ -375,6 +379,8 @@ static void print_thread(const struct mf_place *place, struct mf_buffer *text)
 		return;
 	mf_buffer_printf(text, " at ");
 	print_distance(text, is_tls ? "tp" : "sp", place->distance);
+	if (place->function)
+		mf_buffer_printf(text, ", in %s", place->function);
 }
 
 static void print_module(const struct mf_place *place, struct mf_buffer *text)

@@ -55,6 +55,9 @@ struct mf_place {
 	const struct mf_module *module;	     /* NULL: none */
 	const char *symbol;		     /* NULL: none; the image's text */
 	uint64_t symbol_start, symbol_size;
+	/* whose frame on a stack it is in; NULL: not known */
+	const char *function;
+	unsigned frame;	  /* of that stack, the innermost being 0 */
 	const char *type; /* of the object in the chunk; NULL: not known */
 	const char *language, *evidence;
 	uint64_t type_word; /* what stands at its start; 0: not known */
@@ -68,6 +71,7 @@ struct mf_places {
 	const struct mf_heap *heap; /* NULL: none */
 	struct mf_types *types;	    /* NULL: types stay unknown */
 	uint64_t static_tls;	    /* bytes beside a thread pointer, about */
+	const struct mf_frame_namer *namer; /* NULL: frames stay unknown */
 };
 
 /** Before the target is held; what is read of the image is read now. */
@@ -92,7 +96,7 @@ void mf_place_of_register(const struct mf_thread *thread, size_t number,
 /** While the target can be read: the type of what is in the chunk. */
 void mf_place_read_type(const struct mf_places *places, struct mf_place *place);
 
-/** Symbols; at any time. */
+/** Symbols, and functions of frames; at any time. */
 void mf_place_find_symbol(const struct mf_places *places,
 			  struct mf_place *place);
 

@@ -548,3 +548,11 @@ struct mf_error *mf_refs_read(struct mf_refs *refs,
 	list_paths(refs);
 	return NULL;
 }
+
+void mf_refs_name_frames(struct mf_refs *refs,
+			 const struct mf_frame_namer *namer)
+{
+	refs->places.namer = namer;
+	mf_vec_foreach(target, &refs->targets)
+		mf_place_find_symbol(&refs->places, &target->place);
+}

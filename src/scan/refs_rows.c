@@ -35,6 +35,8 @@ const struct mf_column mf_place_columns[MF_PLACE_COLUMNS] = {
 	{ "chunk_offset", NULL, MF_VALUE_SIZE, DATA },
 	{ "arena", NULL, MF_VALUE_ID, DATA },
 	{ "type", NULL, MF_VALUE_TEXT, DATA },
+	{ "function", NULL, MF_VALUE_TEXT, DATA },
+	{ "frame", NULL, MF_VALUE_ID, DATA },
 };
 
 static struct mf_value text_or_none(const char *text)
@@ -80,6 +82,9 @@ void mf_place_fill(const struct mf_place *place, struct mf_buffer *text,
 	values[8] = text_or_none(place->symbol);
 	if (place->symbol)
 		values[9] = mf_size(place->address - place->symbol_start);
+	values[15] = text_or_none(place->function);
+	if (place->function)
+		values[16] = mf_id(place->frame);
 	fill_chunk(place, values);
 }
 

@@ -9,7 +9,7 @@
 #include "scan/refs.h"
 
 enum {
-	MF_PLACE_COLUMNS = 15,
+	MF_PLACE_COLUMNS = 17,
 };
 
 /** A place, in text in two columns: where, address. */

@@ -78,7 +78,10 @@ is_only() { # NAME KIND WHERE
 	refer stack
 	is_so ".totals.words == 1 and (.references[0] | .kind == \"stack\" and
 		.address == \"$(told stack 4)\" and
-		(.where | test(\"^stack of thread [0-9]+ at sp[+]0x\")))"
+		(.where | test(\"^stack of thread [0-9]+ at sp[+]0x[0-9a-f]+, \" +
+			\"in keep_on_stack$\")) and
+		.function == \"keep_on_stack\")"
+	is_so '.references[0].frame > 0'
 	[ "$(jq '.references[0].tid' "$report")" -gt "$victim" ]
 }
 
