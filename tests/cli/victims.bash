@@ -9,6 +9,11 @@ source "${BASH_SOURCE[0]%/*}/helper.bash"
 # file of what it said, $report the file of our last report of it.
 victim() { # NAME ARGUMENT...
 	start_fixture "$@"
+	adopt
+}
+
+# Makes what was started the victim.
+adopt() {
 	victim=$PID
 	stats=$FIXTURE_SAID
 	work=${stats%/*}
