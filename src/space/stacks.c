@@ -14,6 +14,7 @@ enum {
 	DESCRIPTOR_ALIGN = 64,
 	SOLE_STACK_LIMIT = 64 * MF_MIB, /* of a stack that only sp proves */
 	GUARD_LIMIT = MF_MIB,		/* a larger one is somebody's reserve */
+	HEAP_ALIGN = 64 * MF_MIB,	/* of glibc's heaps */
 	TEXT_SIZE = 64,
 };
 
@@ -107,6 +108,14 @@ static void claim_stack(struct mf_space *space, const struct stack_claim *stack)
 			  stack->manner);
 }
 
+/* What an arena has kept for itself: behind it another heap begins, in which a
+ * program may have allocated a stack. */
+static bool is_reserve_of_heap(const struct mf_mapping *mapping)
+{
+	return mapping->end - mapping->start > GUARD_LIMIT &&
+	       mapping->end % HEAP_ALIGN == 0;
+}
+
 /* Where no more than the mapping is known: it, and the guard below it. */
 static bool bound_by_mapping(const struct mf_space *space, uint64_t address,
 			     struct stack_claim *stack)
@@ -117,7 +126,8 @@ static bool bound_by_mapping(const struct mf_space *space, uint64_t address,
 	if (!mapping || mapping == space->mappings || !is_stack_memory(mapping))
 		return false;
 	guard = mapping - 1;
-	if (guard->end != mapping->start || !mf_mapping_is_reserve(guard))
+	if (guard->end != mapping->start || !mf_mapping_is_reserve(guard) ||
+	    is_reserve_of_heap(guard))
 		return false;
 	stack->start = guard->end - guard->start > GUARD_LIMIT
 			       ? guard->end - space->page
