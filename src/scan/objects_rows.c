@@ -54,7 +54,7 @@ static const struct mf_column columns[] = {
 	{ "evidence", "known by", MF_VALUE_TEXT, MF_SHOW_IF_ROOM },
 	{ "example", "example at", MF_VALUE_ADDRESS, MF_SHOW_ALWAYS },
 	{ "module", "module", MF_VALUE_TEXT, MF_SHOW_DATA_ONLY },
-	{ "note", "note", MF_VALUE_TEXT, MF_SHOW_IF_ANY },
+	{ "note", "note", MF_VALUE_TEXT, MF_SHOW_IF_ANY | MF_SHOW_IF_ROOM },
 };
 
 enum {
