@@ -294,4 +294,5 @@ void mf_dominators_find(struct mf_flow *flow, struct mf_dominators *ret)
 	free(forest.labels);
 	free(forest.semis);
 	ret->parents = forest.parents;
+	ret->late = walk.late;
 }

@@ -34,6 +34,7 @@ struct mf_dominators {
 	uint32_t *numbers;  /* of each vertex */
 	uint32_t *vertices; /* of each number */
 	uint32_t *parents;  /* of each number, its dominator's; of 0 it is 0 */
+	uint32_t late;	    /* numbers from here on are reached late only */
 };
 
 /** The most bytes that mf_dominators_find takes, with what it is given. */

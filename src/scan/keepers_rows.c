@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "scan/keepers.h"
 #include "scan/keepers_ask.h"
+#include "scan/keepers_text.h"
 
 enum {
 	DATA = MF_SHOW_DATA_ONLY,
@@ -33,201 +34,6 @@ static struct mf_value share_of(const struct mf_keepers *keepers,
 		       : mf_none();
 }
 
-/* ---- what a number is ----------------------------------------------------------- */
-
-static const char *name_of_thread(const struct mf_keepers *keepers, int tid)
-{
-	size_t count;
-	const struct mf_thread *threads =
-		mf_target_threads(keepers->target, &count);
-
-	for (size_t i = 0; i < count; i++)
-		if (threads[i].tid == tid)
-			return threads[i].comm;
-	return NULL;
-}
-
-static void print_thread(const struct mf_keepers *keepers, const char *what,
-			 int tid, struct mf_buffer *text)
-{
-	const char *name = name_of_thread(keepers, tid);
-
-	mf_buffer_printf(text, "%s%d", what, tid);
-	if (name && *name)
-		mf_buffer_printf(text, " (%s)", name);
-}
-
-static const char *name_of_region(const struct mf_region *region)
-{
-	return *region->label ? region->label : mf_class_name(region->class);
-}
-
-static const char *owner_of(const struct mf_keeper *keeper)
-{
-	if (keeper->module)
-		return keeper->module->name;
-	return keeper->region ? name_of_region(keeper->region) : "";
-}
-
-static void print_part(const struct mf_keepers *keepers, const char *what,
-		       const struct mf_keeper *keeper, struct mf_buffer *text)
-{
-	mf_buffer_puts(text, what);
-	if (keeper->tid)
-		print_thread(keepers, " of thread ", keeper->tid, text);
-	else if (keeper->region)
-		mf_buffer_printf(text, " (%s)", name_of_region(keeper->region));
-}
-
-static void print_keeper(const struct mf_keepers *keepers,
-			 const struct mf_keeper *keeper, struct mf_buffer *text)
-{
-	switch (keeper->kind) {
-	case MF_KEEPER_MODULE:
-		mf_buffer_printf(text, "several variables of %s",
-				 owner_of(keeper));
-		break;
-	case MF_KEEPER_VARIABLE:
-		mf_buffer_printf(text, "%s (%s)", keeper->symbol,
-				 owner_of(keeper));
-		break;
-	case MF_KEEPER_SECTION:
-		mf_buffer_printf(text, "unnamed %s of %s",
-				 mf_class_name(keeper->region->class),
-				 owner_of(keeper));
-		break;
-	case MF_KEEPER_THREAD:
-		print_thread(keepers, "thread ", keeper->tid, text);
-		break;
-	case MF_KEEPER_STACK:
-		print_part(keepers, "stack", keeper, text);
-		break;
-	case MF_KEEPER_REGISTERS:
-		print_part(keepers, "registers", keeper, text);
-		break;
-	case MF_KEEPER_TLS:
-		print_part(keepers, "TLS", keeper, text);
-		break;
-	case MF_KEEPER_MEMORY:
-		mf_buffer_puts(text, owner_of(keeper));
-		break;
-	case MF_KEEPER_KERNEL:
-		mf_buffer_puts(text, "the kernel");
-		break;
-	default:
-		mf_buffer_puts(text, "several roots");
-	}
-}
-
-static uint64_t address_of(const struct mf_keepers *keepers, uint32_t number)
-{
-	const struct mf_keeper *keeper = mf_keeper_of(keepers, number);
-	uint64_t end;
-
-	return keeper ? keeper->start
-		      : mf_nodes_start(&keepers->graph->nodes,
-				       keepers->tree.vertices[number], &end);
-}
-
-static const struct mf_keeper_type *type_of(const struct mf_keepers *keepers,
-					    uint32_t number)
-{
-	if (!keepers->type_of || !keepers->type_of[number])
-		return NULL;
-	return &keepers->type_list.items[keepers->type_of[number] - 1];
-}
-
-static bool is_chunk(const struct mf_keepers *keepers, uint64_t address)
-{
-	struct mf_chunk chunk;
-
-	return keepers->places.heap &&
-	       mf_heap_chunk_at(keepers->places.heap, address, &chunk);
-}
-
-static void print_node(const struct mf_keepers *keepers,
-		       const struct mf_report *report, uint32_t number,
-		       struct mf_buffer *text)
-{
-	const struct mf_keeper_type *type = type_of(keepers, number);
-	uint64_t address = address_of(keepers, number);
-	char size[MF_UNIT_TEXT];
-
-	if (type)
-		mf_buffer_puts(text, type->name);
-	else
-		mf_buffer_printf(
-			text, "%s of %s",
-			is_chunk(keepers, address) ? "chunk" : "mapping",
-			mf_report_size(report, size,
-				       mf_keepers_size(keepers, number)));
-}
-
-static void print_number(const struct mf_keepers *keepers,
-			 const struct mf_report *report, uint32_t number,
-			 struct mf_buffer *text)
-{
-	const struct mf_keeper *keeper = mf_keeper_of(keepers, number);
-
-	if (keeper)
-		print_keeper(keepers, keeper, text);
-	else
-		print_node(keepers, report, number, text);
-}
-
-/* ---- what a line is --------------------------------------------------------------- */
-
-static const char *kind_of(const struct mf_keepers *keepers,
-			   const struct mf_kept_line *line)
-{
-	switch (line->kind) {
-	case MF_LINE_KEEPER:
-		return mf_keeper_kind_name(
-			mf_keeper_of(keepers, line->number)->kind);
-	case MF_LINE_SHARED:
-		return "shared";
-	case MF_LINE_REST:
-		return "rest";
-	case MF_LINE_TYPE:
-		return "objects";
-	default:
-		return is_chunk(keepers, address_of(keepers, line->number))
-			       ? "chunks"
-			       : "mappings";
-	}
-}
-
-static void print_sizes(const struct mf_report *report,
-			const struct mf_kept_line *line, struct mf_buffer *text)
-{
-	char least[MF_UNIT_TEXT], most[MF_UNIT_TEXT], count[MF_UNIT_TEXT];
-
-	mf_report_size(report, least, line->least);
-	mf_report_size(report, most, line->most + 1);
-	mf_buffer_printf(text, "%s chunks of %s",
-			 mf_format_count(count, line->count), least);
-	if (line->least != line->most)
-		mf_buffer_printf(text, " to %s", most);
-}
-
-static void print_line(const struct mf_keepers *keepers,
-		       const struct mf_report *report,
-		       const struct mf_kept_line *line, struct mf_buffer *text)
-{
-	char count[MF_UNIT_TEXT];
-
-	mf_format_count(count, line->count);
-	if (line->kind == MF_LINE_REST)
-		mf_buffer_printf(text, "%s others", count);
-	else if (line->count <= 1)
-		print_number(keepers, report, line->number, text);
-	else if (line->kind == MF_LINE_TYPE)
-		mf_buffer_printf(text, "%s %s", count,
-				 keepers->type_list.items[line->type].name);
-	else
-		print_sizes(report, line, text);
-}
-
 /* ---- keepers ---------------------------------------------------------------- */
 
 static const char *label_of(const struct mf_keeper *keeper)
@@ -242,12 +48,12 @@ static void write_keeper(const struct mf_keepers *keepers,
 	const struct mf_keeper *keeper = mf_keeper_of(keepers, line->number);
 	MF_AUTO_BUFFER(text);
 
-	print_keeper(keepers, keeper, &text);
+	mf_keeper_print(keepers, keeper, &text);
 	mf_report_row(
 		report,
 		(struct mf_value[]){
 			mf_text(mf_buffer_text(&text)),
-			mf_text(kind_of(keepers, line)),
+			mf_text(mf_kept_line_kind(keepers, line)),
 			keeper->start ? mf_address(keeper->start) : mf_none(),
 			mf_size(line->retained),
 			share_of(keepers, line->retained),
@@ -256,7 +62,8 @@ static void write_keeper(const struct mf_keepers *keepers,
 				       : mf_none(),
 			text_or_none(keeper->symbol),
 			keeper->tid ? mf_id((uint64_t)keeper->tid) : mf_none(),
-			text_or_none(name_of_thread(keepers, keeper->tid)),
+			text_or_none(
+				mf_keepers_thread_name(keepers, keeper->tid)),
 			text_or_none(label_of(keeper)),
 			mf_count(keeper->words),
 		});
@@ -300,37 +107,99 @@ static void write_keepers(const struct mf_keepers *keepers,
 
 static void write_line(const struct mf_keepers *keepers,
 		       struct mf_report *report,
-		       const struct mf_kept_line *line)
+		       const struct mf_kept_line *line,
+		       const struct mf_sharing *sharing)
 {
 	bool is_one = line->kind != MF_LINE_REST && line->count <= 1;
 	uint64_t address = line->kind == MF_LINE_REST
 				   ? 0
-				   : address_of(keepers, line->number);
+				   : mf_keepers_address(keepers, line->number);
 	const struct mf_keeper_type *type =
 		line->kind == MF_LINE_TYPE
 			? &keepers->type_list.items[line->type]
 			: NULL;
 	MF_AUTO_BUFFER(set_in);
 	MF_AUTO_BUFFER(text);
+	MF_AUTO_BUFFER(held_by);
 
-	print_line(keepers, report, line, &text);
+	mf_kept_line_print(keepers, report, line, &text);
 	mf_buffer_printf(&set_in, "%*s%s", (int)line->level * 2, "",
 			 mf_buffer_text(&text));
-	mf_report_row(report, (struct mf_value[]){
-				      mf_text(mf_buffer_text(&set_in)),
-				      mf_id(line->level),
-				      mf_text(mf_buffer_text(&text)),
-				      mf_text(kind_of(keepers, line)),
-				      address ? mf_address(address) : mf_none(),
-				      is_one && address ? mf_address(address)
-							: mf_none(),
-				      mf_size(line->retained),
-				      share_of(keepers, line->retained),
-				      mf_count(line->chunks),
-				      mf_count(line->count),
-				      mf_size(line->bytes),
-				      type ? mf_text(type->name) : mf_none(),
-			      });
+	if (sharing) {
+		mf_sharing_print(keepers, sharing, &held_by);
+		mf_buffer_printf(&set_in, " of %s", mf_buffer_text(&held_by));
+	}
+	mf_report_row(
+		report,
+		(struct mf_value[]){
+			mf_text(mf_buffer_text(&set_in)),
+			mf_id(line->level),
+			mf_text(mf_buffer_text(&text)),
+			mf_text(mf_kept_line_kind(keepers, line)),
+			address ? mf_address(address) : mf_none(),
+			is_one && address ? mf_address(address) : mf_none(),
+			mf_size(line->retained),
+			share_of(keepers, line->retained),
+			mf_count(line->chunks),
+			mf_count(line->count),
+			mf_size(line->bytes),
+			type ? mf_text(type->name) : mf_none(),
+			sharing ? mf_text(mf_buffer_text(&held_by)) : mf_none(),
+		});
+}
+
+static bool is_shown(const struct mf_keepers *keepers,
+		     const struct mf_kept_line *line)
+{
+	return line->retained >= keepers->in_use_bytes / PART;
+}
+
+struct sharings {
+	MF_VEC(struct mf_sharing) list;
+};
+
+/* One chunk that several hold: who they are. */
+static bool is_shared(const struct mf_kept_lines *lines,
+		      const struct mf_kept_line *line)
+{
+	return line->level == 1 && line->kind != MF_LINE_REST &&
+	       line->count == 1 &&
+	       lines->list.items[line->above].kind == MF_LINE_SHARED;
+}
+
+static void find_sharings(const struct mf_keepers *keepers,
+			  const struct mf_kept_lines *lines,
+			  struct sharings *ret)
+{
+	for (size_t i = 0; i < lines->list.count; i++) {
+		const struct mf_kept_line *line = &lines->list.items[i];
+
+		if (is_shown(keepers, line) && is_shared(lines, line))
+			mf_vec_push(
+				&ret->list,
+				(struct mf_sharing){ .number = line->number });
+	}
+	mf_sharing_find(keepers, ret->list.items, ret->list.count);
+}
+
+static void write_lines(const struct mf_keepers *keepers,
+			struct mf_report *report,
+			const struct mf_kept_lines *lines)
+{
+	struct sharings sharings = { 0 };
+	size_t next = 0;
+
+	find_sharings(keepers, lines, &sharings);
+	for (size_t i = 0; i < lines->list.count; i++) {
+		const struct mf_kept_line *line = &lines->list.items[i];
+
+		if (is_shown(keepers, line))
+			write_line(keepers, report, line,
+				   is_shared(lines, line)
+					   ? &sharings.list.items[next++]
+					   : NULL);
+	}
+	mf_vec_deinit(&sharings.list);
 }
 
 static void write_tree(const struct mf_keepers *keepers,
@@ -349,8 +218,9 @@ static void write_tree(const struct mf_keepers *keepers,
 		{ "share", "of all in use", MF_VALUE_RATIO, 0 },
 		{ "chunks", "chunks", MF_VALUE_COUNT, 0 },
 		{ "count", NULL, MF_VALUE_COUNT, DATA },
-		{ "bytes", "of their own", MF_VALUE_SIZE, 0 },
+		{ "bytes", "of their own", MF_VALUE_SIZE, MF_SHOW_IF_ROOM },
 		{ "type", NULL, MF_VALUE_TEXT, DATA },
+		{ "held_by", NULL, MF_VALUE_TEXT, DATA },
 	};
 	static const struct mf_table table = {
 		.key = "tree",
@@ -361,12 +231,7 @@ static void write_tree(const struct mf_keepers *keepers,
 	};
 
 	mf_report_table_begin(report, &table);
-	for (size_t i = 0; i < lines->list.count; i++) {
-		const struct mf_kept_line *line = &lines->list.items[i];
-
-		if (line->retained >= keepers->in_use_bytes / PART)
-			write_line(keepers, report, line);
-	}
+	write_lines(keepers, report, lines);
 	mf_report_table_end(report);
 }
 
@@ -428,17 +293,51 @@ static void write_types(const struct mf_keepers *keepers,
 
 /* ---- what was asked about ------------------------------------------------------- */
 
+/* ": g_left, g_right" */
+static void print_together(const struct mf_keepers *keepers, uint32_t number,
+			   struct mf_buffer *text)
+{
+	struct mf_sharing sharing = { .number = number };
+
+	mf_sharing_find(keepers, &sharing, 1);
+	if (!sharing.count)
+		return;
+	mf_buffer_puts(text, ": ");
+	mf_sharing_print(keepers, &sharing, text);
+}
+
+/* The chunk that several of HOLDER's parts hold; MF_NO_NUMBER: one does. */
+static uint32_t shared_below(const struct mf_keepers *keepers,
+			     const struct mf_answer *answer, size_t holder)
+{
+	const struct mf_keeper *keeper =
+		mf_keeper_of(keepers, answer->holders.items[holder].number);
+	uint32_t below = holder ? answer->holders.items[holder - 1].number
+				: answer->number;
+
+	if (!keeper || below == MF_NO_NUMBER ||
+	    (keeper->kind != MF_KEEPER_ROOT &&
+	     keeper->kind != MF_KEEPER_MODULE))
+		return MF_NO_NUMBER;
+	return keepers->tree.parents[below] ==
+			       answer->holders.items[holder].number
+		       ? below
+		       : MF_NO_NUMBER;
+}
+
 /* One that holds what was asked about, or a part of that. */
 static void write_holder(const struct mf_keepers *keepers,
 			 struct mf_report *report,
-			 const struct mf_holder *holder)
+			 const struct mf_holder *holder, uint32_t below)
 {
 	const struct mf_keeper *keeper = mf_keeper_of(keepers, holder->number);
-	uint64_t address = address_of(keepers, holder->number);
+	uint64_t address = mf_keepers_address(keepers, holder->number);
 	uint64_t retained = keepers->bytes[holder->number];
 	MF_AUTO_BUFFER(text);
 
-	print_number(keepers, report, holder->number, &text);
+	mf_keepers_print(keepers, report, holder->number, &text);
+	if (below != MF_NO_NUMBER)
+		print_together(keepers, below, &text);
 	mf_report_row(report,
 		      (struct mf_value[]){
 			      mf_text(mf_buffer_text(&text)),
@@ -479,7 +378,8 @@ static void write_holders(const struct mf_keepers *keepers,
 
 	mf_report_table_begin(report, &table);
 	for (size_t i = 0; i < answer->holders.count; i++)
-		write_holder(keepers, report, &answer->holders.items[i]);
+		write_holder(keepers, report, &answer->holders.items[i],
+			     shared_below(keepers, answer, i));
 	mf_report_table_end(report);
 }
 
@@ -490,12 +390,12 @@ static void write_held_line(const struct mf_keepers *keepers,
 	bool is_type = line->kind == MF_LINE_TYPE;
 	MF_AUTO_BUFFER(text);
 
-	print_line(keepers, report, line, &text);
+	mf_kept_line_print(keepers, report, line, &text);
 	mf_report_row(
 		report,
 		(struct mf_value[]){
 			mf_text(mf_buffer_text(&text)),
-			mf_text(kind_of(keepers, line)),
+			mf_text(mf_kept_line_kind(keepers, line)),
 			is_type ? mf_text(keepers->type_list.items[line->type]
 						  .name)
 				: mf_none(),
@@ -534,7 +434,7 @@ static void print_answer(const struct mf_keepers *keepers,
 	if (answer->type)
 		mf_buffer_puts(text, answer->type);
 	else if (answer->number != MF_NO_NUMBER)
-		print_number(keepers, report, answer->number, text);
+		mf_keepers_print(keepers, report, answer->number, text);
 	else
 		mf_place_print(&answer->place, text);
 }

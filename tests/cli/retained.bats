@@ -91,6 +91,11 @@ same_words() {
 	is_so "[.asked[] | select(.what == \"g_diamond (retained)\")][0] |
 		.retained == $(sed -n 's/^retains \([0-9]*\) .* g_diamond$/\1/p' \
 		"$stats") and (.kept_by == []) and .chunks == 5"
+	read -r address retained < <(sed -n 's/^chunk \(.*\) shared$/\1/p' "$stats")
+	dominators "$address"
+	is_so ".asked[0] | .retained == $retained and (.kept_by | length == 1 and
+		.[0].kind == \"module\" and (.[0].what | test(\"of retained: \") and
+		test(\"g_shared_left\") and test(\"g_shared_right\")))"
 	read -r address retained < <(sed -n 's/^chunk \(.*\) t_cache$/\1/p' "$stats")
 	dominators "$address"
 	is_so ".asked[0] | .retained == $retained and (.kept_by | length == 1 and

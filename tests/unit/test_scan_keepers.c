@@ -5,6 +5,7 @@
  */
 #include "forge_glibc.h"
 #include "scan/keepers_ask.h"
+#include "scan/keepers_share.h"
 
 #define THREAD_STACK UINT64_C(0x7f2000000000)
 #define MAPPING	     UINT64_C(0x7f3000000000)
@@ -113,6 +114,24 @@ static uint64_t reached(const struct scene *scene)
 	return sum;
 }
 
+/* Both files have the chunk at USER, and nobody else does. */
+static void assert_shared(const struct scene *scene, uint64_t user)
+{
+	const struct mf_keepers *keepers = scene->keepers;
+	struct mf_sharing sharing;
+	uint64_t offset;
+	uint32_t node = mf_nodes_find(&keepers->graph->nodes, user, &offset);
+
+	sharing.number = keepers->tree.numbers[node];
+	mf_sharing_find(keepers, &sharing, 1);
+	assert_int_equal(sharing.count, 2);
+	assert_false(sharing.more);
+	assert_int_equal(mf_keeper_of(keepers, sharing.holders[0])->start,
+			 FIRST_FILE);
+	assert_int_equal(mf_keeper_of(keepers, sharing.holders[1])->start,
+			 SECOND_FILE);
+}
+
 /* ---- keepers ---------------------------------------------------------------- */
 
 static void test_what_each_holds_alone_and_together(void **state)
@@ -144,6 +163,7 @@ static void test_what_each_holds_alone_and_together(void **state)
 			 FORGE_PAGE + SIZE);
 	assert_int_equal(retained_by(&scene, MF_KEEPER_THREAD, 0), 2 * SIZE);
 	assert_int_equal(reached(&scene), 6 * SIZE + FORGE_PAGE);
+	assert_shared(&scene, scene.user[2]);
 	assert_true(scene.keepers->in_use_bytes >= CHUNKS * SIZE + FORGE_PAGE);
 	stop(&scene);
 }
