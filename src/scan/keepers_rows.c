@@ -352,6 +352,15 @@ static void write_holder(const struct mf_keepers *keepers,
 		      });
 }
 
+static const char *why_nobody(const struct mf_answer *answer)
+{
+	if (answer->reached)
+		return "nobody: it is a root";
+	if (!answer->count)
+		return "nobody: no chunk in use is there";
+	return "nothing that is known: it leaked, or is held in a way not seen";
+}
+
 static void write_holders(const struct mf_keepers *keepers,
 			  struct mf_report *report,
 			  const struct mf_answer *answer)
@@ -371,9 +380,7 @@ static void write_holders(const struct mf_keepers *keepers,
 		.columns = columns,
 		.column_count = MF_ARRAY_SIZE(columns),
 		.top = SHOWN_HELD,
-		.empty = answer->reached ? "nobody: it is a root"
-					 : "nothing that is known: it leaked, "
-					   "or is held in a way not seen",
+		.empty = why_nobody(answer),
 	};
 
 	mf_report_table_begin(report, &table);
@@ -431,10 +438,15 @@ static void print_answer(const struct mf_keepers *keepers,
 			 const struct mf_report *report,
 			 const struct mf_answer *answer, struct mf_buffer *text)
 {
+	const struct mf_region *region = answer->place.region;
+
 	if (answer->type)
 		mf_buffer_puts(text, answer->type);
 	else if (answer->number != MF_NO_NUMBER)
 		mf_keepers_print(keepers, report, answer->number, text);
+	else if (answer->count > 1 && region)
+		mf_buffer_printf(text, "%s of %s", mf_class_name(region->class),
+				 *region->label ? region->label : "nobody");
 	else
 		mf_place_print(&answer->place, text);
 }
