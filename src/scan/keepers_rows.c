@@ -8,7 +8,7 @@
 #include "base/units.h"
 #include "scan/keepers.h"
 #include "scan/keepers_ask.h"
-#include "scan/keepers_text.h"
+#include "scan/keepers_line_rows.h"
 
 enum {
 	DATA = MF_SHOW_DATA_ONLY,

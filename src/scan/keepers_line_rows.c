@@ -1,7 +1,7 @@
 /*
- * What vertices of the tree, and lines of it, are called for people.
+ * What vertices of the tree, and lines of it, are called in rows of a report.
  */
-#include "scan/keepers_text.h"
+#include "scan/keepers_line_rows.h"
 
 #include "base/units.h"
 

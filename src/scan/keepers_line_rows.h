@@ -1,8 +1,8 @@
 /*
- * What vertices of the tree, and lines of it, are called for people.
+ * What vertices of the tree, and lines of it, are called in rows of a report.
  */
-#ifndef MF_SCAN_KEEPERS_TEXT_H
-#define MF_SCAN_KEEPERS_TEXT_H
+#ifndef MF_SCAN_KEEPERS_LINE_ROWS_H
+#define MF_SCAN_KEEPERS_LINE_ROWS_H
 
 #include "memforensics/report.h"
 
