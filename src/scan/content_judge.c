@@ -13,12 +13,14 @@ mf_content_judge_portable(const uint8_t *block, uint64_t used,
 
 size_t mf_content_judges(mf_content_judge *ret[MF_CONTENT_JUDGES])
 {
+	mf_content_judge *wide = mf_content_judge_avx2();
+	mf_content_judge *widest = mf_content_judge_avx512();
 	size_t count = 0;
 
-	if (mf_content_judge_avx512())
-		ret[count++] = mf_content_judge_avx512();
-	if (mf_content_judge_avx2())
-		ret[count++] = mf_content_judge_avx2();
+	if (widest)
+		ret[count++] = widest;
+	if (wide)
+		ret[count++] = wide;
 	ret[count++] = mf_content_judge_portable;
 	return count;
 }
