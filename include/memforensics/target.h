@@ -275,8 +275,9 @@ unsigned mf_target_syscall_arguments(const struct mf_thread *thread,
 /**
  * Shows VISIT each word that the kernel keeps for the process and that may be
  * an address, as far as it tells: heads of robust lists, data of epoll, values
- * of timers, buffers of io_uring. HOLDER is a constant, such as "epoll". Of a
- * process that lives, or was copied; else there are none.
+ * of timers, buffers of io_uring. HOLDER, such as "epoll", lives as long as the
+ * target. Of a process that lives, or was copied, or of a core of our own; else
+ * there are none.
  */
 void mf_target_each_kernel_word(struct mf_target *target,
 				void (*visit)(const char *holder,

@@ -391,20 +391,22 @@ void mf_nodes_each(const struct mf_nodes *nodes, mf_node_visitor visit,
 		show_extent(&each, &nodes->extents.items[i]);
 }
 
-bool mf_nodes_is_past(const struct mf_nodes *nodes, uint32_t node,
-		      uint64_t offset)
+enum mf_node_end mf_nodes_end_at(const struct mf_nodes *nodes, uint32_t node,
+				 uint64_t offset)
 {
 	const struct mf_node_extent *extent = extent_of(nodes, node);
 	bool is_last = node + 1 == mf_nodes_count(nodes) ||
 		       extent_of(nodes, node + 1) != extent;
-	uint64_t end, start;
+	uint64_t end, address;
 
 	if (!offset || !extent->headed)
-		return false;
-	start = mf_nodes_start(nodes, node, &end);
+		return MF_END_NOT;
+	address = mf_nodes_start(nodes, node, &end) + offset;
 	/* the last one's end is that of its chunk, or of the word it borrows */
 	end -= is_last ? end % HEADER_GLIBC : HEADER_GLIBC;
-	return start + offset >= end;
+	if (address >= end + BORROWED)
+		return MF_END_BEHIND;
+	return address == end ? MF_END_LINK : MF_END_NOT;
 }
 
 uint32_t mf_nodes_find(const struct mf_nodes *nodes, uint64_t address,

@@ -89,12 +89,16 @@ typedef void (*mf_node_visitor)(uint32_t node,
 void mf_nodes_each(const struct mf_nodes *nodes, mf_node_visitor visit,
 		   void *data);
 
-/**
- * OFFSET, in what the user of NODE has, is where the chunk behind it begins, or
- * behind that: an end, or an old link of a free list, rather than a part of it.
- */
-bool mf_nodes_is_past(const struct mf_nodes *nodes, uint32_t node,
-		      uint64_t offset);
+enum mf_node_end {
+	MF_END_NOT,    /* well inside */
+	MF_END_LINK,   /* where the next chunk begins: the last word, or what a
+			  link of a free list has */
+	MF_END_BEHIND, /* behind all that the user has */
+};
+
+/** What OFFSET, in what the user of NODE has, is to its end. */
+enum mf_node_end mf_nodes_end_at(const struct mf_nodes *nodes, uint32_t node,
+				 uint64_t offset);
 
 static inline uint32_t mf_nodes_count(const struct mf_nodes *nodes)
 {

@@ -18,7 +18,8 @@ static void reach(struct marking *marking, uint32_t node, uint64_t offset,
 
 	if (tagged && !leaks->options.tagged)
 		mf_node_set_add(&leaks->tagged, node);
-	else if (mf_nodes_is_past(&leaks->graph->nodes, node, offset))
+	else if (mf_nodes_end_at(&leaks->graph->nodes, node, offset) ==
+		 MF_END_BEHIND)
 		mf_node_set_add(&leaks->past, node);
 	else
 		mf_front_add(&marking->front, &leaks->reached, node);

@@ -8,6 +8,7 @@
 
 enum {
 	BITS = 64,
+	FREE_LINKS = 16, /* bytes of a free chunk */
 };
 
 struct build {
@@ -32,6 +33,16 @@ static uint32_t node_of(struct build *build, uint64_t slot)
 	return build->node;
 }
 
+/* Links of free lists are in the first two words of what was free. */
+static bool is_past(const struct build *build, const struct mf_edge *edge)
+{
+	enum mf_node_end end =
+		mf_nodes_end_at(&build->graph->nodes, edge->node, edge->offset);
+
+	return end == MF_END_BEHIND ||
+	       (end == MF_END_LINK && edge->slot - build->start < FREE_LINKS);
+}
+
 static void add_link(struct build *build, const struct mf_edge *edge)
 {
 	uint32_t link = edge->node | (edge->tagged ? MF_LINK_TAGGED : 0);
@@ -40,7 +51,7 @@ static void add_link(struct build *build, const struct mf_edge *edge)
 
 	if (edge->node == build->node)
 		return;
-	if (mf_nodes_is_past(&build->graph->nodes, edge->node, edge->offset))
+	if (is_past(build, edge))
 		link |= MF_LINK_PAST;
 	if (links->first[build->node] == MF_NO_NODE) {
 		build->last = build->node;

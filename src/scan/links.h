@@ -8,7 +8,7 @@
 #include "scan/graph.h"
 
 enum {
-	MF_LINK_PAST = 1u << 29,   /* to the very end: mf_nodes_is_past */
+	MF_LINK_PAST = 1u << 29,   /* behind its end, or an old free list's */
 	MF_LINK_TAGGED = 1u << 30, /* without its high 16 bits only */
 };
 #define MF_LINK_LAST (UINT32_C(1) << 31) /* of its node */

@@ -24,6 +24,7 @@ static void core_close(struct mf_target *target)
 	mf_vec_deinit(&core->notes);
 	mf_vec_deinit(&core->names);
 	mf_vec_deinit(&core->runs);
+	mf_vec_deinit(&core->words);
 	mf_map_deinit(&core->blocks);
 	mf_pool_deinit(&core->pool);
 	mf_core_places_destroy(core->places);
@@ -241,6 +242,7 @@ static const struct mf_target_ops core_ops = {
 	.open_file = mf_core_open_object,
 	.thread_extra = mf_core_thread_extra,
 	.process_extra = mf_core_process_extra,
+	.kernel_words = mf_core_kernel_words,
 };
 
 static struct mf_error *open_core(struct mf_target *target, const char *path)

@@ -80,6 +80,12 @@ struct mf_core_run {
 	uint8_t flags;
 };
 
+/** A word that the kernel kept for the process, by our own note. */
+struct mf_core_word {
+	const char *holder;
+	uint64_t value;
+};
+
 struct mf_core_places;
 
 struct mf_core {
@@ -99,6 +105,7 @@ struct mf_core {
 	uint64_t noted_s;		      /* when, by them; 0: not known */
 	MF_VEC(struct mf_core_run) runs;      /* of our own note, ascending */
 	uint64_t runs_page_size;
+	MF_VEC(struct mf_core_word) words;
 	struct mf_map blocks; /* 64 pages each, a bit a page: what residency
 				 was found to be; key: address / size */
 	MF_VEC(struct mf_core_object) objects;
@@ -205,5 +212,11 @@ void mf_core_close_objects(struct mf_core *core);
 
 struct mf_error *mf_core_read_pages(struct mf_target *target, uint64_t start,
 				    size_t count, void *bytes, uint8_t *flags);
+
+/** core_own.c: those that our own note has. */
+void mf_core_kernel_words(struct mf_target *target,
+			  void (*visit)(const char *holder, uint64_t value,
+					void *data),
+			  void *data);
 
 #endif

@@ -533,6 +533,32 @@ bool mf_core_get_threads(const void *bytes, size_t size,
 	return true;
 }
 
+/* ---- what the kernel kept ------------------------------------------------------ */
+
+void mf_core_put_kernel_word(struct mf_buffer *to, const char *holder,
+			     uint64_t word)
+{
+	mf_buffer_printf(to, "%" PRIx64 " %s", word, holder);
+	mf_buffer_putc(to, '\0');
+}
+
+bool mf_core_get_kernel_words(const void *bytes, size_t size,
+			      mf_core_kernel_visit *visit, void *context)
+{
+	const char *at = bytes, *end = at + size;
+
+	for (size_t i = 0; at < end; i++) {
+		const char *record = next_record(&at, end);
+		uint64_t word;
+
+		if (!record || i == MF_NOTE_KERNEL_MAX ||
+		    !mf_scan_hex(&record, &word) || !mf_scan_char(&record, ' '))
+			return false;
+		visit(context, record, word);
+	}
+	return true;
+}
+
 /* ---- residency ----------------------------------------------------------------- */
 
 static void put_leb128(struct mf_buffer *to, uint64_t value)

@@ -10,6 +10,8 @@
  *   MAPPINGS   the lines of /proc/PID/smaps
  *   THREADS    a record "TID STATE CPU_MS REGISTERS_KNOWN IN_CALL CALL PC SP
  *              COMM" for each thread, ended by a NUL; PC and SP in hexadecimal
+ *   KERNEL     a record "WORD HOLDER" for each word that the kernel kept for the
+ *              process, ended by a NUL; WORD in hexadecimal
  *   RESIDENCY  LEB128 numbers: the page size, and then of each run of pages
  *              that are alike and not absent: pages since the end of the last
  *              run (or since address 0), pages, MF_PAGE_*
@@ -33,12 +35,14 @@ enum mf_note_type {
 	MF_NOTE_MAPPINGS = 0x4d460002,
 	MF_NOTE_THREADS = 0x4d460003,
 	MF_NOTE_RESIDENCY = 0x4d460004,
+	MF_NOTE_KERNEL = 0x4d460005,
 };
 
 enum {
 	MF_NOTE_FORMAT = 1,
 	MF_NOTE_MAPPINGS_MAX = 1 << 20,
 	MF_NOTE_THREADS_MAX = 1 << 20,
+	MF_NOTE_KERNEL_MAX = 1 << 20,
 };
 
 struct mf_core_process {
@@ -76,6 +80,15 @@ typedef void mf_core_thread_visit(void *context,
 /** Threads without general registers and tp: NT_PRSTATUS has them, if known. */
 bool mf_core_get_threads(const void *bytes, size_t size,
 			 mf_core_thread_visit *visit, void *context);
+
+void mf_core_put_kernel_word(struct mf_buffer *to, const char *holder,
+			     uint64_t word);
+
+/** HOLDER is in the note. */
+typedef void mf_core_kernel_visit(void *context, const char *holder,
+				  uint64_t word);
+bool mf_core_get_kernel_words(const void *bytes, size_t size,
+			      mf_core_kernel_visit *visit, void *context);
 
 /** Runs that are put, in address order. */
 struct mf_core_runs {

@@ -190,6 +190,38 @@ static void take_residency(struct mf_target *target, const void *bytes,
 	tell_damaged(target, "residency");
 }
 
+/* ---- what the kernel kept ----------------------------------------------------- */
+
+static void take_word(void *context, const char *holder, uint64_t word)
+{
+	struct mf_core *core = context;
+
+	mf_vec_push(&core->words, (struct mf_core_word){
+					  mf_pool_strdup(&core->pool, holder),
+					  word,
+				  });
+}
+
+static void take_kernel(struct mf_target *target, const void *bytes,
+			size_t size)
+{
+	if (!mf_core_get_kernel_words(bytes, size, take_word,
+				      mf_core_of(target)))
+		tell_damaged(target, "kernel");
+}
+
+void mf_core_kernel_words(struct mf_target *target,
+			  void (*visit)(const char *holder, uint64_t value,
+					void *data),
+			  void *data)
+{
+	const struct mf_core *core = mf_core_of(target);
+
+	for (size_t i = 0; i < core->words.count; i++)
+		visit(core->words.items[i].holder, core->words.items[i].value,
+		      data);
+}
+
 /* ---- all of them ------------------------------------------------------------ */
 
 void mf_core_take_own(struct mf_target *target, uint32_t type,
@@ -204,6 +236,7 @@ void mf_core_take_own(struct mf_target *target, uint32_t type,
 		{ MF_NOTE_MAPPINGS, take_mappings },
 		{ MF_NOTE_THREADS, take_threads },
 		{ MF_NOTE_RESIDENCY, take_residency },
+		{ MF_NOTE_KERNEL, take_kernel },
 	};
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(kinds); i++)

@@ -19,7 +19,7 @@
 struct mf_core_note_source {
 	struct mf_target *target;
 	struct mf_process_extra extra;
-	struct mf_buffer files, process, mappings, threads;
+	struct mf_buffer files, process, mappings, threads, kernel;
 	const struct mf_buffer *runs;
 };
 
@@ -221,6 +221,7 @@ uint64_t mf_core_write_notes(struct mf_core_note_source *source,
 	put_buffer(&out, MF_NOTE_OWNER, MF_NOTE_PROCESS, &source->process);
 	put_buffer(&out, MF_NOTE_OWNER, MF_NOTE_MAPPINGS, &source->mappings);
 	put_buffer(&out, MF_NOTE_OWNER, MF_NOTE_THREADS, &source->threads);
+	put_buffer(&out, MF_NOTE_OWNER, MF_NOTE_KERNEL, &source->kernel);
 	put_buffer(&out, MF_NOTE_OWNER, MF_NOTE_RESIDENCY, source->runs);
 	return out.size;
 }
@@ -304,6 +305,11 @@ static void note_registers(struct mf_target *target,
 			lacking, count);
 }
 
+static void add_kernel_word(const char *holder, uint64_t value, void *data)
+{
+	mf_core_put_kernel_word(data, holder, value);
+}
+
 struct mf_core_note_source *
 mf_core_note_source_create(struct mf_target *target,
 			   const struct mf_core_plan *plan, bool full)
@@ -324,6 +330,7 @@ mf_core_note_source_create(struct mf_target *target,
 	fill_process(source, full);
 	for (size_t i = 0; i < count; i++)
 		mf_core_put_thread(&source->threads, &threads[i]);
+	mf_target_each_kernel_word(target, add_kernel_word, &source->kernel);
 	return source;
 }
 
@@ -336,5 +343,6 @@ void mf_core_note_source_destroy(struct mf_core_note_source *source)
 	mf_buffer_deinit(&source->process);
 	mf_buffer_deinit(&source->mappings);
 	mf_buffer_deinit(&source->threads);
+	mf_buffer_deinit(&source->kernel);
 	free(source);
 }

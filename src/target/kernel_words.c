@@ -153,18 +153,14 @@ static void show_robust_lists(const struct words *words,
 	}
 }
 
-void mf_target_each_kernel_word(struct mf_target *target,
-				void (*visit)(const char *holder,
-					      uint64_t value, void *data),
-				void *data)
+void mf_live_kernel_words(struct mf_target *target,
+			  void (*visit)(const char *holder, uint64_t value,
+					void *data),
+			  void *data)
 {
 	const struct words words = { visit, data };
-	const struct mf_live *live;
+	const struct mf_live *live = mf_live_of(target);
 
-	if (target->info.kind != MF_TARGET_LIVE &&
-	    target->info.kind != MF_TARGET_SNAPSHOT)
-		return;
-	live = mf_live_of(target);
 	show_descriptors(&words, live->proc);
 	show_timers(&words, live->proc);
 	show_robust_lists(&words, target);

@@ -350,6 +350,7 @@ static const struct mf_target_ops live_ops = {
 	.is_still = mf_hold_is_still,
 	.thread_extra = mf_live_thread_extra,
 	.process_extra = mf_live_process_extra,
+	.kernel_words = mf_live_kernel_words,
 };
 
 static struct mf_error *read_status(struct mf_live *live,

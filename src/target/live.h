@@ -127,6 +127,12 @@ struct mf_error *mf_pagemap_runs(struct mf_target *target, uint64_t start,
 struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
 			       size_t count, void *bytes, uint8_t *flags);
 
+/* kernel_words.c */
+void mf_live_kernel_words(struct mf_target *target,
+			  void (*visit)(const char *holder, uint64_t value,
+					void *data),
+			  void *data);
+
 /* files.c */
 struct mf_error *mf_files_open(struct mf_target *target,
 			       const struct mf_mapping *mapping, int *ret);

@@ -398,6 +398,15 @@ bool mf_target_thread_extra(struct mf_target *target, pid_t tid,
 	       target->ops->thread_extra(target, tid, ret);
 }
 
+void mf_target_each_kernel_word(struct mf_target *target,
+				void (*visit)(const char *holder,
+					      uint64_t value, void *data),
+				void *data)
+{
+	if (target->ops->kernel_words)
+		target->ops->kernel_words(target, visit, data);
+}
+
 void mf_target_process_extra(struct mf_target *target,
 			     struct mf_process_extra *ret)
 {

@@ -52,6 +52,11 @@ struct mf_target_ops {
 			     struct mf_thread_extra *ret);
 	void (*process_extra)(struct mf_target *target,
 			      struct mf_process_extra *ret);
+	/** See the door; NULL: it has none. */
+	void (*kernel_words)(struct mf_target *target,
+			     void (*visit)(const char *holder, uint64_t value,
+					   void *data),
+			     void *data);
 };
 
 struct mf_target {
