@@ -104,11 +104,11 @@ static struct mf_error *create(const struct mf_scan_context *context,
 			       void **ret)
 {
 	struct mf_content_scanner *scanner = mf_new(struct mf_content_scanner);
-	mf_content_judge *judges[MF_CONTENT_JUDGES];
+	struct mf_content_kernel kernels[MF_CONTENT_JUDGES];
 
 	(void)context;
-	mf_content_judges(judges);
-	scanner->judge = judges[0];
+	mf_content_judges(kernels);
+	scanner->judge = kernels[0].judge;
 	*ret = scanner;
 	return NULL;
 }

@@ -78,8 +78,12 @@ enum {
 	MF_CONTENT_JUDGES = 3,
 };
 
+struct mf_content_kernel {
+	mf_content_judge *judge;
+};
+
 /** Those that this processor can do, the best first; returns how many. */
-size_t mf_content_judges(mf_content_judge *ret[MF_CONTENT_JUDGES]);
+size_t mf_content_judges(struct mf_content_kernel ret[MF_CONTENT_JUDGES]);
 /** NULL: not this processor. */
 mf_content_judge *mf_content_judge_avx512(void);
 mf_content_judge *mf_content_judge_avx2(void);

@@ -11,17 +11,17 @@ mf_content_judge_portable(const uint8_t *block, uint64_t used,
 	return judge_words(block, used, clusters, masks);
 }
 
-size_t mf_content_judges(mf_content_judge *ret[MF_CONTENT_JUDGES])
+size_t mf_content_judges(struct mf_content_kernel ret[MF_CONTENT_JUDGES])
 {
 	mf_content_judge *wide = mf_content_judge_avx2();
 	mf_content_judge *widest = mf_content_judge_avx512();
 	size_t count = 0;
 
 	if (widest)
-		ret[count++] = widest;
+		ret[count++].judge = widest;
 	if (wide)
-		ret[count++] = wide;
-	ret[count++] = mf_content_judge_portable;
+		ret[count++].judge = wide;
+	ret[count++].judge = mf_content_judge_portable;
 	return count;
 }
 

@@ -344,8 +344,8 @@ static void scramble(uint8_t *block, uint64_t *seed)
 /* Whatever the vectors, the same words are of the same kind. */
 static void test_judges_agree(void **state)
 {
-	mf_content_judge *judges[MF_CONTENT_JUDGES];
-	size_t judge_count = mf_content_judges(judges);
+	struct mf_content_kernel kernels[MF_CONTENT_JUDGES];
+	size_t judge_count = mf_content_judges(kernels);
 	uint64_t seed = 99, seen = 0;
 	struct forged_scan forged;
 	const struct mf_content_scanner *scanner;
@@ -363,8 +363,9 @@ static void test_judges_agree(void **state)
 		is = mf_content_judge_portable(block, used, &scanner->clusters,
 					       &one);
 		for (size_t k = 0; k < judge_count; k++) {
-			assert_int_equal(judges[k](block, used,
-						   &scanner->clusters, &other),
+			assert_int_equal(kernels[k].judge(block, used,
+							  &scanner->clusters,
+							  &other),
 					 is);
 			assert_memory_equal(&one, &other, sizeof(one));
 		}
