@@ -154,7 +154,7 @@ static void add_cost(struct mf_buffer *text, const struct mf_report *report,
 
 	for (size_t i = 0; i < fold->count; i++)
 		rss += census->threads.items[fold->threads[i]].stack.usage.rss;
-	if (fold->cpu_known)
+	if (fold->cpu_known && fold->cpu_ms)
 		mf_buffer_printf(text, "; CPU %s",
 				 mf_format_time(number, (double)fold->cpu_ms));
 	if (rss)
@@ -346,7 +346,7 @@ static void tell_thread(struct mf_report *report,
 				 mf_thread_state_word(thread->state));
 	if (facts->call)
 		mf_buffer_printf(&text, " in %s", facts->call);
-	if (!thread->cpu_unknown)
+	if (!thread->cpu_unknown && thread->cpu_ms)
 		mf_buffer_printf(
 			&text, ", CPU %s",
 			mf_format_time(number, (double)thread->cpu_ms));
