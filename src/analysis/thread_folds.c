@@ -80,9 +80,9 @@ static bool ends_in(const char *text, size_t end, const char *word)
 /* "a::b<c>(d) const" is called "a::b"; what is an operator stays whole. */
 static size_t length_of_name(const char *symbol)
 {
-	static const char *const tails[] = { " const", " &", " &&",
-					     " [clone .cold]" };
-	size_t end = strlen(symbol), cut;
+	static const char *const tails[] = { " const", " &", " &&" };
+	const char *clone = strstr(symbol, " [clone ");
+	size_t end = clone ? (size_t)(clone - symbol) : strlen(symbol), cut;
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(tails); i++)
 		if (ends_in(symbol, end, tails[i]))

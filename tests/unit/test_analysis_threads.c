@@ -216,6 +216,7 @@ static void test_names_of_functions(void **state)
 	name_is("ns::Pool::run(int, char const*)", "ns::Pool::run");
 	name_is("ns::Pool::run() const", "ns::Pool::run");
 	name_is("f(int (*)(char))", "f");
+	name_is("f(A*, B) [clone .constprop.0]", "f");
 	name_is("std::vector<int, A<B> >::push_back<int>(int&&)",
 		"std::vector<int, A<B> >::push_back");
 	name_is("ns::Less::operator()(int, int) const", "ns::Less::operator()");
