@@ -82,6 +82,7 @@ RUST	:= build/rust
 ifneq ($(findstring /,$(shell $(CC) -print-file-name=libc.a)),)
 FIXTURES += $(addprefix $(O)/fixtures/,static-bins static-arenas \
 	static-mainheap static-cached static-namespaces static-pie-bins \
+	static-pie-frames stripped-frames \
 	stripped-bins)
 endif
 

@@ -250,7 +250,8 @@ enum mf_step_result mf_libdw_step(struct mf_stacks *stacks,
 	status = dwfl_getthread_frames(own->dwfl, THREAD, see_frame, own);
 	if (own->frames > 1 && ret->known >> mf_cpu.sp & 1)
 		return MF_STEP_DONE;
-	if (status == 0 && own->frames == 1)
+	/* what a signal has struck at 0 it takes for the end */
+	if (status == 0 && own->frames == 1 && !step->cfi->signal)
 		return MF_STEP_LAST;
 	return own->lacks_bytes ? MF_STEP_BYTES : MF_STEP_FAILED;
 }

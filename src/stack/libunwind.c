@@ -204,7 +204,8 @@ enum mf_step_result mf_libunwind_step(struct mf_stacks *stacks,
 	if (unw_init_remote(&cursor, own->space, own) != 0)
 		return MF_STEP_FAILED;
 	status = unw_step(&cursor);
-	if (status == 0)
+	/* a signal can have struck at 0, where no stack ends */
+	if (status == 0 && !step->cfi->signal)
 		return MF_STEP_LAST;
 	if (status < 0 || unw_get_reg(&cursor, UNW_REG_IP, &pc) != 0 ||
 	    unw_get_reg(&cursor, UNW_REG_SP, &sp) != 0)

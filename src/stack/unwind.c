@@ -14,6 +14,7 @@ struct walk {
 	enum mf_unwinder by; /* who found the frame that step is of */
 	size_t found;	     /* frames, less those inlined */
 	unsigned jumps;
+	bool began; /* the stack does, with the frame that step is of */
 	enum mf_stack_end end;
 	MF_VEC(struct mf_frame) frames;
 };
@@ -40,6 +41,21 @@ static void add_frames(struct walk *walk)
 	walk->found++;
 }
 
+/* Nobody has called what a new stack begins with: its address was put there,
+ * and no code stands before it. */
+static void find_beginning(struct walk *walk)
+{
+	struct mf_step *step = &walk->step;
+	const struct mf_cfi *cfi =
+		mf_cfi_find(walk->stacks->tables, step->registers.pc);
+
+	if (!cfi || cfi->start != step->registers.pc)
+		return;
+	step->lookup = step->registers.pc;
+	step->cfi = cfi;
+	walk->began = true;
+}
+
 /* The frame of PC, which was interrupted there (EXACT) or called another. */
 static void enter(struct walk *walk, bool exact)
 {
@@ -48,6 +64,8 @@ static void enter(struct walk *walk, bool exact)
 	step->exact = exact;
 	step->lookup = step->registers.pc - (exact ? 0 : 1);
 	step->cfi = mf_cfi_find(walk->stacks->tables, step->lookup);
+	if (!exact && !step->cfi)
+		find_beginning(walk);
 	add_frames(walk);
 }
 
@@ -85,7 +103,7 @@ static enum mf_step_result attempt(struct walk *walk, step_function *function,
 
 	*ret = (struct mf_frame_registers){ 0 };
 	result = function(walk->stacks, &walk->step, ret);
-	if (result == MF_STEP_DONE && !ret->pc)
+	if (result == MF_STEP_DONE && !ret->pc && !walk->step.cfi->signal)
 		return MF_STEP_LAST;
 	if (result == MF_STEP_DONE && !is_caller(walk, ret))
 		return MF_STEP_FAILED;
@@ -136,6 +154,10 @@ static bool step_out(struct walk *walk)
 	const struct mf_cfi *cfi = walk->step.cfi;
 	bool signal = cfi && cfi->signal;
 
+	if (walk->began) {
+		walk->end = MF_STACK_COMPLETE;
+		return false;
+	}
 	result = cfi ? by_tables(walk, &caller) : by_guess(walk, &caller);
 	if (result != MF_STEP_DONE) {
 		walk->end = end_of(result, cfi != NULL);

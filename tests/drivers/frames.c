@@ -41,7 +41,7 @@ static struct mf_error *capture(const struct mf_view *view, void *context)
 
 static void print_frame(const struct mf_frame *frame)
 {
-	printf("%s %#llx %s %s %s+%llu %s:%u%s\n",
+	printf("%s 0x%llx %s %s %s+%llu %s:%u%s\n",
 	       frame->inlined ? "inlined" : "frame",
 	       (unsigned long long)frame->pc, mf_unwinder_name(frame->by),
 	       frame->module ? frame->module->name : "?",
