@@ -19,6 +19,8 @@ freeze_core() { # PID
 	local exe
 	exe=$(readlink "/proc/$1/exe")
 	mf snapshot --force "$1" -o "$core" >/dev/null || [ $? -eq 2 ]
+	# some of the threads spin: not while debuggers work
+	kill -STOP "$1"
 	gdb -nx -batch -iex 'set debuginfod enabled off' \
 		-iex 'set auto-load off' -ex "core $core" \
 		-x "$here/frames.gdb" "$exe" 2>/dev/null |
@@ -124,6 +126,7 @@ hard_cases_agree() {
 	local name
 	start_fixture frames
 	mf snapshot "$PID" -o "$core" >/dev/null
+	kill -STOP "$PID"
 	unwind all
 	stack_of inlined >"$core.stack"
 	[ "$(awk '/^inlined/ { print $5 }' "$core.stack" | paste -sd' ')" = \
@@ -284,6 +287,7 @@ console.log("ready")'
 		unwind all
 		same_as gdb
 		same_as eu-stack
+		kill -CONT "$pid"
 	done
 	kill -INT "$PID"
 	wait "$PID" || true
