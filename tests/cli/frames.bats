@@ -88,11 +88,11 @@ stack_of() { # NAME
 # NAME's stack is complete, or as END says, and has FUNCTION.
 reaches() { # NAME FUNCTION END
 	stack_of "$1" >"$core.stack"
-	[[ $(head -n 1 "$core.stack") == "${3-complete}" ]] &&
-		grep -q " $2+" "$core.stack" || {
+	if [ "$(head -n 1 "$core.stack")" != "${3-complete}" ] ||
+		! grep -q " $2+" "$core.stack"; then
 		head -30 "$core.stack"
 		return 1
-	}
+	fi
 }
 
 # Hard cases that others do not unwind: what gdb makes of a coroutine's end is
@@ -138,7 +138,8 @@ hard_cases_agree() {
 	for name in nested altnested; do
 		[ "$(stack_of "$name" | grep -c 'signal$')" -eq 2 ]
 	done
-	! stack_of deep | grep -Eq 'frame-pointer|return-address'
+	stack_of deep >"$core.stack"
+	run ! grep -Eq 'frame-pointer|return-address' "$core.stack"
 	[ "$(uname -m)" = x86_64 ] || return 0
 	stack_of norules | grep -q 'frame-pointer frames case_norules+'
 	stack_of norulesleaf | grep -q 'frame-pointer frames case_norulesleaf+'
@@ -152,10 +153,10 @@ hard_cases_agree() {
 	mapfile -t without < <(tids coroutine null norules norulesleaf)
 	freeze_core "$PID"
 	unwind libunwind
-	! grep -q ' libdw \| frame-pointer \| return-address ' "$core.said"
+	run ! grep -q ' libdw \| frame-pointer \| return-address ' "$core.said"
 	same_as gdb "${without[@]}"
 	unwind libdw
-	! grep -q ' libunwind \| frame-pointer \| return-address ' "$core.said"
+	run ! grep -q ' libunwind \| frame-pointer \| return-address ' "$core.said"
 	same_as gdb "${without[@]}" "$(tids rules)"
 }
 
