@@ -57,13 +57,14 @@ same_by() { # TARGET OPTION...
 	}
 }
 
-# The same in a copy, and in cores, which do not say what the kernel has.
+# The same in a copy and in cores; those of others do not say what the kernel
+# has.
 is_the_same() { # CASE...
 	find_leaks
 	same_by "$victim" --stop snapshot
 	mf snapshot --max-pause 10s -o "$work/core" "$victim" 2>"$work/words"
 	mf leaks --json --all "$work/core" >"$report" || [ $? = 2 ]
-	is_known 'a core' "$@"
+	is_known 'a core'
 	same_by "$work/core" --no-symbols
 	command -v gcore >/dev/null || return 0
 	gcore -o "$work/gcore" "$victim" >"$work/words" 2>&1
