@@ -2,6 +2,7 @@
  * Threads by name: those whose names differ in nothing but numbers are one
  * group. Where all of them have the same number it stays in the group's name.
  */
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,11 +65,12 @@ static size_t find_or_add(struct drafts *drafts, struct mf_map *index_of_key,
 	const uint64_t *known;
 
 	/* two keys of one hash: the next number is as good */
-	while ((known = mf_map_get(index_of_key, hash)) && drafts->items &&
-	       strcmp(drafts->items[*known].shape.key, shape->key) != 0)
+	while ((known = mf_map_get(index_of_key, hash))) {
+		assert(drafts->items);
+		if (strcmp(drafts->items[*known].shape.key, shape->key) == 0)
+			return *known;
 		hash++;
-	if (known)
-		return *known;
+	}
 	mf_map_set(index_of_key, hash, drafts->count);
 	mf_vec_add(drafts)->shape = *shape;
 	return drafts->count - 1;

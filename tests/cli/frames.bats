@@ -7,7 +7,7 @@ bats_require_minimum_version 1.5.0
 setup() {
 	load helper
 	core=$BATS_TEST_TMPDIR/core
-	frames=$here/../../$O/tests/drivers/frames
+	frames=$(realpath "${O:-build}")/tests/drivers/frames
 }
 
 teardown() {
