@@ -120,6 +120,13 @@ bool mf_arch_build_frames(pid_t tid, const struct mf_registers *registers,
 			  uint64_t mask, const struct mf_remote_code *code,
 			  uint64_t top, struct mf_frames *ret);
 
+/**
+ * True when all that is not zero of BYTES, which stand at ADDRESS and end where a
+ * stack pointer was, begins with frames as they are built here.
+ */
+bool mf_arch_has_frames(const unsigned char *bytes, size_t size,
+			uint64_t address, const struct mf_remote_code *code);
+
 /** The lowest address that the ABI lets the thread use below its stack pointer:
  * what lies below is dead. 0: its registers are not those of 64-bit code. */
 uint64_t mf_arch_stack_end(const struct mf_registers *registers);

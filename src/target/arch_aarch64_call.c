@@ -29,6 +29,16 @@ bool mf_arch_build_frames(pid_t tid, const struct mf_registers *registers,
 	return false;
 }
 
+bool mf_arch_has_frames(const unsigned char *bytes, size_t size,
+			uint64_t address, const struct mf_remote_code *code)
+{
+	(void)bytes;
+	(void)size;
+	(void)address;
+	(void)code;
+	return false;
+}
+
 uint64_t mf_arch_stack_end(const struct mf_registers *registers)
 {
 	(void)registers;

@@ -269,6 +269,31 @@ bool mf_arch_build_frames(pid_t tid, const struct mf_registers *registers,
 	return true;
 }
 
+bool mf_arch_has_frames(const unsigned char *bytes, size_t size,
+			uint64_t address, const struct mf_remote_code *code)
+{
+	const size_t both = 2 * sizeof(struct frame);
+	struct frame own, child;
+	size_t at = 0;
+
+	while (at < size && !bytes[at])
+		at++;
+	at &= ~(size_t)(sizeof(uint64_t) - 1);
+	if (at + both > size)
+		return false;
+	memcpy(&own, bytes + at, sizeof(own));
+	memcpy(&child, bytes + at + sizeof(own), sizeof(child));
+	return own.return_address == code->sigreturn &&
+	       own.stack.flags == NO_SUCH_STACK_MODE &&
+	       own.context.fpstate == address + at + both &&
+	       child.return_address == code->sigreturn &&
+	       child.stack.flags == NO_SUCH_STACK_MODE &&
+	       child.context.ax == SYS_exit_group &&
+	       child.context.di == MF_COPY_STATUS &&
+	       child.context.ip == code->call &&
+	       child.context.sp == address + at + sizeof(own);
+}
+
 /* ---- calls --------------------------------------------------------------------- */
 
 bool mf_arch_set_pc(struct mf_registers *registers, uint64_t address)

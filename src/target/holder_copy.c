@@ -157,14 +157,20 @@ static bool prepare_on_fresh_stack(const struct mf_tracer *tracer,
 	return prepare_on(tracer, held, true);
 }
 
+static bool read_unused(pid_t tid, uint64_t start,
+			unsigned char bytes[UNUSED_SIZE])
+{
+	struct iovec local = { bytes, UNUSED_SIZE };
+	struct iovec part = { mf_remote_pointer(start), UNUSED_SIZE };
+
+	return process_vm_readv(tid, &local, 1, &part, 1, 0) == UNUSED_SIZE;
+}
+
 static bool is_zero(pid_t tid, uint64_t start)
 {
 	static unsigned char bytes[UNUSED_SIZE];
-	struct iovec local = { bytes, sizeof(bytes) };
-	struct iovec part = { mf_remote_pointer(start), sizeof(bytes) };
 
-	if (process_vm_readv(tid, &local, 1, &part, 1, 0) !=
-	    (ssize_t)sizeof(bytes))
+	if (!read_unused(tid, start, bytes))
 		return false;
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		if (bytes[i])
@@ -247,6 +253,58 @@ static bool choose_actor(const struct mf_tracer *tracer,
 		    prepare(tracer, &threads[i], 1))
 			return true;
 	return false;
+}
+
+/* False also where one of its threads is not known to stand elsewhere. */
+static bool nobody_stands_in(const struct mf_holder_shared *shared,
+			     uint64_t start, uint64_t end)
+{
+	for (unsigned i = 0; i < shared->count; i++) {
+		const struct mf_held_thread *held = &shared->threads[i];
+		struct mf_thread thread = { .tid = held->tid };
+
+		if (held->kind == MF_HELD_GONE)
+			continue;
+		if (held->is_free || held->kind == MF_HELD_NEW ||
+		    !held->registers.size)
+			return false;
+		mf_arch_fill_thread(&held->registers, &thread);
+		if (thread.sp >= start && thread.sp <= end)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * A holder that was killed has left its frames at the unused end of a stack, and
+ * the thread has gone on from there since: zeros, as we leave them. All threads
+ * are held.
+ */
+static bool sweep_unused(const struct mf_tracer *tracer, pid_t tid)
+{
+	static unsigned char bytes[UNUSED_SIZE];
+	const struct mf_copy_plan *plan = &tracer->shared->plan;
+	bool any = false;
+
+	for (unsigned i = 0; i < plan->count; i++) {
+		const struct mf_stack *stack = &plan->stacks[i];
+		struct iovec local = { bytes, UNUSED_SIZE };
+		struct iovec part = { mf_remote_pointer(stack->start),
+				      UNUSED_SIZE };
+
+		if (!stack->is_main ||
+		    stack->end - stack->start <= UNUSED_SIZE ||
+		    !nobody_stands_in(tracer->shared, stack->start,
+				      stack->start + UNUSED_SIZE) ||
+		    !read_unused(tid, stack->start, bytes) ||
+		    !mf_arch_has_frames(bytes, UNUSED_SIZE, stack->start,
+					&plan->code))
+			continue;
+		memset(bytes, 0, sizeof(bytes));
+		any |= process_vm_writev(tid, &local, 1, &part, 1, 0) ==
+		       UNUSED_SIZE;
+	}
+	return any;
 }
 
 static bool is_stopped(const struct mf_holder_shared *shared)
@@ -354,6 +412,17 @@ static enum mf_copy_outcome clone_it(struct mf_tracer *tracer)
 	return is_born ? MF_COPY_TAKEN : MF_COPY_FAILED;
 }
 
+static bool choose_any(const struct mf_tracer *tracer)
+{
+	struct mf_holder_shared *shared = tracer->shared;
+	unsigned count = MF_MIN(shared->count, (unsigned)TRIES);
+
+	if (choose_actor(tracer, shared->threads, count))
+		return true;
+	return count && sweep_unused(tracer, shared->threads[0].tid) &&
+	       choose_actor(tracer, shared->threads, count);
+}
+
 static enum mf_copy_outcome make_copy(struct mf_tracer *tracer)
 {
 	struct mf_holder_shared *shared = tracer->shared;
@@ -361,8 +430,7 @@ static enum mf_copy_outcome make_copy(struct mf_tracer *tracer)
 
 	if (is_stopped(shared))
 		return MF_COPY_STOPPED;
-	if (!choose_actor(tracer, shared->threads,
-			  MF_MIN(shared->count, (unsigned)TRIES))) {
+	if (!choose_any(tracer)) {
 		shared->copy.number = has_any_stopped(shared) ? 0 : EBUSY;
 		return MF_COPY_NO_THREAD;
 	}
