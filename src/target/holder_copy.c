@@ -157,25 +157,37 @@ static bool prepare_on_fresh_stack(const struct mf_tracer *tracer,
 	return prepare_on(tracer, held, true);
 }
 
-static bool read_unused(pid_t tid, uint64_t start,
-			unsigned char bytes[UNUSED_SIZE])
+/* UNUSED_SIZE bytes, until the next call; NULL: they cannot be read. */
+static const unsigned char *read_unused(pid_t tid, uint64_t start)
 {
-	struct iovec local = { bytes, UNUSED_SIZE };
-	struct iovec part = { mf_remote_pointer(start), UNUSED_SIZE };
+	static unsigned char bytes[UNUSED_SIZE];
+	struct iovec local = { bytes, sizeof(bytes) };
+	struct iovec part = { mf_remote_pointer(start), sizeof(bytes) };
 
-	return process_vm_readv(tid, &local, 1, &part, 1, 0) == UNUSED_SIZE;
+	return process_vm_readv(tid, &local, 1, &part, 1, 0) ==
+			       (ssize_t)sizeof(bytes)
+		       ? bytes
+		       : NULL;
+}
+
+static bool wipe_unused(pid_t tid, uint64_t start)
+{
+	static unsigned char zeros[UNUSED_SIZE];
+	struct iovec local = { zeros, sizeof(zeros) };
+	struct iovec part = { mf_remote_pointer(start), sizeof(zeros) };
+
+	return process_vm_writev(tid, &local, 1, &part, 1, 0) ==
+	       (ssize_t)sizeof(zeros);
 }
 
 static bool is_zero(pid_t tid, uint64_t start)
 {
-	static unsigned char bytes[UNUSED_SIZE];
+	const unsigned char *bytes = read_unused(tid, start);
 
-	if (!read_unused(tid, start, bytes))
-		return false;
-	for (size_t i = 0; i < sizeof(bytes); i++)
+	for (size_t i = 0; bytes && i < UNUSED_SIZE; i++)
 		if (bytes[i])
 			return false;
-	return true;
+	return bytes != NULL;
 }
 
 /* Pages that were never there, nor in swap; or zeros, as we leave them. */
@@ -282,27 +294,22 @@ static bool nobody_stands_in(const struct mf_holder_shared *shared,
  */
 static bool sweep_unused(const struct mf_tracer *tracer, pid_t tid)
 {
-	static unsigned char bytes[UNUSED_SIZE];
 	const struct mf_copy_plan *plan = &tracer->shared->plan;
 	bool any = false;
 
 	for (unsigned i = 0; i < plan->count; i++) {
-		const struct mf_stack *stack = &plan->stacks[i];
-		struct iovec local = { bytes, UNUSED_SIZE };
-		struct iovec part = { mf_remote_pointer(stack->start),
-				      UNUSED_SIZE };
+		uint64_t start = plan->stacks[i].start;
+		const unsigned char *bytes;
 
-		if (!stack->is_main ||
-		    stack->end - stack->start <= UNUSED_SIZE ||
-		    !nobody_stands_in(tracer->shared, stack->start,
-				      stack->start + UNUSED_SIZE) ||
-		    !read_unused(tid, stack->start, bytes) ||
-		    !mf_arch_has_frames(bytes, UNUSED_SIZE, stack->start,
-					&plan->code))
+		if (!plan->stacks[i].is_main ||
+		    plan->stacks[i].end - start <= UNUSED_SIZE ||
+		    !nobody_stands_in(tracer->shared, start,
+				      start + UNUSED_SIZE))
 			continue;
-		memset(bytes, 0, sizeof(bytes));
-		any |= process_vm_writev(tid, &local, 1, &part, 1, 0) ==
-		       UNUSED_SIZE;
+		bytes = read_unused(tid, start);
+		if (bytes &&
+		    mf_arch_has_frames(bytes, UNUSED_SIZE, start, &plan->code))
+			any |= wipe_unused(tid, start);
 	}
 	return any;
 }
