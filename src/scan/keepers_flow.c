@@ -160,7 +160,7 @@ static bool is_unused(const struct mf_keepers *keepers, uint64_t slot)
 
 	return keepers->places.heap &&
 	       mf_heap_chunk_at(keepers->places.heap, slot, &chunk) &&
-	       chunk.kind != MF_KIND_UNREAD;
+	       chunk.kind != MF_KIND_UNREAD && chunk.kind != MF_KIND_OVERHEAD;
 }
 
 static uint32_t find_keeper(struct maker *maker, uint64_t slot)
@@ -253,9 +253,13 @@ static void count_edges(struct maker *maker, uint32_t *counts)
 			keepers->list.items[from].words++;
 	}
 	mf_vec_foreach(word, &keepers->roots.words) {
+		uint32_t index;
+
 		if (target_of(maker, word) == MF_NO_NODE)
 			continue;
-		keepers->list.items[word_keeper(maker, word)].words++;
+		/* the list may move while it grows */
+		index = word_keeper(maker, word);
+		keepers->list.items[index].words++;
 	}
 }
 

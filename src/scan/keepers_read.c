@@ -13,6 +13,7 @@
 
 enum {
 	WORD = 8,
+	ASKED_MAX = 256, /* each costs a look at the whole tree */
 };
 
 struct mf_keepers_worker {
@@ -231,6 +232,17 @@ static void note_missed(struct mf_keepers *keepers,
 			mf_format_size(size, missed->unreadable));
 }
 
+static void note_unasked(struct mf_keepers *keepers,
+			 const struct mf_scan_input *input)
+{
+	if (input->range_count > keepers->asked.count)
+		mf_target_note_partial(
+			keepers->target, "retained",
+			"%zu places are more than can be told of at once: the "
+			"first %zu are",
+			input->range_count, keepers->asked.count);
+}
+
 struct mf_error *mf_keepers_read(struct mf_keepers *keepers,
 				 const struct mf_scan_input *input)
 {
@@ -239,7 +251,7 @@ struct mf_error *mf_keepers_read(struct mf_keepers *keepers,
 	struct mf_error *error;
 
 	mf_keepers_begin(keepers, input);
-	for (size_t i = 0; i < input->range_count; i++)
+	for (size_t i = 0; i < input->range_count && i < ASKED_MAX; i++)
 		mf_vec_push(&keepers->asked, input->ranges[i]);
 	all.ranges = keepers->roots.scanned.items;
 	all.range_count = keepers->roots.scanned.count;
@@ -248,8 +260,10 @@ struct mf_error *mf_keepers_read(struct mf_keepers *keepers,
 	mf_scan_plan_init(&plan, &all, false);
 	error = pump(keepers, &plan);
 	mf_keepers_end(keepers);
-	if (!error)
+	if (!error) {
 		note_missed(keepers, &plan.missed);
+		note_unasked(keepers, input);
+	}
 	mf_scan_plan_deinit(&plan);
 	return error;
 }

@@ -27,6 +27,7 @@ struct scene {
 	struct forge forge;
 	uint64_t user[CHUNKS];
 	struct mf_thread thread;
+	unsigned threads; /* more of the same */
 	struct mf_keepers *keepers;
 	struct mf_kept_lines lines;
 };
@@ -60,6 +61,13 @@ static void look(struct scene *scene, const struct mf_keepers_options *options,
 
 	forge_open(forge);
 	mf_target_forge_thread(forge->target, &scene->thread);
+	for (unsigned i = 1; i <= scene->threads; i++) {
+		struct mf_thread another = scene->thread;
+
+		another.tid += (int)i;
+		another.sp = 0;
+		mf_target_forge_thread(forge->target, &another);
+	}
 	assert_non_null(forge_model(forge));
 	assert_null(mf_space_settle(forge->space));
 	assert_null(mf_keepers_create(forge->target, forge->image, options,
@@ -194,6 +202,29 @@ static void test_a_stack_keeps_what_nothing_else_does(void **state)
 	stop(&scene);
 }
 
+/* Keepers are added one by one as words are found: none is lost meanwhile. */
+static void test_registers_of_many_threads(void **state)
+{
+	const struct mf_keepers_options options = { .depth = 0 };
+
+	(void)state;
+	for (unsigned threads = 0; threads < 20; threads++) {
+		struct scene scene;
+		uint32_t words = 0;
+
+		start(&scene);
+		scene.threads = threads;
+		scene.thread.general[REGISTER] = scene.user[0];
+		scene.thread.general[REGISTER + 1] = scene.user[1];
+		look(&scene, &options, 0);
+		mf_vec_foreach(keeper, &scene.keepers->list)
+			words += keeper->words;
+		assert_int_equal(words, 2 * (threads + 1));
+		assert_int_equal(reached(&scene), 2 * SIZE);
+		stop(&scene);
+	}
+}
+
 static void test_what_is_alike_is_one_line(void **state)
 {
 	const struct mf_keepers_options options = { .depth = 0 };
@@ -301,15 +332,48 @@ static void test_no_tree_beyond_the_limit(void **state)
 	stop(&scene);
 }
 
+/* Each place costs a look at the whole tree. */
+static void test_no_more_places_than_can_be_told_of(void **state)
+{
+	const struct mf_keepers_options options = { .depth = 0 };
+	struct mf_scan_range ranges[300];
+	const struct mf_partial *partials;
+	struct scene scene;
+	size_t count;
+
+	(void)state;
+	start(&scene);
+	look(&scene, &options, 0);
+	for (uint64_t i = 0; i < MF_ARRAY_SIZE(ranges); i++)
+		ranges[i] = (struct mf_scan_range){ MAPPING + i,
+						    MAPPING + i + 1, 0 };
+	assert_null(mf_keepers_read(
+		scene.keepers, &(struct mf_scan_input){
+				       .target = scene.forge.target,
+				       .image = scene.forge.image,
+				       .space = scene.forge.space,
+				       .heap = scene.forge.model,
+				       .ranges = ranges,
+				       .range_count = MF_ARRAY_SIZE(ranges),
+			       }));
+	assert_int_equal(scene.keepers->asked.count, 256);
+	partials = mf_target_partials(scene.forge.target, &count);
+	assert_true(count);
+	assert_string_equal(partials[count - 1].what, "retained");
+	stop(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_each_holds_alone_and_together),
 		cmocka_unit_test(test_a_stack_keeps_what_nothing_else_does),
+		cmocka_unit_test(test_registers_of_many_threads),
 		cmocka_unit_test(test_what_is_alike_is_one_line),
 		cmocka_unit_test(test_the_way_to_a_chunk_and_what_it_keeps),
 		cmocka_unit_test(test_nobody_keeps_what_nothing_reaches),
 		cmocka_unit_test(test_no_tree_beyond_the_limit),
+		cmocka_unit_test(test_no_more_places_than_can_be_told_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
