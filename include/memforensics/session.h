@@ -109,6 +109,8 @@ void mf_select_destroy(struct mf_select *select);
 
 /** The words and the beginnings of expressions, NULL-terminated. */
 const char *const *mf_select_words(void);
+/** TEXT is one of them, or begins with one that goes on. */
+bool mf_select_has_word(const char *text);
 
 /**
  * Ranges that were selected, as mf_scan_input has them: none goes beyond its

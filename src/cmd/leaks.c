@@ -203,18 +203,7 @@ static void pass_deinit(struct pass *pass)
 /* Numbers and words of region expressions; all others are types. */
 static bool is_region(const char *text)
 {
-	const char *const *words = mf_select_words();
-
-	if (*text >= '0' && *text <= '9')
-		return true;
-	for (; *words; words++) {
-		size_t length = strlen(*words);
-
-		if ((*words)[length - 1] == ':' ? !strncmp(text, *words, length)
-						: !strcmp(text, *words))
-			return true;
-	}
-	return false;
+	return (*text >= '0' && *text <= '9') || mf_select_has_word(text);
 }
 
 static struct mf_error *take_excluded(struct pass *pass,

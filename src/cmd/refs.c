@@ -104,21 +104,6 @@ static void pass_deinit(struct pass *pass)
 
 /* ---- what was asked for ----------------------------------------------------- */
 
-/* An arena, a class, a label: many ranges; else a place. */
-static bool is_region_word(const char *text)
-{
-	const char *const *words = mf_select_words();
-
-	for (; *words; words++) {
-		size_t length = strlen(*words);
-
-		if ((*words)[length - 1] == ':' ? !strncmp(text, *words, length)
-						: !strcmp(text, *words))
-			return true;
-	}
-	return false;
-}
-
 static struct mf_error *take_type(struct pass *pass, const struct mf_spot *spot)
 {
 	if (pass->options.type)
@@ -143,7 +128,8 @@ static struct mf_error *take_arguments(struct pass *pass,
 		const char *text = settings->arguments[i];
 		struct mf_spot spot;
 
-		if (is_region_word(text)) {
+		/* an arena, a class, a label: many ranges; else a place */
+		if (mf_select_has_word(text)) {
 			mf_vec_push(&regions, text);
 			continue;
 		}

@@ -44,6 +44,11 @@ struct mf_scan_missed {
 	uint64_t swapped, unreadable;
 };
 
+/** Partial notes of PART: SIZE that may hold WHAT is in swap, or unreadable. */
+void mf_scan_missed_note(const struct mf_scan_missed *missed,
+			 struct mf_target *target, const char *part,
+			 const char *what);
+
 struct mf_scan_plan {
 	const struct mf_scan_input *input;
 	bool free_too;
@@ -85,10 +90,14 @@ struct mf_scan_pieces {
 	MF_VEC(struct mf_scan_piece) list;
 };
 
-/** The pieces of SLICE; only reads the plan, so any thread may. */
-void mf_scan_plan_cut(const struct mf_scan_plan *plan,
-		      const struct mf_scan_slice *slice,
-		      struct mf_scan_pieces *pieces);
+/**
+ * The window of SLICE, one of BATCH's, with its pieces, which stand in PIECES
+ * until the next call with them; only reads the plan, so any thread may.
+ */
+struct mf_scan_window mf_scan_plan_cut(const struct mf_scan_plan *plan,
+				       const struct mf_scan_batch *batch,
+				       const struct mf_scan_slice *slice,
+				       struct mf_scan_pieces *pieces);
 
 enum {
 	MF_SCAN_THREADS_MAX = 8,

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "base/units.h"
 #include "scan/engine.h"
 #include "scan/keepers.h"
 #include "scan/vtables.h"
@@ -180,16 +179,10 @@ static void scan_batch(void *data, const struct mf_scan_batch *batch)
 	struct crew *crew = data;
 
 	for (size_t i = 0; i < batch->slices.count; i++) {
-		const struct mf_scan_slice *slice = &batch->slices.items[i];
-		struct mf_scan_window window = {
-			.address = slice->address,
-			.bytes = batch->bytes + slice->offset,
-			.size = slice->size,
-		};
+		struct mf_scan_window window = mf_scan_plan_cut(
+			crew->plan, batch, &batch->slices.items[i],
+			&crew->pieces);
 
-		mf_scan_plan_cut(crew->plan, slice, &crew->pieces);
-		window.pieces = crew->pieces.list.items;
-		window.piece_count = (uint32_t)crew->pieces.list.count;
 		mf_keepers_window(crew->worker, &window);
 	}
 }
@@ -213,23 +206,6 @@ static struct mf_error *pump(struct mf_keepers *keepers,
 		mf_vec_deinit(&crews[i].pieces.list);
 	}
 	return error;
-}
-
-static void note_missed(struct mf_keepers *keepers,
-			const struct mf_scan_missed *missed)
-{
-	char size[MF_UNIT_TEXT];
-
-	if (missed->swapped)
-		mf_target_note_partial(keepers->target, "retained",
-				       "%s that may hold pointers are in swap: "
-				       "--read-swapped brings them in",
-				       mf_format_size(size, missed->swapped));
-	if (missed->unreadable)
-		mf_target_note_partial(
-			keepers->target, "retained",
-			"%s that may hold pointers could not be read",
-			mf_format_size(size, missed->unreadable));
 }
 
 static void note_unasked(struct mf_keepers *keepers,
@@ -261,7 +237,8 @@ struct mf_error *mf_keepers_read(struct mf_keepers *keepers,
 	error = pump(keepers, &plan);
 	mf_keepers_end(keepers);
 	if (!error) {
-		note_missed(keepers, &plan.missed);
+		mf_scan_missed_note(&plan.missed, keepers->target, "retained",
+				    "pointers");
 		note_unasked(keepers, input);
 	}
 	mf_scan_plan_deinit(&plan);

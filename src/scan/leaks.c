@@ -9,8 +9,6 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "base/units.h"
-#include "scan/engine.h"
 
 enum {
 	WORD = 8,
@@ -60,7 +58,8 @@ static void forget(struct mf_leaks *leaks)
 	memset(leaks->words, 0, sizeof(leaks->words));
 	leaks->totals = (struct mf_leaks_totals){ 0 };
 	leaks->excluded = leaks->small = (struct mf_amount){ 0 };
-	leaks->unlisted = leaks->swapped = leaks->unreadable = 0;
+	leaks->missed = (struct mf_scan_missed){ 0 };
+	leaks->unlisted = 0;
 	leaks->scanned = leaks->memory = leaks->doubts = 0;
 }
 
@@ -146,14 +145,10 @@ static void scan_batch(void *data, const struct mf_scan_batch *batch)
 	struct crew *crew = data;
 
 	for (size_t i = 0; i < batch->slices.count; i++) {
-		const struct mf_scan_slice *slice = &batch->slices.items[i];
-		struct mf_scan_window window = {
-			.address = slice->address,
-			.bytes = batch->bytes + slice->offset,
-			.size = slice->size,
-		};
+		struct mf_scan_window window = mf_scan_plan_cut(
+			crew->plan, batch, &batch->slices.items[i],
+			&crew->pieces);
 
-		mf_scan_plan_cut(crew->plan, slice, &crew->pieces);
 		scan_slice(crew, &window);
 	}
 }
@@ -195,8 +190,7 @@ static struct mf_error *pump(struct mf_leaks *leaks, struct mf_scan_plan *plan)
 	for (unsigned i = 0; i < count; i++)
 		dismiss_crew(crews[i]);
 	mf_graph_seal(leaks->graph);
-	leaks->swapped = plan->missed.swapped;
-	leaks->unreadable = plan->missed.unreadable;
+	leaks->missed = plan->missed;
 	return error;
 }
 
@@ -223,9 +217,9 @@ static void doubt(struct mf_leaks *leaks)
 {
 	if (leaks->graph->edges.dropped)
 		leaks->doubts |= MF_DOUBT_DROPPED;
-	if (leaks->swapped)
+	if (leaks->missed.swapped)
 		leaks->doubts |= MF_DOUBT_SWAPPED;
-	if (leaks->unreadable)
+	if (leaks->missed.unreadable)
 		leaks->doubts |= MF_DOUBT_UNREAD;
 	if (leaks->roots.blind)
 		leaks->doubts |= MF_DOUBT_BLIND;
@@ -235,18 +229,7 @@ static void doubt(struct mf_leaks *leaks)
 
 static void note_missed(const struct mf_leaks *leaks)
 {
-	char size[MF_UNIT_TEXT];
-
-	if (leaks->swapped)
-		mf_target_note_partial(leaks->target, "leaks",
-				       "%s that may hold pointers are in swap: "
-				       "--read-swapped brings them in",
-				       mf_format_size(size, leaks->swapped));
-	if (leaks->unreadable)
-		mf_target_note_partial(
-			leaks->target, "leaks",
-			"%s that may hold pointers could not be read",
-			mf_format_size(size, leaks->unreadable));
+	mf_scan_missed_note(&leaks->missed, leaks->target, "leaks", "pointers");
 	if (leaks->graph->edges.dropped)
 		mf_target_note_partial(
 			leaks->target, "leaks",

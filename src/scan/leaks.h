@@ -5,6 +5,7 @@
 #ifndef MF_SCAN_LEAKS_H
 #define MF_SCAN_LEAKS_H
 
+#include "scan/engine.h"
 #include "scan/links.h"
 #include "scan/place.h"
 #include "scan/roots.h"
@@ -96,7 +97,7 @@ struct mf_leaks {
 	struct mf_leaks_totals totals;
 	struct mf_amount excluded, small; /* what is not told of */
 	uint64_t unlisted;		  /* leaks beyond those that are kept */
-	uint64_t swapped, unreadable;	  /* bytes that were not read */
+	struct mf_scan_missed missed;
 	uint64_t scanned;
 	uint64_t memory; /* most bytes of ours */
 	unsigned doubts; /* of all */

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/units.h"
 #include "scan/engine.h"
 
 enum {
@@ -472,9 +473,10 @@ static void cut_stretch(struct cut *cut, const struct mf_scan_stretch *stretch)
 			  });
 }
 
-void mf_scan_plan_cut(const struct mf_scan_plan *plan,
-		      const struct mf_scan_slice *slice,
-		      struct mf_scan_pieces *pieces)
+struct mf_scan_window mf_scan_plan_cut(const struct mf_scan_plan *plan,
+				       const struct mf_scan_batch *batch,
+				       const struct mf_scan_slice *slice,
+				       struct mf_scan_pieces *pieces)
 {
 	struct cut cut = { .plan = plan, .slice = slice, .pieces = pieces };
 
@@ -490,4 +492,29 @@ void mf_scan_plan_cut(const struct mf_scan_plan *plan,
 		cut.end = MF_MIN(stretch->end, slice->address + slice->size);
 		cut_stretch(&cut, stretch);
 	}
+	return (struct mf_scan_window){
+		.address = slice->address,
+		.bytes = batch->bytes + slice->offset,
+		.size = slice->size,
+		.pieces = pieces->list.items,
+		.piece_count = (uint32_t)pieces->list.count,
+	};
+}
+
+void mf_scan_missed_note(const struct mf_scan_missed *missed,
+			 struct mf_target *target, const char *part,
+			 const char *what)
+{
+	char size[MF_UNIT_TEXT];
+
+	if (missed->swapped)
+		mf_target_note_partial(target, part,
+				       "%s that may hold %s are in swap: "
+				       "--read-swapped brings them in",
+				       mf_format_size(size, missed->swapped),
+				       what);
+	if (missed->unreadable)
+		mf_target_note_partial(
+			target, part, "%s that may hold %s could not be read",
+			mf_format_size(size, missed->unreadable), what);
 }

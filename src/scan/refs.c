@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "base/units.h"
 #include "scan/engine.h"
 #include "scan/sources.h"
 
@@ -189,16 +188,10 @@ static void scan_batch(void *data, const struct mf_scan_batch *batch)
 	struct crew *crew = data;
 
 	for (size_t i = 0; i < batch->slices.count; i++) {
-		const struct mf_scan_slice *slice = &batch->slices.items[i];
-		struct mf_scan_window window = {
-			.address = slice->address,
-			.bytes = batch->bytes + slice->offset,
-			.size = slice->size,
-		};
+		struct mf_scan_window window = mf_scan_plan_cut(
+			crew->plan, batch, &batch->slices.items[i],
+			&crew->pieces);
 
-		mf_scan_plan_cut(crew->plan, slice, &crew->pieces);
-		window.pieces = crew->pieces.list.items;
-		window.piece_count = (uint32_t)crew->pieces.list.count;
 		scan_window(crew, &window);
 	}
 }
@@ -268,18 +261,7 @@ static struct mf_error *pump(struct mf_refs *refs, struct mf_scan_plan *plan)
 static void note_missed(struct mf_refs *refs,
 			const struct mf_scan_missed *missed)
 {
-	char size[MF_UNIT_TEXT];
-
-	if (missed->swapped)
-		mf_target_note_partial(refs->target, "references",
-				       "%s that may hold some are in swap: "
-				       "--read-swapped brings them in",
-				       mf_format_size(size, missed->swapped));
-	if (missed->unreadable)
-		mf_target_note_partial(
-			refs->target, "references",
-			"%s that may hold some could not be read",
-			mf_format_size(size, missed->unreadable));
+	mf_scan_missed_note(missed, refs->target, "references", "some");
 	if (refs->graph->edges.dropped)
 		mf_target_note_partial(
 			refs->target, "paths",

@@ -139,15 +139,9 @@ static void keep_selected(struct crew *crew)
 static void scan_slice(struct crew *crew, const struct mf_scan_batch *batch,
 		       const struct mf_scan_slice *slice)
 {
-	struct mf_scan_window window = {
-		.address = slice->address,
-		.bytes = batch->bytes + slice->offset,
-		.size = slice->size,
-	};
+	struct mf_scan_window window =
+		mf_scan_plan_cut(crew->plan, batch, slice, &crew->pieces);
 
-	mf_scan_plan_cut(crew->plan, slice, &crew->pieces);
-	window.pieces = crew->pieces.list.items;
-	window.piece_count = (uint32_t)crew->pieces.list.count;
 	if (crew->keepers) {
 		mf_keepers_window(crew->keepers, &window);
 		keep_selected(crew);

@@ -63,6 +63,18 @@ const char *const *mf_select_words(void)
 	return words;
 }
 
+bool mf_select_has_word(const char *text)
+{
+	for (const char *const *word = words; *word; word++) {
+		size_t length = strlen(*word);
+
+		if ((*word)[length - 1] == ':' ? !strncmp(text, *word, length)
+					       : !strcmp(text, *word))
+			return true;
+	}
+	return false;
+}
+
 /* A class by itself, or a word with a slip in it. */
 static struct mf_error *refuse_word(const char *text)
 {

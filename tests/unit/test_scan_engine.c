@@ -54,7 +54,7 @@ static void note_slice(struct crew *crew, const struct mf_scan_batch *batch,
 	assert_true(slice->size && slice->size <= MF_SCAN_WINDOW);
 	assert_int_equal(slice->offset % MF_SCAN_SLACK, 0);
 	assert_slack(batch, slice);
-	mf_scan_plan_cut(crew->plan, slice, &crew->pieces);
+	mf_scan_plan_cut(crew->plan, batch, slice, &crew->pieces);
 	mf_vec_foreach(piece, &crew->pieces.list) {
 		struct seen seen = { slice->address + piece->start,
 				     slice->address + piece->end, crew->number,
