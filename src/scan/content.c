@@ -219,12 +219,15 @@ static void count_text(struct mf_content_tally *tally, const uint8_t *block,
 	tally->texts[text] += printed;
 }
 
-/* By their addresses: the same blocks, whoever looks, and how often. */
+/* By their addresses: the same blocks, whoever looks, and how often. One of each
+ * row, but not the same one: things lie at the same places of pages. */
 static bool is_sampled(const struct worker *worker)
 {
-	return (worker->window->address + worker->block) / MF_CONTENT_BLOCK %
-		       TEXT_EVERY ==
-	       0;
+	uint64_t block =
+		(worker->window->address + worker->block) / MF_CONTENT_BLOCK;
+	uint64_t mixed = block / TEXT_EVERY * UINT64_C(0x9e3779b97f4a7c15);
+
+	return block % TEXT_EVERY == mixed >> 60;
 }
 
 static void judge(struct worker *worker)

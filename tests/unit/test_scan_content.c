@@ -282,6 +282,28 @@ static void test_line(void **state)
 	forged_scan_deinit(&forged);
 }
 
+/* What begins each page is not what most of them is. */
+static void test_page_heads(void **state)
+{
+	static const char heads[] = "Host: a.example\r\nUser-Agent: x/1\r\n";
+	static const char rest[] = "{\"id\": 12, \"name\": \"a\"},\n";
+	const struct mf_content_scanner *scanner;
+	struct forged_scan forged;
+	char *line;
+
+	(void)state;
+	for (size_t i = 0; i < SIZE; i++)
+		area[i] = i % 8192 < MF_CONTENT_BLOCK
+				  ? (uint8_t)heads[i % (sizeof(heads) - 1)]
+				  : (uint8_t)rest[i % (sizeof(rest) - 1)];
+	forged_scan_init(&forged, area, SIZE);
+	scanner = forged_scan_run(&forged, &mf_scan_content_ops, 0);
+	line = mf_content_describe(scanner, scanner->tallies);
+	assert_string_equal(line, "100% text, mostly JSON");
+	free(line);
+	forged_scan_deinit(&forged);
+}
+
 /* Of chunks, only what is theirs counts, and to the byte. */
 static void test_small_chunks(void **state)
 {
@@ -402,6 +424,7 @@ int main(void)
 		cmocka_unit_test(test_kinds_of_text),
 		cmocka_unit_test(test_kinds_of_part),
 		cmocka_unit_test(test_line),
+		cmocka_unit_test(test_page_heads),
 		cmocka_unit_test(test_small_chunks),
 		cmocka_unit_test(test_splits),
 		cmocka_unit_test(test_judges_agree),
