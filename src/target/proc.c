@@ -171,18 +171,13 @@ struct mf_error *mf_proc_read_status(int directory, const char *path,
 	return NULL;
 }
 
-struct mf_error *mf_proc_read_stat(int directory, const char *path,
-				   struct mf_proc_stat *ret)
+bool mf_proc_parse_stat(const char *text, struct mf_proc_stat *ret)
 {
 	struct mf_proc_stat stat = { 0 };
 	unsigned long long user, kernel, start;
 	unsigned long flags;
-	char text[SMALL];
 	const char *at;
 
-	if (mf_proc_read_text(directory, path, text, sizeof(text)) < 0)
-		return mf_error_from_errno(errno == ENOENT ? ESRCH : errno,
-					   "cannot read the process's stat");
 	/* the name, field 2, may hold anything, parentheses too */
 	at = strrchr(text, ')');
 	if (!at ||
@@ -191,11 +186,24 @@ struct mf_error *mf_proc_read_stat(int directory, const char *path,
 		   " %c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %llu %llu"
 		   " %*d %*d %*d %*d %*d %*d %llu",
 		   &stat.state, &flags, &user, &kernel, &start) != 5)
-		return mf_error_create(MF_ERROR_FAILED, "cannot read %s", path);
+		return false;
 	stat.flags = flags;
 	stat.cpu_ticks = user + kernel;
 	stat.start_ticks = start;
 	*ret = stat;
+	return true;
+}
+
+struct mf_error *mf_proc_read_stat(int directory, const char *path,
+				   struct mf_proc_stat *ret)
+{
+	char text[SMALL];
+
+	if (mf_proc_read_text(directory, path, text, sizeof(text)) < 0)
+		return mf_error_from_errno(errno == ENOENT ? ESRCH : errno,
+					   "cannot read the process's stat");
+	if (!mf_proc_parse_stat(text, ret))
+		return mf_error_create(MF_ERROR_FAILED, "cannot read %s", path);
 	return NULL;
 }
 

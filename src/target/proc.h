@@ -32,6 +32,9 @@ struct mf_error *mf_proc_read_status(int directory, const char *path,
 struct mf_error *mf_proc_read_stat(int directory, const char *path,
 				   struct mf_proc_stat *ret) MF_MUST_CHECK;
 
+/** From the text of such a file. Allocates nothing. */
+bool mf_proc_parse_stat(const char *text, struct mf_proc_stat *ret);
+
 /**
  * Reads a small file below DIRECTORY into TEXT without its last newline: its
  * length, or -1 and errno. Allocates nothing.

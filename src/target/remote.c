@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "target/proc.h"
 
 enum {
 	EVENT_SHIFT = 8, /* of waitid's si_status */
@@ -165,6 +166,29 @@ bool mf_remote_leave_sequence(pid_t tid, struct mf_registers *registers)
 	return true;
 }
 
+/* The thread stands where its registers were read: it has not ended meanwhile,
+ * and left its number to one that executes a program. */
+static bool is_unchanged(const struct mf_remote *remote)
+{
+	struct mf_registers now;
+
+	return mf_arch_get_registers(remote->tid, &now) &&
+	       now.size == remote->registers.size &&
+	       memcmp(now.raw, remote->registers.raw, now.size) == 0;
+}
+
+/* Or it stands where it was made to call. */
+static bool is_in_call(const struct mf_remote *remote)
+{
+	struct mf_thread thread = { .tid = remote->tid };
+	struct mf_registers now;
+
+	if (!mf_arch_get_registers(remote->tid, &now))
+		return false;
+	mf_arch_fill_thread(&now, &thread);
+	return thread.sp == remote->frames.own;
+}
+
 /* As mf_remote_prepare, with remote->memory open or not. */
 static int put_frames(struct mf_remote *remote, uint64_t floor, uint64_t top)
 {
@@ -180,6 +204,9 @@ static int put_frames(struct mf_remote *remote, uint64_t floor, uint64_t top)
 		top = mf_arch_stack_end(&remote->registers);
 	if (!top || is_in_sequence(tid, &remote->registers, &abort))
 		return EBUSY;
+	/* it was there before the stop; but is it now? */
+	if (!mf_remote_knows(tid, remote->code))
+		return ENOEXEC;
 	if (!mf_arch_build_frames(tid, &remote->registers, remote->mask,
 				  remote->code, top, frames) ||
 	    frames->start < floor)
@@ -235,6 +262,17 @@ void mf_remote_set_tick(long microseconds)
 	setitimer(ITIMER_REAL, &tick, NULL);
 }
 
+/* The end of a first thread is not told before that of all others. */
+static bool is_zombie(pid_t tid)
+{
+	char path[32], text[512];
+	struct mf_proc_stat stat;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)tid);
+	return mf_proc_read_text(AT_FDCWD, path, text, sizeof(text)) > 0 &&
+	       mf_proc_parse_stat(text, &stat) && strchr("ZX", stat.state);
+}
+
 /* The status of the next stop of TID, or -1 when it has ended. */
 static int await_stop(pid_t tid, const struct mf_remote_call *call,
 		      bool *is_late)
@@ -250,7 +288,7 @@ static int await_stop(pid_t tid, const struct mf_remote_call *call,
 				return info.si_status;
 			return -1;
 		}
-		if (errno != EINTR)
+		if (errno != EINTR || is_zombie(tid))
 			return -1;
 		if (!*is_late && mf_now_ns() > call->deadline_ns) {
 			*is_late = true;
@@ -338,6 +376,8 @@ int mf_remote_act(struct mf_remote *remote, const struct mf_remote_call *call,
 	uint64_t arguments[MF_CALL_ARGUMENTS];
 	bool is_late = false, is_done;
 
+	if (!is_unchanged(remote))
+		return ESRCH;
 	memcpy(arguments, call->arguments, sizeof(arguments));
 	if (call->makes_child)
 		arguments[1] = remote->frames.child;
@@ -372,9 +412,11 @@ void mf_remote_clean(const struct mf_remote *remote, pid_t pid)
 void mf_remote_cure(struct mf_remote *remote)
 {
 	/* as long as its registers lead to the frame, that has its mask */
-	ptrace(PTRACE_SETSIGMASK, remote->tid, mf_remote_pointer(SIGNALS_SIZE),
-	       &remote->mask);
-	mf_arch_set_registers(remote->tid, &remote->registers);
+	if (is_in_call(remote)) {
+		ptrace(PTRACE_SETSIGMASK, remote->tid,
+		       mf_remote_pointer(SIGNALS_SIZE), &remote->mask);
+		mf_arch_set_registers(remote->tid, &remote->registers);
+	}
 	ptrace(PTRACE_SETOPTIONS, remote->tid, NULL, NULL);
 	mf_remote_leave(remote);
 }

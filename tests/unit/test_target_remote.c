@@ -379,6 +379,13 @@ static void read_there(pid_t pid, uint64_t address, void *bytes, size_t size)
 	assert_int_equal(process_vm_readv(pid, &local, 1, &remote, 1, 0), size);
 }
 
+static void stop(pid_t tid)
+{
+	assert_int_equal(ptrace(PTRACE_SEIZE, tid, NULL, NULL), 0);
+	go_on(tid, PTRACE_INTERRUPT);
+	await_stop(tid);
+}
+
 /* What was put into one program is not put back into the next. */
 static void test_executes(void **state)
 {
@@ -389,9 +396,7 @@ static void test_executes(void **state)
 
 	(void)state;
 	set_up(&child, exec_when_told, &code);
-	assert_int_equal(ptrace(PTRACE_SEIZE, child.pid, NULL, NULL), 0);
-	go_on(child.pid, PTRACE_INTERRUPT);
-	await_stop(child.pid);
+	stop(child.pid);
 	assert_int_equal(mf_remote_prepare(&remote, child.pid, &code, 0, 0), 0);
 	assert_true(remote.memory >= 0);
 	go_on(child.pid, PTRACE_DETACH);
@@ -404,6 +409,65 @@ static void test_executes(void **state)
 	read_there(child.pid, remote.frames.start, after, sizeof(after));
 	assert_memory_equal(before, after, sizeof(before));
 	assert_int_equal(remote.memory, -1);
+	end_child(&child);
+}
+
+/* It was there when the call was planned, and is not any more. */
+static void test_code_is_gone(void **state)
+{
+	static struct mf_remote remote;
+	struct mf_remote_code code, gone;
+	struct mf_registers registers;
+	unsigned char before[CHILD_PAGE], after[CHILD_PAGE];
+	struct child child;
+	uint64_t below;
+
+	(void)state;
+	set_up(&child, NULL, &code);
+	stop(child.pid);
+	assert_true(mf_arch_get_registers(child.pid, &registers));
+	below = mf_arch_stack_end(&registers) - sizeof(before);
+	read_there(child.pid, below, before, sizeof(before));
+	gone = (struct mf_remote_code){ code.call + 1, code.sigreturn };
+	assert_int_equal(mf_remote_prepare(&remote, child.pid, &gone, 0, 0),
+			 ENOEXEC);
+	gone = (struct mf_remote_code){ code.call, code.sigreturn + 1 };
+	assert_int_equal(mf_remote_prepare(&remote, child.pid, &gone, 0, 0),
+			 ENOEXEC);
+	assert_int_equal(remote.memory, -1);
+	read_there(child.pid, below, after, sizeof(after));
+	assert_memory_equal(before, after, sizeof(before));
+	assert_int_equal(mf_remote_prepare(&remote, child.pid, &code, 0, 0), 0);
+	mf_remote_leave(&remote);
+	end_child(&child);
+}
+
+/* A thread that executes a program goes on by the number of the first thread:
+ * it must not get what that one was to do, nor what it was to have again. */
+static void test_other_thread(void **state)
+{
+	static struct mf_remote remote;
+	const struct mf_remote_call call = {
+		.number = SYS_exit_group,
+		.deadline_ns = UINT64_MAX,
+	};
+	struct mf_registers registers, after;
+	struct mf_remote_code code;
+	struct child child;
+	int64_t result;
+
+	(void)state;
+	set_up(&child, NULL, &code);
+	stop(child.pid);
+	assert_int_equal(mf_remote_prepare(&remote, child.pid, &code, 0, 0), 0);
+	registers = remote.registers;
+	assert_true(mf_arch_set_pc(&registers, code.call));
+	assert_true(mf_arch_set_registers(child.pid, &registers));
+	assert_int_equal(mf_remote_act(&remote, &call, &result), ESRCH);
+	mf_remote_cure(&remote);
+	assert_true(mf_arch_get_registers(child.pid, &after));
+	assert_int_equal(after.size, registers.size);
+	assert_memory_equal(after.raw, registers.raw, registers.size);
 	end_child(&child);
 }
 
@@ -465,6 +529,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_registers),
 		cmocka_unit_test(test_executes),
+		cmocka_unit_test(test_code_is_gone),
+		cmocka_unit_test(test_other_thread),
 		cmocka_unit_test(test_wait_for_event),
 		cmocka_unit_test(test_wait_for_byte),
 		cmocka_unit_test(test_wait_for_time),
