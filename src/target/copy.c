@@ -36,37 +36,15 @@ enum {
 
 /* ---- what the holder needs ---------------------------------------------- */
 
-/* A guard lies below the stack of a thread. */
-static bool has_guard(const struct mf_target *target, size_t i)
-{
-	const struct mf_mapping *mapping = &target->mappings.items[i];
-
-	return i && mapping[-1].end == mapping->start && !mapping[-1].inode &&
-	       !(mapping[-1].perms &
-		 (MF_PERM_READ | MF_PERM_WRITE | MF_PERM_EXEC));
-}
-
 static void plan_stacks(const struct mf_target *target,
 			struct mf_copy_plan *plan)
 {
-	const unsigned wanted = MF_PERM_READ | MF_PERM_WRITE;
+	const struct mf_mappings *mappings = &target->mappings;
 
 	plan->count = 0;
-	for (size_t i = 0; i < target->mappings.count; i++) {
-		const struct mf_mapping *mapping = &target->mappings.items[i];
-		bool is_main = strcmp(mapping->path, "[stack]") == 0;
-
-		if (plan->count == MF_HOLDER_STACKS || mapping->inode ||
-		    (mapping->perms & wanted) != wanted ||
-		    mapping->perms & MF_PERM_SHARED ||
-		    (!is_main && !has_guard(target, i)))
-			continue;
-		plan->stacks[plan->count++] = (struct mf_stack){
-			.start = mapping->start,
-			.end = mapping->end,
-			.is_main = is_main,
-		};
-	}
+	for (size_t i = 0; i < mappings->count; i++)
+		mf_plan_add_stack(plan, i ? &mappings->items[i - 1] : NULL,
+				  &mappings->items[i]);
 }
 
 /* The main thread first: it is likely to be there later, too. */
@@ -176,20 +154,35 @@ static void plan_code(struct mf_target *target, struct mf_remote_code *code)
 	search_code(&search);
 }
 
-static void fill_plan(struct mf_target *target, struct mf_copy_plan *plan)
+/* False when it is not found: code that was known before may come again. */
+static bool find_code(struct mf_target *target, struct mf_copy_plan *plan)
+{
+	struct mf_remote_code code = plan->code;
+
+	if (!mf_remote_knows(mf_live_of(target)->pid, &code))
+		plan_code(target, &code);
+	if (!is_found(&code))
+		return false;
+	plan->code = code;
+	plan->call = mf_plan_place(mf_target_mapping_at(target, code.call),
+				   code.call);
+	plan->sigreturn = mf_plan_place(
+		mf_target_mapping_at(target, code.sigreturn), code.sigreturn);
+	return true;
+}
+
+static bool fill_plan(struct mf_target *target, struct mf_copy_plan *plan)
 {
 	plan_stacks(target, plan);
 	plan_actors(target, plan);
-	if (!mf_remote_knows(mf_live_of(target)->pid, &plan->code))
-		plan_code(target, &plan->code);
+	return find_code(target, plan);
 }
 
 const char *mf_copy_plan(struct mf_target *target)
 {
 	struct mf_copy_plan *plan = &mf_live_of(target)->holder->shared->plan;
 
-	fill_plan(target, plan);
-	if (!is_found(&plan->code))
+	if (!fill_plan(target, plan))
 		return "no code to call the kernel with was found in it";
 	return NULL;
 }
@@ -329,8 +322,20 @@ static void plan_anew(struct mf_target *target)
 	mf_target_close(fresh);
 }
 
-/* Takes the exit status of CHILD, by its number in the target's namespace. */
-static void reap(struct mf_target *target, pid_t child)
+/* False once the process itself has ended: others wait for its children. */
+static bool is_there(const struct mf_live *live)
+{
+	struct mf_proc_stat stat;
+	struct mf_error *error = mf_proc_read_stat(live->proc, "stat", &stat);
+	bool there = !error && stat.state != 'Z' && stat.state != 'X';
+
+	mf_error_destroy(error);
+	return there;
+}
+
+/* Takes the exit status of CHILD, by its number in the target's namespace; 0, or
+ * errno. */
+static int reap_once(struct mf_target *target, pid_t child)
 {
 	struct mf_live *live = mf_live_of(target);
 	const struct mf_holder_request request = {
@@ -344,31 +349,35 @@ static void reap(struct mf_target *target, pid_t child)
 	/* the one that made the copy may have been killed */
 	if (!live->holder || (!live->holder->pid && !mf_holder_start(live)) ||
 	    !mf_holder_ask(live->holder, &request, &number))
-		return;
+		return EAGAIN;
 	pause_ms = (double)atomic_load(&live->holder->shared->pause_ns) /
 		   1000000.0;
 	mf_debug("target", "reaped copy %d in %.2f ms: %s", (int)child,
 		 pause_ms, strerror(number));
-	if (number)
-		mf_note("what is left of the copy (process %d, which has ended) "
-			"is reaped by the next run: %s",
-			(int)child, strerror(number));
 	note_touched(target);
 	target->impact.stops++;
 	target->impact.pause_ms += pause_ms;
 	target->impact.longest_pause_ms =
 		MF_MAX(target->impact.longest_pause_ms, pause_ms);
+	return number;
 }
 
-/* False once the process itself has ended: others wait for its children. */
-static bool is_there(const struct mf_live *live)
+/* In the program that was planned for, or another that has the same code; else
+ * in that which it runs now. */
+static void reap(struct mf_target *target, pid_t child)
 {
-	struct mf_proc_stat stat;
-	struct mf_error *error = mf_proc_read_stat(live->proc, "stat", &stat);
-	bool there = !error && stat.state != 'Z' && stat.state != 'X';
+	const struct mf_live *live = mf_live_of(target);
+	int number = reap_once(target, child);
 
-	mf_error_destroy(error);
-	return there;
+	if (number && is_there(live) &&
+	    !mf_remote_knows(live->pid, &live->holder->shared->plan.code)) {
+		plan_anew(target);
+		number = reap_once(target, child);
+	}
+	if (number && is_there(live))
+		mf_note("what is left of the copy (process %d, which has ended) "
+			"is reaped by the next run: %s",
+			(int)child, strerror(number));
 }
 
 void mf_copy_drop(struct mf_target *target)
@@ -391,11 +400,8 @@ void mf_copy_drop(struct mf_target *target)
 		mf_holder_ask(live->holder, &request, &number);
 	}
 	shared->copy.nspid = 0;
-	if (!child || !is_there(live))
-		return;
-	if (!mf_remote_knows(live->pid, &shared->plan.code))
-		plan_anew(target);
-	reap(target, child);
+	if (child && is_there(live))
+		reap(target, child);
 }
 
 /* ---- what others have left ------------------------------------------------------- */

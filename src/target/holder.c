@@ -502,7 +502,8 @@ void mf_holder_run(int socket, int task, struct mf_holder_shared *shared)
 {
 	struct mf_tracer tracer = { .socket = socket,
 				    .task = task,
-				    .shared = shared };
+				    .shared = shared,
+				    .plan = &shared->plan };
 	struct mf_holder_request request;
 
 	setpgid(0, 0);

@@ -59,9 +59,16 @@ struct mf_stack {
 	uint64_t is_main; /* the kernel's own, of the main thread */
 };
 
+/** Code by the file that has it. */
+struct mf_code_place {
+	uint64_t inode, offset; /* inode 0: no file has it */
+	uint32_t dev_major, dev_minor;
+};
+
 /** What a copy needs; main fills it in before it asks. */
 struct mf_copy_plan {
 	struct mf_remote_code code;
+	struct mf_code_place call, sigreturn; /* the same, in any program */
 	unsigned actor_count;
 	pid_t actors[MF_HOLDER_ACTORS]; /* threads that may reap a copy */
 	unsigned count;
@@ -136,7 +143,8 @@ void mf_holder_run(int socket, int task,
 struct mf_tracer {
 	int socket, task;
 	struct mf_holder_shared *shared;
-	uint64_t started_ns; /* of the first interrupt */
+	const struct mf_copy_plan *plan; /* main's, or one made anew */
+	uint64_t started_ns;		 /* of the first interrupt */
 	uint64_t max_pause_ns;
 	bool leftover; /* some thread could not be let go */
 };
@@ -197,6 +205,22 @@ void mf_tracer_release_waiters(struct mf_tracer *tracer);
 
 /** Once nobody else is held: lets those of them go that had not stopped. */
 void mf_tracer_release_late_waiters(struct mf_tracer *tracer);
+
+/* holder_plan.c; main plans by the first two, too */
+
+/** Adds MAPPING to the stacks of PLAN if it is one; BEFORE (or NULL) is the
+ * mapping below it. */
+void mf_plan_add_stack(struct mf_copy_plan *plan,
+		       const struct mf_mapping *before,
+		       const struct mf_mapping *mapping);
+
+/** What of its file MAPPING (or NULL) has at ADDRESS. */
+struct mf_code_place mf_plan_place(const struct mf_mapping *mapping,
+				   uint64_t address);
+
+/** Makes tracer->plan for the program that TID, which is stopped, runs now;
+ * false when that has none of the code that main knows of. */
+bool mf_tracer_plan_anew(struct mf_tracer *tracer, pid_t tid);
 
 /* holder_extra.c */
 

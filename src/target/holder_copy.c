@@ -40,6 +40,7 @@ enum {
 	TICK_US = 1000,
 	RETRY_NS = 300000000, /* for a thread to be where it can act */
 	RETRY_MS = 2,
+	EXITING = 4,				 /* PF_EXITING, linux/sched.h */
 	STOP_NS = MF_REAP_MS * INT64_C(1000000), /* for one thread to stop */
 };
 
@@ -123,7 +124,7 @@ static bool prepare_on(const struct mf_tracer *tracer,
 		       const struct mf_held_thread *held, bool may_touch)
 {
 	struct mf_copy_result *copy = &tracer->shared->copy;
-	const struct mf_copy_plan *plan = &tracer->shared->plan;
+	const struct mf_copy_plan *plan = tracer->plan;
 	struct mf_thread thread = { .tid = held->tid };
 	uint64_t top = mf_arch_stack_end(&held->registers);
 	const struct mf_stack *stack;
@@ -214,7 +215,7 @@ static bool is_unused(const struct mf_tracer *tracer, pid_t tid, uint64_t start,
 static bool prepare_on_unused(const struct mf_tracer *tracer,
 			      const struct mf_held_thread *held)
 {
-	const struct mf_copy_plan *plan = &tracer->shared->plan;
+	const struct mf_copy_plan *plan = tracer->plan;
 	unsigned absent;
 
 	if (held->kind != MF_HELD_STOPPED || !held->registers.size)
@@ -456,6 +457,7 @@ void mf_tracer_make_copy(struct mf_tracer *tracer)
 	struct mf_copy_result *copy = &tracer->shared->copy;
 
 	*copy = (struct mf_copy_result){ 0 };
+	tracer->plan = &tracer->shared->plan;
 	copy->outcome = make_copy(tracer);
 }
 
@@ -530,17 +532,19 @@ static void give_back(void *context)
 	copy->pid = 0;
 }
 
-/* A thread that waits for a child of its own, say, would not stop. */
-static bool will_stop(int task, pid_t tid)
+/* 0; ESRCH: it has ended, or is about to. EBUSY: one that waits for a child of
+ * its own, say, would not stop. */
+static int will_stop(int task, pid_t tid)
 {
 	char path[32], text[512];
-	const char *state;
+	struct mf_proc_stat stat;
 
 	snprintf(path, sizeof(path), "%d/stat", (int)tid);
-	if (mf_proc_read_text(task, path, text, sizeof(text)) < 0)
-		return false;
-	state = strrchr(text, ')');
-	return state && strlen(state) > 2 && strchr("SR", state[2]);
+	if (mf_proc_read_text(task, path, text, sizeof(text)) < 0 ||
+	    !mf_proc_parse_stat(text, &stat) || strchr("ZX", stat.state) ||
+	    stat.flags & EXITING)
+		return ESRCH;
+	return strchr("SR", stat.state) ? 0 : EBUSY;
 }
 
 /* On a busy machine it may have to wait for a processor until it stops; it would
@@ -560,6 +564,27 @@ static bool stop_one(struct mf_tracer *tracer, pid_t tid,
 	return true;
 }
 
+static bool is_planned(const struct mf_tracer *tracer,
+		       const struct mf_held_thread *held)
+{
+	struct mf_thread thread = { .tid = held->tid };
+
+	mf_arch_fill_thread(&held->registers, &thread);
+	return stack_at(tracer->plan, thread.sp) &&
+	       mf_remote_knows(held->tid, &tracer->plan->code);
+}
+
+/* It may run another program by now, or on a stack that is new. */
+static bool choose_or_plan_anew(struct mf_tracer *tracer,
+				struct mf_held_thread *thread)
+{
+	if (choose_actor(tracer, thread, 1))
+		return true;
+	return thread->kind == MF_HELD_STOPPED && !is_planned(tracer, thread) &&
+	       mf_tracer_plan_anew(tracer, thread->tid) &&
+	       choose_actor(tracer, thread, 1);
+}
+
 /* Takes CHILD's exit status in THREAD, which is stopped. */
 static int take_status(struct mf_tracer *tracer, struct mf_held_thread *thread,
 		       pid_t child)
@@ -577,15 +602,16 @@ static int take_status(struct mf_tracer *tracer, struct mf_held_thread *thread,
 	/* another thread than the one that made it, or with a filter since */
 	if (mf_seccomp_check(tracer->task, thread->tid) != MF_SECCOMP_ALLOWS)
 		return EPERM;
-	if (!choose_actor(tracer, thread, 1))
+	if (!choose_or_plan_anew(tracer, thread))
 		return EBUSY;
 	mf_tracer_stop_runners(tracer);
 	mf_remote_set_tick(TICK_US);
 	number = mf_remote_act(&remote, &call, &result);
 	mf_remote_set_tick(0);
 	mf_remote_cure(&remote);
+	/* another thread may have executed a program, which ends this one */
 	if (number)
-		return number;
+		return number == ESRCH ? EBUSY : number;
 	if (result == child || result == -ECHILD)
 		return 0;
 	return result < 0 ? (int)-result : EAGAIN;
@@ -595,45 +621,51 @@ static int take_status(struct mf_tracer *tracer, struct mf_held_thread *thread,
 static int take_status_in(struct mf_tracer *tracer, pid_t tid, pid_t child)
 {
 	struct mf_held_thread thread;
-	int number = EBUSY;
+	int number = will_stop(tracer->task, tid);
+	bool stopped;
 
 	/* it may stop a moment later; or another tracer has gone then */
-	if (!will_stop(tracer->task, tid))
+	if (number)
 		return number;
+	number = EBUSY;
 	mf_tracer_stop_waiters(tracer, tid);
-	if (stop_one(tracer, tid, &thread)) {
+	stopped = stop_one(tracer, tid, &thread);
+	if (stopped)
 		number = take_status(tracer, &thread, child);
-		mf_tracer_detach(tracer, &thread);
-	}
+	/* first: if it was killed, the end of these comes before its own */
 	mf_tracer_release_waiters(tracer);
+	if (stopped)
+		mf_tracer_detach(tracer, &thread);
 	return number;
 }
 
 static int reap_once(struct mf_tracer *tracer, pid_t child)
 {
 	const struct mf_copy_plan *plan = &tracer->shared->plan;
+	struct mf_held_thread first = { .tid = plan->actors[0] };
 	uint64_t began_ns = mf_now_ns();
-	int number = ESRCH;
+	int number = ESRCH, answer;
 
+	tracer->plan = plan;
 	tracer->started_ns = 0;
 	for (unsigned i = 0; i < plan->actor_count && !tracer->leftover &&
 			     mf_now_ns() - began_ns < STOP_NS;
 	     i++) {
-		pid_t tid = plan->actors[i];
-
-		if (!mf_remote_knows(tid, &plan->code))
-			continue;
-		number = take_status_in(tracer, tid, child);
-		if (!number)
+		answer = take_status_in(tracer, plan->actors[i], child);
+		if (answer != ESRCH)
+			number = answer;
+		if (!answer)
 			break;
 	}
 	atomic_store(&tracer->shared->pause_ns, mf_tracer_held_ns(tracer));
 	mf_tracer_release_late_waiters(tracer);
+	/* a thread of ours that executes a program goes on by this number */
+	mf_tracer_let_late_go(tracer, &first, 1);
 	return number;
 }
 
 /* When none of its threads can act now, one of them may a moment later. */
-int mf_tracer_reap(struct mf_tracer *tracer, pid_t child)
+static int reap(struct mf_tracer *tracer, pid_t child)
 {
 	uint64_t began_ns = mf_now_ns();
 	int number;
@@ -644,6 +676,17 @@ int mf_tracer_reap(struct mf_tracer *tracer, pid_t child)
 			poll(NULL, 0, RETRY_MS);
 	} while ((number == EBUSY || number == ENOSPC) && !tracer->leftover &&
 		 mf_now_ns() - began_ns < RETRY_NS);
+	return number;
+}
+
+int mf_tracer_reap(struct mf_tracer *tracer, pid_t child)
+{
+	int number = ESRCH;
+
+	/* else giving it back would wait for its end, with threads held */
+	mf_tracer_end_copy(tracer);
+	if (tracer->shared->plan.code.call)
+		number = reap(tracer, child);
 	give_back(&tracer->shared->copy);
 	return number;
 }

@@ -4,6 +4,7 @@
  * be what it was, all registers included, and the child that it made must end
  * without having run.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -14,6 +15,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "target/holder.h"
 #include "target/remote.h"
 #include "target_util.h"
 
@@ -471,6 +473,64 @@ static void test_other_thread(void **state)
 	end_child(&child);
 }
 
+/* Where PLAN's code is in files, by the mappings of CHILD. */
+static void find_places(const struct child *child, struct mf_copy_plan *plan)
+{
+	struct mf_target *target = open_child(child, MF_STOP_NONE, 0);
+
+	plan->call = mf_plan_place(
+		mf_target_mapping_at(target, plan->code.call), plan->code.call);
+	plan->sigreturn = mf_plan_place(
+		mf_target_mapping_at(target, plan->code.sigreturn),
+		plan->code.sigreturn);
+	mf_target_close(target);
+}
+
+static bool has_main_stack(const struct mf_copy_plan *plan, uint64_t address)
+{
+	for (unsigned i = 0; i < plan->count; i++)
+		if (plan->stacks[i].is_main &&
+		    plan->stacks[i].start <= address &&
+		    plan->stacks[i].end > address)
+			return true;
+	return false;
+}
+
+/* The code is found where the program has it that is executed since. */
+static void test_plan_anew(void **state)
+{
+	struct mf_holder_shared *shared =
+		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct mf_tracer tracer = { .shared = shared };
+	struct mf_thread thread = { 0 };
+	struct mf_registers registers;
+	struct child child;
+	char path[64];
+
+	(void)state;
+	assert_true(shared != MAP_FAILED);
+	set_up(&child, exec_when_told, &shared->plan.code);
+	find_places(&child, &shared->plan);
+	kill(child.pid, SIGUSR1);
+	await_exec(child.pid);
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)child.pid);
+	tracer.task = open(path, O_RDONLY | O_DIRECTORY);
+	assert_true(tracer.task >= 0);
+	stop(child.pid);
+	assert_true(mf_tracer_plan_anew(&tracer, child.pid));
+	assert_true(mf_remote_knows(child.pid, &tracer.plan->code));
+	assert_true(mf_arch_get_registers(child.pid, &registers));
+	mf_arch_fill_thread(&registers, &thread);
+	assert_true(has_main_stack(tracer.plan, thread.sp));
+	/* a file that it does not have */
+	shared->plan.call.inode++;
+	assert_false(mf_tracer_plan_anew(&tracer, child.pid));
+	close(tracer.task);
+	end_child(&child);
+	munmap(shared, sizeof(*shared));
+}
+
 static void test_registers(void **state)
 {
 	struct mf_remote_code code;
@@ -531,6 +591,7 @@ int main(void)
 		cmocka_unit_test(test_executes),
 		cmocka_unit_test(test_code_is_gone),
 		cmocka_unit_test(test_other_thread),
+		cmocka_unit_test(test_plan_anew),
 		cmocka_unit_test(test_wait_for_event),
 		cmocka_unit_test(test_wait_for_byte),
 		cmocka_unit_test(test_wait_for_time),
