@@ -27,6 +27,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -40,6 +41,9 @@ enum {
 	RUNNING_PASSES = 16, /* that new threads are looked for unhurriedly */
 	LEAST_NICE = -20,
 	LATE_NS = 1000000000, /* less than what main waits for an answer */
+	ENDS_MS = 10,	      /* that one takes to end which was killed */
+	BEYOND_MS = 2500,     /* the pause; more than what main waits */
+	SEIZE_MS = 500,	      /* one thread, while others may be held */
 };
 
 /* Which tids are in shared->threads. */
@@ -152,9 +156,43 @@ static int seize_new(struct mf_tracer *tracer, unsigned *found)
 	return number;
 }
 
+/*
+ * A thread that executes a program waits for the end of all others, and that of
+ * one which we trace is not complete before we have looked. If we seize another
+ * one just then, we wait for the first: both for ever. Our own end undoes it; and
+ * main may not be there to see to that. All 0: no longer. Returns what was left
+ * of the time that was set before.
+ */
+static struct itimerspec end_by(struct itimerspec when)
+{
+	static timer_t timer;
+	static bool is_there;
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+				  .sigev_signo = SIGVTALRM };
+	struct itimerspec before = { 0 };
+
+	if (!is_there)
+		is_there = timer_create(CLOCK_MONOTONIC, &event, &timer) == 0;
+	if (is_there)
+		timer_settime(timer, 0, &when, &before);
+	return before;
+}
+
+static struct itimerspec end_in(uint64_t milliseconds)
+{
+	return end_by((struct itimerspec){
+		.it_value.tv_sec = (time_t)(milliseconds / 1000),
+		.it_value.tv_nsec = (long)(milliseconds % 1000) * 1000000,
+	});
+}
+
 bool mf_tracer_interrupt(struct mf_tracer *tracer, pid_t tid)
 {
-	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0)
+	struct itimerspec before = end_in(SEIZE_MS);
+	bool seized = ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0;
+
+	end_by(before);
+	if (!seized)
 		return false;
 	if (!tracer->started_ns)
 		tracer->started_ns = mf_now_ns();
@@ -236,6 +274,20 @@ static void await_stops(struct mf_tracer *tracer)
 
 /* ---- letting go -------------------------------------------------------------- */
 
+/* One that had stopped, and does not stand there: it was killed, by another that
+ * executes a program, say. That one waits until this has been looked at. */
+static bool has_ended(struct mf_held_thread *thread)
+{
+	if (thread->kind == MF_HELD_NEW)
+		return false;
+	for (int i = 0; i < ENDS_MS && thread->kind != MF_HELD_GONE; i++) {
+		if (i)
+			poll(NULL, 0, 1);
+		mf_tracer_look_at(thread, WNOHANG);
+	}
+	return thread->kind == MF_HELD_GONE;
+}
+
 void mf_tracer_detach(struct mf_tracer *tracer, struct mf_held_thread *thread)
 {
 	if (thread->is_free)
@@ -245,7 +297,8 @@ void mf_tracer_detach(struct mf_tracer *tracer, struct mf_held_thread *thread)
 		mf_tracer_look_at(thread, WNOHANG);
 	if (thread->kind != MF_HELD_GONE &&
 	    ptrace(PTRACE_DETACH, thread->tid, NULL,
-		   mf_remote_pointer((uint64_t)thread->signal)) != 0)
+		   mf_remote_pointer((uint64_t)thread->signal)) != 0 &&
+	    !has_ended(thread))
 		tracer->leftover = true;
 	set_known(thread->tid, false);
 }
@@ -332,6 +385,17 @@ static bool send_answer(const struct mf_tracer *tracer, uint32_t ask,
 	       (ssize_t)sizeof(answer);
 }
 
+/* MF_ASK_REAP, when nobody asks. */
+static int reap_unasked(struct mf_tracer *tracer, pid_t child)
+{
+	int number;
+
+	end_in(MF_REAP_MS + BEYOND_MS);
+	number = mf_tracer_reap(tracer, child);
+	end_in(0);
+	return number;
+}
+
 /*
  * A copy that was killed must not stay with us: a pid namespace that ends waits
  * for it.
@@ -355,7 +419,7 @@ static void await_copy(struct mf_tracer *tracer)
 	if (got <= 0 || !poll_fds[1].revents || poll_fds[0].revents)
 		return;
 	/* else main asks for it once more */
-	if (mf_tracer_reap(tracer, copy->nspid) == 0)
+	if (reap_unasked(tracer, copy->nspid) == 0)
 		copy->nspid = 0;
 }
 
@@ -451,6 +515,7 @@ static void set_up_signals(void)
 	sigaction(SIGINT, &action, NULL);
 	action.sa_handler = SIG_DFL;
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGVTALRM, &action, NULL);
 	action.sa_flags = SA_NOCLDSTOP; /* stops are waited for */
 	sigaction(SIGCHLD, &action, NULL);
 	sigemptyset(&none);
@@ -505,6 +570,7 @@ void mf_holder_run(int socket, int task, struct mf_holder_shared *shared)
 				    .shared = shared,
 				    .plan = &shared->plan };
 	struct mf_holder_request request;
+	bool goes_on = true;
 
 	setpgid(0, 0);
 	prctl(PR_SET_NAME, "mf-holder");
@@ -512,12 +578,14 @@ void mf_holder_run(int socket, int task, struct mf_holder_shared *shared)
 	setpriority(PRIO_PROCESS, 0, LEAST_NICE);
 	set_up_signals();
 	close_others(socket, task);
-	while (!tracer.leftover && receive(&tracer, &request) &&
-	       obey(&tracer, &request))
-		;
+	while (!tracer.leftover && goes_on && receive(&tracer, &request)) {
+		end_in(request.max_pause_ns / 1000000 + BEYOND_MS);
+		goes_on = obey(&tracer, &request);
+		end_in(0);
+	}
 	mf_tracer_end_copy(&tracer);
 	if (shared->copy.nspid && !tracer.leftover)
-		mf_tracer_reap(&tracer, shared->copy.nspid);
+		reap_unasked(&tracer, shared->copy.nspid);
 	/* what is still ours is let go by the kernel now */
 	_exit(0);
 }
