@@ -256,9 +256,11 @@ static struct mf_error *copy_target(struct mf_target *target, const char **why)
 		return NULL;
 	if (target->options.stop == MF_STOP_SNAPSHOT)
 		max_pause_ns = MF_MAX(max_pause_ns, (uint64_t)ASKED_PAUSE_NS);
+	mf_live_keep_words(target, false);
 	MF_TRY(ask(target, MF_ASK_COPY, max_pause_ns, why));
 	if (*why)
 		return NULL;
+	mf_live_keep_words(target, true);
 	add_pause(target);
 	*why = mf_copy_open(target);
 	if (*why) {

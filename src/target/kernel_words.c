@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "target/live.h"
 
 enum {
@@ -153,15 +154,86 @@ static void show_robust_lists(const struct words *words,
 	}
 }
 
+static void read_words(struct mf_target *target, const struct words *words)
+{
+	const struct mf_live *live = mf_live_of(target);
+
+	show_descriptors(words, live->proc);
+	show_timers(words, live->proc);
+	show_robust_lists(words, target);
+}
+
+/* ---- of the moment of a copy ------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+	const struct mf_kept_word *left = a, *right = b;
+
+	if (left->value != right->value)
+		return left->value > right->value ? 1 : -1;
+	return strcmp(left->holder, right->holder);
+}
+
+static void keep_word(const char *holder, uint64_t value, void *data)
+{
+	struct mf_kept_words *kept = data;
+
+	mf_vec_push(&kept->list, (struct mf_kept_word){ holder, value });
+}
+
+static int compare_at(const struct mf_kept_words *a, size_t i,
+		      const struct mf_kept_words *b, size_t k)
+{
+	if (i == a->list.count)
+		return 1;
+	if (k == b->list.count)
+		return -1;
+	return by_value(&a->list.items[i], &b->list.items[k]);
+}
+
+/* Who was in one of them was there, or came or went while it was copied. */
+static void join(struct mf_kept_words *words, const struct mf_kept_words *more)
+{
+	struct mf_kept_words both = { 0 };
+	size_t i = 0, k = 0;
+
+	while (i < words->list.count || k < more->list.count) {
+		int order = compare_at(words, i, more, k);
+
+		mf_vec_push(&both.list, order > 0 ? more->list.items[k]
+						  : words->list.items[i]);
+		i += order <= 0;
+		k += order >= 0;
+	}
+	mf_vec_deinit(&words->list);
+	*words = both;
+}
+
+void mf_live_keep_words(struct mf_target *target, bool after)
+{
+	struct mf_live *live = mf_live_of(target);
+	struct mf_kept_words now = { 0 };
+
+	if (!after)
+		live->words.list.count = 0;
+	read_words(target, &(struct words){ keep_word, &now });
+	mf_vec_sort(&now.list, by_value);
+	join(&live->words, &now);
+	mf_vec_deinit(&now.list);
+}
+
 void mf_live_kernel_words(struct mf_target *target,
 			  void (*visit)(const char *holder, uint64_t value,
 					void *data),
 			  void *data)
 {
-	const struct words words = { visit, data };
 	const struct mf_live *live = mf_live_of(target);
 
-	show_descriptors(&words, live->proc);
-	show_timers(&words, live->proc);
-	show_robust_lists(&words, target);
+	if (!live->copy.pid) {
+		read_words(target, &(struct words){ visit, data });
+		return;
+	}
+	for (size_t i = 0; i < live->words.list.count; i++)
+		visit(live->words.list.items[i].holder,
+		      live->words.list.items[i].value, data);
 }

@@ -333,6 +333,7 @@ static void live_close(struct mf_target *target)
 	close_fd(&live->pagemap);
 	close_fd(&live->memory_proc);
 	close_fd(&live->proc);
+	mf_vec_deinit(&live->words.list);
 	free(live);
 }
 

@@ -7,6 +7,7 @@
 
 #include <limits.h>
 
+#include "base/vec.h"
 #include "target/proc.h"
 #include "target/rates.h"
 #include "target/target.h"
@@ -38,6 +39,16 @@ struct mf_copy {
 	int own_proc, own_mem, own_pagemap;
 };
 
+/** A word that the kernel had for the process. */
+struct mf_kept_word {
+	const char *holder; /* a constant */
+	uint64_t value;
+};
+
+struct mf_kept_words {
+	MF_VEC(struct mf_kept_word) list; /* in order */
+};
+
 struct mf_live {
 	pid_t pid;
 	pid_t memory_tid; /* whose memory is read: not the leader's if dead */
@@ -56,10 +67,11 @@ struct mf_live {
 	struct mf_rates rates;	  /* each 0: not measured yet */
 	bool holding;		  /* it was stopped, and not released yet */
 	struct mf_copy copy;
-	struct mf_view view;   /* while there is a copy */
-	bool lost_copy;	       /* the last one was killed */
-	bool sought_leftovers; /* of copies whose owner was killed */
-	unsigned next_extra;   /* of the holder's threads, see live_extra.c */
+	struct mf_view view;	    /* while there is a copy */
+	struct mf_kept_words words; /* of when it was made */
+	bool lost_copy;		    /* the last one was killed */
+	bool sought_leftovers;	    /* of copies whose owner was killed */
+	unsigned next_extra; /* of the holder's threads, see live_extra.c */
 };
 
 static inline struct mf_live *mf_live_of(const struct mf_target *target)
@@ -128,6 +140,10 @@ struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
 			       size_t count, void *bytes, uint8_t *flags);
 
 /* kernel_words.c */
+
+/** Right before the process is copied, and right AFTER it: while there is a
+ * copy, what it has is what was there then, not what is there by now. */
+void mf_live_keep_words(struct mf_target *target, bool after);
 void mf_live_kernel_words(struct mf_target *target,
 			  void (*visit)(const char *holder, uint64_t value,
 					void *data),

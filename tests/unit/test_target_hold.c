@@ -4,6 +4,8 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ptrace.h>
 
 #include "target_util.h"
@@ -13,6 +15,8 @@ enum {
 	SECOND = 1000000000,
 	WAKE_TRIES = 100000,
 };
+
+#define WATCHED UINT64_C(0x123456789ab0)
 
 static void *shared_page;
 static volatile uint64_t *counter; /* in it */
@@ -394,10 +398,60 @@ static void test_traced_already(void **state)
 	tear_down(&child);
 }
 
+/* ---- what the kernel has ---------------------------------------------------- */
+
+static void count_word(const char *holder, uint64_t value, void *data)
+{
+	*(int *)data += !strcmp(holder, "epoll") && value == WATCHED;
+}
+
+static int count_words(struct mf_target *target)
+{
+	int count = 0;
+
+	mf_target_each_kernel_word(target, count_word, &count);
+	return count;
+}
+
+/* A copy has what the kernel had then, whatever became of it. */
+static void test_kernel_words_of_a_copy(void **state)
+{
+	struct epoll_event event = { .events = EPOLLIN,
+				     .data = { .u64 = WATCHED } };
+	int watched = eventfd(0, EFD_CLOEXEC);
+	int watcher = epoll_create1(EPOLL_CLOEXEC); /* the child's, too */
+	struct mf_target *target;
+	struct child child;
+	bool is_copied;
+
+	(void)state;
+	assert_int_equal(epoll_ctl(watcher, EPOLL_CTL_ADD, watched, &event), 0);
+	start_child(&child, NULL);
+	target = open_child(&child, MF_STOP_SNAPSHOT, 2 * (uint64_t)SECOND);
+	fail_on(mf_target_hold(target));
+	is_copied = mf_target_info(target)->kind == MF_TARGET_SNAPSHOT;
+	if (is_copied) {
+		assert_int_equal(count_words(target), 1);
+		epoll_ctl(watcher, EPOLL_CTL_DEL, watched, NULL);
+		assert_int_equal(count_words(target), 1);
+		mf_target_release(target);
+		assert_int_equal(count_words(target), 1);
+		mf_target_drop_copy(target);
+		assert_int_equal(count_words(target), 0);
+	}
+	mf_target_close(target);
+	end_child(&child);
+	close(watcher);
+	close(watched);
+	if (!is_copied)
+		skip(); /* not on this processor */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_threads),
+		cmocka_unit_test(test_kernel_words_of_a_copy),
 		cmocka_unit_test(test_time_is_over),
 		cmocka_unit_test(test_holder_is_killed),
 		cmocka_unit_test(test_we_are_killed),
