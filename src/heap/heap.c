@@ -200,10 +200,11 @@ void mf_heap_each_chunk(const struct mf_heap *heap, uint64_t start,
 	}
 }
 
+/* In a gap between chunks of one allocator there may be those of another. */
 static bool take(const struct mf_chunk *chunk, void *data)
 {
 	*(struct mf_chunk *)data = *chunk;
-	return false;
+	return chunk->kind == MF_KIND_OVERHEAD;
 }
 
 bool mf_heap_chunk_at(const struct mf_heap *heap, uint64_t address,

@@ -16,6 +16,7 @@ enum {
 	LARGE = 64 * MF_KIB, /* such a chunk is an extent of its own */
 	HEADER_GLIBC = 16,
 	BORROWED = 8, /* a chunk in use has the next one's first word, too */
+	FENCE = 64,   /* no fenceposts are larger */
 	WORD_BITS = 64,
 };
 
@@ -109,7 +110,8 @@ void mf_nodes_add(struct mf_nodes *nodes, uint64_t start, uint64_t end,
 		  uint32_t header, bool in_use)
 {
 	bool large = end - start >= LARGE;
-	bool follows = nodes->open && start == nodes->next;
+	bool follows = nodes->open && start == nodes->next &&
+		       last_extent(nodes)->headed == (header != 0);
 
 	if (end <= start || end - start <= header)
 		return;
@@ -143,8 +145,10 @@ static bool is_in_use(enum mf_chunk_kind kind)
 /* Where no node follows, the last one's last word is behind its chunk. */
 static void lend(struct mf_nodes *nodes, uint64_t end)
 {
-	if (nodes->extents.count && last_extent(nodes)->end == end)
-		last_extent(nodes)->end += BORROWED;
+	if (!nodes->extents.count || last_extent(nodes)->end != end)
+		return;
+	last_extent(nodes)->end += BORROWED;
+	nodes->high = MF_MAX(nodes->high, end + BORROWED);
 }
 
 static bool add_chunk(const struct mf_chunk *chunk, void *data)
@@ -152,6 +156,9 @@ static bool add_chunk(const struct mf_chunk *chunk, void *data)
 	bool is_glibc = strcmp(chunk->allocator->name, "glibc") == 0;
 	uint64_t end = chunk->address + chunk->size;
 
+	/* others' memory, in which there may be nodes of theirs */
+	if (chunk->kind == MF_KIND_OVERHEAD && is_glibc && chunk->size > FENCE)
+		return true;
 	mf_nodes_add(data, chunk->address, end, is_glibc ? HEADER_GLIBC : 0,
 		     is_in_use(chunk->kind));
 	if (is_glibc && chunk->kind == MF_KIND_IN_USE)
@@ -172,6 +179,28 @@ static int by_start(const void *a, const void *b)
 	return (left->start > right->start) - (left->start < right->start);
 }
 
+/* Nobody finds what is in it: so nothing there is in use either. */
+static void forget_extent(struct mf_nodes *nodes, uint32_t index)
+{
+	uint32_t end = index + 1 < nodes->extents.count
+			       ? nodes->extents.items[index + 1].first_node
+			       : mf_nodes_count(nodes);
+
+	for (uint32_t node = nodes->extents.items[index].first_node; node < end;
+	     node++) {
+		uint64_t start, next, size;
+
+		if (!mf_nodes_is_used(nodes, node))
+			continue;
+		start = mf_nodes_start(nodes, node, &next);
+		size = MF_MIN(next - start, nodes->used_bytes);
+		nodes->used_bytes -= size;
+		nodes->used_count--;
+		nodes->used.items[node / WORD_BITS] &=
+			~(UINT64_C(1) << node % WORD_BITS);
+	}
+}
+
 /* What contradicts itself (two allocators that claim one place) is the first's
  * alone. */
 static void drop_overlaps(struct mf_nodes *nodes)
@@ -183,6 +212,8 @@ static void drop_overlaps(struct mf_nodes *nodes)
 
 		if (!kept || span.start >= nodes->spans.items[kept - 1].end)
 			nodes->spans.items[kept++] = span;
+		else
+			forget_extent(nodes, span.extent);
 	}
 	nodes->spans.count = kept;
 }

@@ -166,6 +166,8 @@ static void test_chunks_come_in_any_order(void **state)
 		assert_int_equal(offset, 5);
 		assert_int_equal(mf_nodes_start(&nodes, node, &end), at);
 	}
+	assert_int_equal(nodes.used_count, 20);
+	assert_true(nodes.used_bytes <= 10 * 96);
 	mf_nodes_deinit(&nodes);
 }
 
