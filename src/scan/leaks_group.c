@@ -49,10 +49,11 @@ static void take_out(struct mf_leaks *leaks, const struct mf_leak *leak,
 static void choose(struct mf_leaks *leaks)
 {
 	mf_vec_foreach(leak, &leaks->leaks) {
-		leak->is_fresh =
-			leaks->options.past && !was_leaked(leaks, leak);
-		leak->is_told = leak->size >= leaks->options.min_size &&
-				!leak->is_fresh;
+		bool is_small = leak->size < leaks->options.min_size;
+
+		leak->is_fresh = leaks->options.past && !is_small &&
+				 !was_leaked(leaks, leak);
+		leak->is_told = !is_small && !leak->is_fresh;
 		if (leak->is_told)
 			continue;
 		take_out(leaks, leak,

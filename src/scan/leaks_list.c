@@ -74,11 +74,19 @@ static void list(struct mf_leaks *leaks)
 static bool is_in_ranges(const struct mf_leak *leak,
 			 const struct mf_scan_input *input)
 {
-	for (size_t i = 0; i < input->range_count; i++)
-		if (leak->address >= input->ranges[i].start &&
-		    leak->address < input->ranges[i].end)
-			return true;
-	return false;
+	size_t low = 0, high = input->range_count;
+
+	/* the first that ends behind it */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (input->ranges[middle].end <= leak->address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < input->range_count &&
+	       input->ranges[low].start <= leak->address;
 }
 
 static bool is_of_excluded_type(const struct mf_leaks *leaks,
@@ -236,15 +244,18 @@ static void sum_up(struct mf_leaks *leaks)
 {
 	const struct mf_nodes *nodes = &leaks->graph->nodes;
 	struct mf_leaks_totals *totals = &leaks->totals;
+	struct mf_amount unreached;
 
 	mf_vec_foreach(leak, &leaks->leaks)
 		count_leak(leaks, leak);
 	totals->leaked.count = totals->chunks.count + totals->mappings.count;
 	totals->leaked.bytes = totals->chunks.bytes + totals->mappings.bytes;
-	totals->reachable.count = nodes->used_count - totals->leaked.count;
+	/* what was excluded is leaked, too, and not told of */
+	unreached.count = totals->leaked.count + leaks->excluded.count;
+	unreached.bytes = totals->leaked.bytes + leaks->excluded.bytes;
+	totals->reachable.count = nodes->used_count - unreached.count;
 	totals->reachable.bytes =
-		nodes->used_bytes -
-		MF_MIN(totals->leaked.bytes, nodes->used_bytes);
+		nodes->used_bytes - MF_MIN(unreached.bytes, nodes->used_bytes);
 }
 
 void mf_leaks_list(struct mf_leaks *leaks, const struct mf_scan_input *input)

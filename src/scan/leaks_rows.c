@@ -380,22 +380,52 @@ static void print_amount(const struct mf_report *report,
 			 mf_report_size(report, size, amount->bytes));
 }
 
+/* What is not reached either, and is told of apart. */
+static struct mf_amount sum_apart(const struct mf_leaks *leaks)
+{
+	const struct mf_amount *fresh = &leaks->totals.fresh;
+
+	return (struct mf_amount){
+		.count = fresh->count + leaks->excluded.count +
+			 leaks->small.count,
+		.bytes = fresh->bytes + leaks->excluded.bytes +
+			 leaks->small.bytes,
+	};
+}
+
+static void write_nothing(const struct mf_leaks *leaks,
+			  struct mf_report *report)
+{
+	struct mf_amount apart = sum_apart(leaks);
+	char count[MF_UNIT_TEXT];
+
+	mf_format_count(count, leaks->totals.reachable.count);
+	if (apart.count)
+		mf_report_line(report,
+			       "Nothing is leaked%s but what is told of "
+			       "below: the other %s chunks and mappings in use "
+			       "are reached.",
+			       leaks->options.past ? ", now and before," : "",
+			       count);
+	else
+		mf_report_line(report,
+			       "Nothing is leaked: all %s chunks and mappings "
+			       "in use are reached.",
+			       count);
+}
+
 static void write_verdict(const struct mf_leaks *leaks,
 			  struct mf_report *report)
 {
 	const struct mf_leaks_totals *totals = &leaks->totals;
-	uint64_t all = totals->leaked.bytes + totals->reachable.bytes;
+	uint64_t all = totals->leaked.bytes + totals->reachable.bytes +
+		       sum_apart(leaks).bytes;
 	double share =
 		all ? (double)totals->leaked.bytes * 100 / (double)all : 0;
 	MF_AUTO_BUFFER(text);
 
 	if (!totals->leaked.count) {
-		char count[MF_UNIT_TEXT];
-
-		mf_report_line(report,
-			       "Nothing is leaked: all %s chunks and mappings "
-			       "in use are reached.",
-			       mf_format_count(count, totals->reachable.count));
+		write_nothing(leaks, report);
 		return;
 	}
 	print_amount(report, &totals->chunks, "chunk", &text);

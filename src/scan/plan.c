@@ -13,6 +13,7 @@ enum {
 	CAPACITY = MF_SCAN_WINDOW + SPANS * MF_SCAN_SLACK,
 	HEADER = 16,  /* of glibc's chunks: sizes of two of them */
 	BORROWED = 8, /* a chunk in use has the next one's first word, too */
+	FENCE = 64,   /* no fenceposts are larger */
 	SKIP_STEP = 1 << 20,
 	LEAST_PAGE = 1 << 12,
 };
@@ -43,9 +44,35 @@ static bool is_readable(const struct mf_region *region)
 	       region->class != MF_CLASS_VSYSCALL;
 }
 
+static bool see_first(const struct mf_chunk *chunk, void *data)
+{
+	*(uint64_t *)data = chunk->address;
+	return false;
+}
+
+/*
+ * Where chunks begin in [START, END) of REGION. A program without an
+ * interpreter has its main thread's TLS at the beginning of the break: it may
+ * end in the page of malloc's first chunk.
+ */
+static uint64_t begin_of_chunks(const struct mf_scan_plan *plan,
+				const struct mf_region *region, uint64_t start,
+				uint64_t end)
+{
+	const struct mf_heap *heap = plan->input->heap;
+	uint64_t first = start;
+
+	if (!heap || region->class != MF_CLASS_HEAP)
+		return start;
+	mf_heap_each_chunk(heap, start, end, see_first, &first);
+	return first > start && !has_chunks(heap, start, first) ? first : start;
+}
+
 static void add_stretch(struct mf_scan_plan *plan, uint64_t start, uint64_t end,
 			uint32_t group)
 {
+	if (start >= end)
+		return;
 	mf_vec_push(
 		&plan->stretches,
 		(struct mf_scan_stretch){
@@ -54,6 +81,17 @@ static void add_stretch(struct mf_scan_plan *plan, uint64_t start, uint64_t end,
 			.group = group,
 			.chunked = has_chunks(plan->input->heap, start, end),
 		});
+}
+
+static void add_part(struct mf_scan_plan *plan, const struct mf_region *region,
+		     const struct mf_scan_range *range)
+{
+	uint64_t start = MF_MAX(range->start, region->start);
+	uint64_t end = MF_MIN(range->end, region->end);
+	uint64_t chunks = begin_of_chunks(plan, region, start, end);
+
+	add_stretch(plan, start, chunks, range->group);
+	add_stretch(plan, chunks, end, range->group);
 }
 
 /* Index of the first region that ends behind ADDRESS. */
@@ -83,10 +121,7 @@ static void add_range(struct mf_scan_plan *plan,
 	for (size_t i = region_after(regions, count, range->start);
 	     i < count && regions[i].start < range->end; i++)
 		if (is_readable(&regions[i]))
-			add_stretch(plan,
-				    MF_MAX(range->start, regions[i].start),
-				    MF_MIN(range->end, regions[i].end),
-				    range->group);
+			add_part(plan, &regions[i], range);
 }
 
 void mf_scan_plan_init(struct mf_scan_plan *plan,
@@ -438,11 +473,24 @@ static void add_piece(struct cut *cut, uint64_t start, uint64_t end,
 	mf_vec_push(&cut->pieces->list, piece);
 }
 
+/* Where others moved the break: their memory, in the middle of malloc's. */
+static bool is_others(const struct mf_chunk *chunk)
+{
+	return chunk->kind == MF_KIND_OVERHEAD && chunk->size > FENCE &&
+	       !chunk->arena && strcmp(chunk->allocator->name, "glibc") == 0;
+}
+
 static bool add_chunk(const struct mf_chunk *chunk, void *data)
 {
 	struct cut *cut = data;
+	struct mf_chunk others;
 	uint64_t start, end;
 
+	if (MF_UNLIKELY(is_others(chunk))) {
+		others = *chunk;
+		others.kind = MF_KIND_UNREAD;
+		chunk = &others;
+	}
 	if (!is_wanted(cut, chunk->kind))
 		return true;
 	find_user_bytes(cut, chunk, &start, &end);

@@ -15,6 +15,7 @@ enum {
 	DESCRIPTOR_ALIGN = 64,
 	DESCRIPTOR_ROOM = 16384, /* from a block's end down to its descriptor */
 	TLS_SLACK = 512,	 /* what aligns the blocks of modules */
+	PARTS_MAX = 64,		 /* of one stack, that perms divide */
 };
 
 const char *mf_root_kind_name(enum mf_root_kind kind)
@@ -153,7 +154,8 @@ static bool is_cached(const struct mf_region *region)
 static bool is_below_sp(const struct search *search,
 			const struct mf_region *region)
 {
-	const struct mf_region *end = search->regions + search->region_count;
+	size_t left = search->region_count - (size_t)(region - search->regions);
+	const struct mf_region *end = region + MF_MIN(left, (size_t)PARTS_MAX);
 
 	for (const struct mf_region *above = region + 1;
 	     above < end && above->start == above[-1].end &&
@@ -269,10 +271,33 @@ static bool was_written(const struct mf_region *region)
 	       (region->usage_known && region->usage.anon);
 }
 
+/* What was mapped at once and protected in parts is one: a word to one part is
+ * all that a program needs to find the others. */
+static bool is_part(const struct search *search, const struct mf_region *region)
+{
+	const struct mf_roots *roots = search->roots;
+	const struct mf_mapping *below;
+
+	if (!roots->mappings.count ||
+	    roots->mappings.items[roots->mappings.count - 1].end !=
+		    region->start)
+		return false;
+	below = region[-1].mapping;
+	return below->perms != region->mapping->perms &&
+	       !strcmp(below->path, region->mapping->path);
+}
+
 static void add_mapping(struct search *search, const struct mf_region *region)
 {
+	struct mf_roots *roots = search->roots;
+
 	add(search, region, region->start, MF_ROOT_NODES);
-	mf_vec_push(&search->roots->mappings,
+	if (is_part(search, region)) {
+		roots->mappings.items[roots->mappings.count - 1].end =
+			region->end;
+		return;
+	}
+	mf_vec_push(&roots->mappings,
 		    (struct mf_graph_mapping){ region->start, region->end });
 }
 

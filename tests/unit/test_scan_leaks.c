@@ -18,13 +18,18 @@ enum {
 	REGISTER = 3,
 };
 
+/* What stands where a mapping is not to be written to. */
+static uint64_t sealed[FORGE_PAGE / 8];
+
 /* A heap of chunks in use, with one that is free, and a thread. */
 struct scene {
 	struct forge forge;
 	uint64_t user[CHUNKS + 1];
 	uint64_t freed;
-	uint64_t slot; /* in the stack: the next that is not used */
+	uint64_t filler, others; /* before a gap; the gap */
+	uint64_t slot;		 /* in the stack: the next that is not used */
 	struct mf_thread thread;
+	bool divided; /* OTHER goes on, and is not to be written to there */
 	struct mf_leaks *leaks;
 	struct mf_buffer drawn;
 };
@@ -35,19 +40,42 @@ static void put(struct scene *scene, uint64_t value)
 	scene->slot += 8;
 }
 
-static void start(struct scene *scene)
+/* Others move the break by BYTES: before that malloc has a large chunk. */
+static void add_gap(struct scene *scene, uint64_t bytes)
+{
+	struct forge *forge = &scene->forge;
+	uint64_t end = forge_round_up(forge->main.next + 0x100, FORGE_PAGE);
+
+	scene->filler =
+		forge_chunk(forge, end - forge->main.next - 0x20, FORGE_IN_USE);
+	forge_fence_main(forge, &forge->main, 2);
+	scene->others = forge->main.next;
+	forge_gap(forge, &forge->main, bytes);
+}
+
+/* Malloc's first chunk is BEFORE bytes behind the beginning of the break; GAP
+ * bytes before its top are others'. */
+static void start_at(struct scene *scene, uint64_t before, uint64_t gap)
 {
 	struct forge *forge = &scene->forge;
 
 	memset(scene, 0, sizeof(*scene));
-	forge_init(forge);
+	forge_start(forge, forge_generation(236), FORGE_PAGE);
+	forge_map(forge, FORGE_HEAP, FORGE_HEAP_SIZE, "[heap]");
+	forge_sbrk_base(forge, FORGE_HEAP + before);
+	forge_grow(forge, 0, FORGE_HEAP_SIZE - before);
+	forge->main = (struct forge_segment){
+		.next = FORGE_HEAP + before,
+		.end = FORGE_HEAP + FORGE_HEAP_SIZE,
+	};
 	forge_tcache(forge);
 	for (int i = 0; i < CHUNKS; i++)
 		scene->user[i] = forge_chunk(forge, SIZE, FORGE_IN_USE) + 16;
 	scene->freed = forge_chunk(forge, 0x500, FORGE_UNSORTED) + 16;
 	scene->user[LAST] = forge_chunk(forge, SIZE, FORGE_IN_USE) + 16;
+	if (gap)
+		add_gap(scene, gap);
 	forge_finish(forge);
-	forge_map(forge, OTHER, FORGE_PAGE, "");
 	forge_map(forge, THREAD_STACK, STACK_PAGES * FORGE_PAGE, "[stack]");
 	scene->slot = THREAD_STACK + STACK_USED + 0x20;
 	scene->thread = (struct mf_thread){
@@ -56,6 +84,12 @@ static void start(struct scene *scene)
 		.sp = THREAD_STACK + STACK_USED,
 	};
 	put(scene, forge->tcache);
+}
+
+static void start(struct scene *scene)
+{
+	start_at(scene, 0, 0);
+	forge_map(&scene->forge, OTHER, FORGE_PAGE, "");
 	put(scene, OTHER);
 }
 
@@ -120,6 +154,15 @@ static void look(struct scene *scene, const struct mf_leaks_options *options,
 
 	if (!forge->target) {
 		forge_open(forge);
+		if (scene->divided)
+			mf_target_forge_mapping(
+				forge->target,
+				&(struct mf_mapping){
+					.start = OTHER + FORGE_PAGE,
+					.end = OTHER + 2 * FORGE_PAGE,
+					.perms = MF_PERM_READ,
+					.path = "" },
+				sealed, NULL);
 		mf_target_forge_thread(forge->target, &scene->thread);
 		assert_non_null(forge_model(forge));
 		assert_null(mf_space_settle(forge->space));
@@ -320,6 +363,50 @@ static void test_last_word_of_a_chunk_is_its_own(void **state)
 	stop(&scene);
 }
 
+/* Nothing of the process lies higher than its heap's chunks. */
+static void test_last_word_of_the_last_chunk(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	start_at(&scene, 0, 0);
+	hold_from(&scene, 1);
+	scene.slot -= 8;
+	put(&scene, scene.user[9]);
+	forge_set(&scene.forge, scene.user[LAST] + SIZE - 16, scene.user[0]);
+	assert_leaks(&scene, "0 10r+1 ");
+	stop(&scene);
+}
+
+/* As in a program without an interpreter. */
+static void test_variables_before_the_first_chunk(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	start_at(&scene, 0x340, 0);
+	hold_from(&scene, 3);
+	forge_set(&scene.forge, FORGE_HEAP, scene.user[0]);
+	forge_set(&scene.forge, FORGE_HEAP + 0x338, scene.user[1]);
+	assert_leaks(&scene, "2r ");
+	assert_int_equal(scene.leaks->words[MF_ROOT_UNREAD], 2);
+	stop(&scene);
+}
+
+static void test_memory_of_others_in_the_break(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	start_at(&scene, 0, 0x1230);
+	put(&scene, scene.filler + 16);
+	hold_from(&scene, 3);
+	forge_set(&scene.forge, scene.others, scene.user[0]);
+	forge_set(&scene.forge, scene.others + 0x1228, scene.user[1]);
+	assert_leaks(&scene, "2r ");
+	stop(&scene);
+}
+
 /* ---- mappings -------------------------------------------------------------- */
 
 static void test_mappings_are_leaked_with_what_they_hold(void **state)
@@ -353,10 +440,34 @@ static void test_a_chunk_holds_a_mapping(void **state)
 	stop(&scene);
 }
 
+/* It was mapped at once: who has the address of one part has them all. */
+static void test_parts_of_a_mapping_are_one(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	start(&scene);
+	scene.divided = true;
+	hold_from(&scene, 2);
+	sealed[7] = scene.user[1];
+	assert_leaks(&scene, "0r ");
+	stop(&scene);
+	/* nobody has it: it is leaked as one */
+	start_at(&scene, 0, 0);
+	forge_map(&scene.forge, OTHER, FORGE_PAGE, "");
+	scene.divided = true;
+	hold_from(&scene, 1);
+	sealed[7] = scene.user[0];
+	assert_leaks(&scene, "0 mapr+1 ");
+	assert_int_equal(scene.leaks->leaks.items[1].size, 2 * FORGE_PAGE);
+	stop(&scene);
+}
+
 /* ---- what is left out ------------------------------------------------------ */
 
 static void test_excluded_with_what_hangs_on_it(void **state)
 {
+	struct mf_leaks_totals totals;
 	struct mf_scan_range range;
 	struct scene scene;
 
@@ -368,6 +479,9 @@ static void test_excluded_with_what_hangs_on_it(void **state)
 	look(&scene, NULL, &range);
 	assert_string_equal(mf_buffer_text(&scene.drawn), "0r 3r ");
 	assert_int_equal(scene.leaks->excluded.count, 2);
+	mf_leaks_get_totals(scene.leaks, &totals);
+	/* the table of the thread cache and the mapping, too */
+	assert_int_equal(totals.reachable.count, CHUNKS + 1 - 4 + 2);
 	stop(&scene);
 }
 
@@ -415,6 +529,31 @@ static void test_only_what_is_the_same_in_both(void **state)
 	stop(&scene);
 }
 
+/* Small ones are left out, whether they are new or not. */
+static void test_small_ones_are_not_new(void **state)
+{
+	struct mf_leaks_options options = { .min_size = SIZE + 1 };
+	struct mf_leaks_totals totals;
+	struct mf_leaks_past *past;
+	struct scene scene;
+
+	(void)state;
+	start(&scene);
+	hold_from(&scene, 2);
+	look(&scene, NULL, NULL);
+	past = mf_leaks_remember(scene.leaks);
+	past->leaks.items[0].address++;
+	options.past = past;
+	look(&scene, &options, NULL);
+	mf_leaks_get_totals(scene.leaks, &totals);
+	assert_int_equal(totals.leaked.count, 0);
+	assert_int_equal(totals.fresh.count, 0);
+	assert_int_equal(scene.leaks->small.count, 2);
+	assert_int_equal(scene.leaks->groups.count, 0);
+	mf_leaks_past_destroy(past);
+	stop(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -428,11 +567,16 @@ int main(void)
 		cmocka_unit_test(test_rings_hang_on_their_lowest),
 		cmocka_unit_test(test_what_two_lead_to_is_the_lowers),
 		cmocka_unit_test(test_last_word_of_a_chunk_is_its_own),
+		cmocka_unit_test(test_last_word_of_the_last_chunk),
+		cmocka_unit_test(test_variables_before_the_first_chunk),
+		cmocka_unit_test(test_memory_of_others_in_the_break),
 		cmocka_unit_test(test_mappings_are_leaked_with_what_they_hold),
 		cmocka_unit_test(test_a_chunk_holds_a_mapping),
+		cmocka_unit_test(test_parts_of_a_mapping_are_one),
 		cmocka_unit_test(test_excluded_with_what_hangs_on_it),
 		cmocka_unit_test(test_smaller_ones_are_counted_apart),
 		cmocka_unit_test(test_only_what_is_the_same_in_both),
+		cmocka_unit_test(test_small_ones_are_not_new),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
