@@ -232,10 +232,32 @@ static struct mf_error *take_excluded(struct pass *pass,
 	return error;
 }
 
+static bool is_of_new(const struct mf_leaks_limit *limit)
+{
+	return limit->figure == MF_LEAKS_NEW_BYTES ||
+	       limit->figure == MF_LEAKS_NEW_COUNT;
+}
+
+/* One look has nothing new: the threshold could never be met. */
+static struct mf_error *check_limits(const struct mf_leaks_settings *settings)
+{
+	for (size_t i = 0; i < settings->limit_count; i++)
+		if (is_of_new(&settings->limits[i]) && !settings->twice_ns)
+			return mf_error_hint(
+				mf_error_why(
+					mf_error_create(MF_ERROR_USAGE,
+							"--fail-if of what is "
+							"new"),
+					"only a second look has something new"),
+				"--twice 10m --fail-if 'new>0'");
+	return NULL;
+}
+
 static struct mf_error *check(const struct mf_settings *settings)
 {
 	mf_cleanup(pass_deinit) struct pass pass = { .leaks = NULL };
 
+	MF_TRY(check_limits(&settings->leaks));
 	return take_excluded(&pass, &settings->leaks);
 }
 

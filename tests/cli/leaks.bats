@@ -171,6 +171,8 @@ is_the_same() { # CASE...
 	run -10 look leaks --fail-if 'leaked>1M' --fail-if 'leaked.count>1'
 	run -64 mf leaks "$victim" --fail-if 'leaked'
 	run -64 mf leaks "$victim" --fail-if 'lost>1'
+	# one look has nothing new
+	run -64 mf leaks "$victim" --fail-if 'new>0'
 }
 
 @test "small ones are left out, and what is excluded with all that it has" {
