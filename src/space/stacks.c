@@ -273,11 +273,16 @@ static void claim_tls(struct stack_work *work, const struct mf_pthread *pthread)
 	claim.end = MF_MIN(address + (size ? size : TLS_STRUCT), region.end);
 	claim.certainty = MF_BY_STRUCTURE;
 	mf_space_claim(space, &claim);
-	if (region.end - region.start > TLS_REGION_LIMIT)
-		return;
-	/* What else ld.so allocated before there was a malloc. */
-	claim.start = region.start;
+	/* What else ld.so allocated before there was a malloc. Where that grew
+	 * together with others' memory, which is mapped downwards, only what
+	 * lies behind. */
+	claim.start = region.end - region.start > TLS_REGION_LIMIT
+			      ? claim.end
+			      : region.start;
 	claim.end = region.end;
+	if (claim.start >= claim.end ||
+	    claim.end - claim.start > TLS_REGION_LIMIT)
+		return;
 	claim.certainty = MF_BY_SHAPE;
 	mf_space_claim_as(space, &claim, MF_CLAIM_WEAK);
 }

@@ -5,6 +5,7 @@
  * only what is inferred can be right.
  */
 #include "space_util.h"
+#include "target/target.h"
 
 enum {
 	LIST = 0x2a8,
@@ -303,6 +304,38 @@ static void stack_pointer_alone(void **state)
 	end_world(&world);
 }
 
+/* One kernel mapping: others' pages, and the loader's above them, of which the
+ * last was not touched yet. */
+static void loaders_pages_above_others(void **state)
+{
+	enum {
+		PAGES = 400,
+		SELF = (PAGES - 3) * PAGE + 0x740,
+	};
+	struct world world = make_world();
+	uint64_t *memory = calloc(PAGES, PAGE);
+	struct mf_space *space;
+
+	(void)state;
+	world.target->info.pid = world.target->info.nspid = 7;
+	memory[SELF / 8] = memory[SELF / 8 + 2] = BASE + SELF;
+	memory[(SELF + TID) / 8] = 7;
+	mf_target_forge_mapping(world.target,
+				&(struct mf_mapping){ .start = AT(0),
+						      .end = AT(PAGES),
+						      .perms = RW,
+						      .path = "" },
+				memory, NULL);
+	add_thread(&world, 7, 0, BASE + SELF);
+	space = make_space(world.target);
+	assert_drawn(space,
+		     "7f0000000000-7f000018d000 anon\n"
+		     "7f000018d000-7f0000190000 tls thread 7 TLS\n" LIBC_LINE);
+	mf_space_destroy(space);
+	end_world(&world);
+	free(memory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +345,7 @@ int main(void)
 		cmocka_unit_test(lies_are_not_believed),
 		cmocka_unit_test(musl_thread),
 		cmocka_unit_test(stack_pointer_alone),
+		cmocka_unit_test(loaders_pages_above_others),
 	};
 
 	return cmocka_run_group_tests_name("space stacks", tests, NULL, NULL);
