@@ -467,11 +467,11 @@ static void write_left_out(const struct mf_leaks *leaks,
 	MF_AUTO_BUFFER(text);
 
 	if (excluded->count) {
-		print_amount(report, excluded, "more", &text);
+		print_amount(report, excluded, "other", &text);
 		mf_buffer_puts(&text, " excluded. ");
 	}
 	if (small->count) {
-		print_amount(report, small, "more", &text);
+		print_amount(report, small, "other", &text);
 		mf_buffer_puts(&text, " smaller than asked for.");
 	}
 	if (excluded->count || small->count)

@@ -179,6 +179,10 @@ is_the_same() { # CASE...
 	victim tangled chain tree pair huge
 	look leaks --all --min-size 1K
 	is_so '[.groups[].size] | length == 2 and min > 100000'
+	run -0 mf leaks --max-pause 10s --min-size 1G "$victim"
+	[[ $output != *'all'*'are reached.'* ]]
+	[[ $output == *'but what is told of below'* ]]
+	[[ $output == *' others ('*') smaller than asked for.'* ]]
 	look leaks --all
 	is_known 'everything'
 	look leaks --all --exclude "$(awk '$2 == "lost" && $3 == "tree" {
