@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/pool.h"
 #include "base/vec.h"
+#include "stack/arch.h"
 #include "stack/cfi_entry.h"
 
 enum {
@@ -325,6 +326,9 @@ static const struct mf_cfi *keep(struct mf_cfi_tables *tables,
 	struct mf_cfi *kept;
 	uint8_t *bytes;
 
+	/* libunwind believes that there is such a register */
+	if (parsed->cie.return_register >= mf_cpu.registers)
+		return NULL;
 	if (!mf_rules_check(parsed->cie.rules, parsed->cie.rules_size,
 			    &cfi.in_place) ||
 	    !mf_rules_check(parsed->fde.rules, parsed->fde.rules_size,

@@ -15,7 +15,8 @@ enum {
 	VERSION_4 = 4,
 	AUGMENTATION_MAX = 16,
 	REGISTER_MAX = 127,
-	LONG_ENTRY = 12, /* bytes of the length of a 64-bit entry */
+	RULE_REGISTER_MAX = 255, /* unwinders make room for all up to it */
+	LONG_ENTRY = 12,	 /* bytes of the length of a 64-bit entry */
 
 	/* DW_EH_PE_* */
 	FORMAT = 0x0f,
@@ -300,8 +301,8 @@ bool mf_fde_parse(const struct mf_slice *entry, const struct mf_cie *cie,
 
 /* ---- rules ------------------------------------------------------------------ */
 
-/* What follows each DW_CFA_*: u a number, s a signed one, b a block, 1 2 4 8
- * bytes, a an address. */
+/* What follows each DW_CFA_*: u a number, r that of a register, s a signed one,
+ * b an expression, 1 2 4 8 bytes, a an address. */
 static const char *operands(uint8_t code)
 {
 	static const char *const table[] = {
@@ -310,27 +311,27 @@ static const char *operands(uint8_t code)
 		[0x02] = "1",  /* advance_loc1 */
 		[0x03] = "2",  /* advance_loc2 */
 		[0x04] = "4",  /* advance_loc4 */
-		[0x05] = "uu", /* offset_extended */
-		[0x06] = "u",  /* restore_extended */
-		[0x07] = "u",  /* undefined */
-		[0x08] = "u",  /* same_value */
-		[0x09] = "uu", /* register */
+		[0x05] = "ru", /* offset_extended */
+		[0x06] = "r",  /* restore_extended */
+		[0x07] = "r",  /* undefined */
+		[0x08] = "r",  /* same_value */
+		[0x09] = "rr", /* register */
 		[0x0a] = "",   /* remember_state */
 		[0x0b] = "",   /* restore_state */
-		[0x0c] = "uu", /* def_cfa */
-		[0x0d] = "u",  /* def_cfa_register */
+		[0x0c] = "ru", /* def_cfa */
+		[0x0d] = "r",  /* def_cfa_register */
 		[0x0e] = "u",  /* def_cfa_offset */
 		[0x0f] = "b",  /* def_cfa_expression */
-		[0x10] = "ub", /* expression */
-		[0x11] = "us", /* offset_extended_sf */
-		[0x12] = "us", /* def_cfa_sf */
+		[0x10] = "rb", /* expression */
+		[0x11] = "rs", /* offset_extended_sf */
+		[0x12] = "rs", /* def_cfa_sf */
 		[0x13] = "s",  /* def_cfa_offset_sf */
-		[0x14] = "uu", /* val_offset */
-		[0x15] = "us", /* val_offset_sf */
-		[0x16] = "ub", /* val_expression */
+		[0x14] = "ru", /* val_offset */
+		[0x15] = "rs", /* val_offset_sf */
+		[0x16] = "rb", /* val_expression */
 		[0x2d] = "",   /* AARCH64_negate_ra_state */
 		[0x2e] = "u",  /* GNU_args_size */
-		[0x2f] = "uu", /* GNU_negative_offset_extended */
+		[0x2f] = "ru", /* GNU_negative_offset_extended */
 	};
 
 	switch (code & 0xc0) {
@@ -347,24 +348,83 @@ static const char *operands(uint8_t code)
 static bool skip_operand(struct mf_slice *slice, char kind)
 {
 	int64_t ignored;
-	uint64_t size;
+	uint64_t value;
 
 	switch (kind) {
 	case 's':
 		return take_sleb(slice, &ignored);
 	case 'u':
-		return take_uleb(slice, &size);
-	case 'b':
-		if (!take_uleb(slice, &size))
-			return false;
-		break;
+		return take_uleb(slice, &value);
+	case 'r':
+		return take_uleb(slice, &value) && value <= RULE_REGISTER_MAX;
 	default:
-		size = (uint64_t)(kind - '0');
+		value = (uint64_t)(kind - '0');
 		break;
 	}
-	if (size > slice->size)
+	if (value > slice->size)
 		return false;
-	skip(slice, size);
+	skip(slice, value);
+	return true;
+}
+
+/* What follows each DW_OP_*; NULL: not known, or not to be had. */
+static const char *operation_operands(uint8_t code)
+{
+	static const char *const table[] = {
+		[0x03] = "8", /* addr */
+		[0x06] = "",  /* deref */
+		[0x08] = "1", /* const1u, 1s, 2u, 2s, 4u, 4s, 8u, 8s */
+		[0x09] = "1",	       [0x0a] = "2",
+		[0x0b] = "2",	       [0x0c] = "4",
+		[0x0d] = "4",	       [0x0e] = "8",
+		[0x0f] = "8",	       [0x10] = "u" /* constu */,
+		[0x11] = "s",	       /* consts */
+		[0x12 ... 0x14] = "",  /* dup, drop, over */
+		[0x15] = "1",	       /* pick */
+		[0x16] = "",	       /* swap */
+		[0x17] = "",	       /* rot */
+		[0x19 ... 0x1a] = "",  /* abs, and */
+		[0x1c ... 0x22] = "",  /* minus to plus: all but div */
+		[0x23] = "u",	       /* plus_uconst */
+		[0x24 ... 0x27] = "",  /* shifts, xor */
+		[0x29 ... 0x2e] = "",  /* comparisons */
+		[0x30 ... 0x6f] = "",  /* lit0 to 31, reg0 to 31 */
+		[0x70 ... 0x8f] = "s", /* breg0 to 31 */
+		[0x90] = "r",	       /* regx */
+		[0x92] = "rs",	       /* bregx */
+		[0x94] = "1",	       /* deref_size */
+		[0x96] = "",	       /* nop */
+		[0x9c] = "",	       /* call_frame_cfa */
+	};
+
+	return code < MF_ARRAY_SIZE(table) ? table[code] : NULL;
+}
+
+/*
+ * Neither unwinder divides with care: the least number by -1 is the end of a
+ * program. libunwind goes wherever a jump leads, out of the expression, too;
+ * libdw forgets memory where one has no end.
+ */
+static bool check_expression(struct mf_slice *rules)
+{
+	struct mf_slice slice = *rules;
+	uint64_t size;
+	uint8_t code;
+
+	if (!take_uleb(&slice, &size) || size > slice.size)
+		return false;
+	*rules = slice;
+	skip(rules, size);
+	slice.size = size;
+	while (take(&slice, &code, 1)) {
+		const char *kinds = operation_operands(code);
+
+		if (!kinds)
+			return false;
+		for (; *kinds; kinds++)
+			if (!skip_operand(&slice, *kinds))
+				return false;
+	}
 	return true;
 }
 
@@ -383,7 +443,8 @@ bool mf_rules_check(const uint8_t *rules, size_t size, bool *in_place)
 			return true;
 		}
 		for (; *kinds; kinds++)
-			if (!skip_operand(&slice, *kinds))
+			if (*kinds == 'b' ? !check_expression(&slice)
+					  : !skip_operand(&slice, *kinds))
 				return false;
 	}
 	return true;

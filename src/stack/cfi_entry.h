@@ -58,8 +58,8 @@ bool mf_fde_parse(const struct mf_slice *entry, const struct mf_cie *cie,
 bool mf_pointer_parse(struct mf_slice *slice, uint8_t encoding, uint64_t header,
 		      uint64_t *ret);
 
-/** Whether RULES can be read to their end; *IN_PLACE: they hold addresses that
- * mean something only where they stand. */
+/** Whether RULES can be read to their end, and do an unwinder no harm;
+ * *IN_PLACE: they hold addresses that mean something only where they stand. */
 bool mf_rules_check(const uint8_t *rules, size_t size, bool *in_place);
 
 /**

@@ -11,8 +11,13 @@
 #include "stack/stack.h"
 
 enum {
-	READS_MAX = 1 << 16, /* words of one step */
-	THREAD = 1,	     /* the number of the only one */
+	READS_MAX = 1 << 16,  /* words of one step */
+	THREAD = 1,	      /* the number of the only one */
+	REGISTERS_MAX = 256,  /* that rules are looked at of */
+	OPERATION_DIV = 0x1b, /* DW_OP_* */
+	OPERATION_BRA = 0x28,
+	OPERATION_SKIP = 0x2f,
+	OPERATION_DEREF_SIZE = 0x94,
 };
 
 enum report {
@@ -198,6 +203,76 @@ static bool attach(struct mf_libdw *own)
 	return own->attached;
 }
 
+/* ---- rules --------------------------------------------------------------------- */
+
+/* It divides the least number by -1, and of a part of a word it asks an object
+ * that is not there when it is to say where a frame is: both end a program. What
+ * jumps without end it leaves, but not the memory that it took. */
+static bool are_harmless(const Dwarf_Op *operations, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		switch (operations[i].atom) {
+		case OPERATION_DIV:
+		case OPERATION_DEREF_SIZE:
+		case OPERATION_BRA:
+		case OPERATION_SKIP:
+			return false;
+		default:
+			break;
+		}
+	return true;
+}
+
+static bool is_harmless(Dwarf_Frame *frame)
+{
+	Dwarf_Op room[3], *operations;
+	size_t count;
+
+	if (dwarf_frame_cfa(frame, &operations, &count) == 0 &&
+	    !are_harmless(operations, count))
+		return false;
+	for (int i = 0; i < REGISTERS_MAX; i++)
+		if (dwarf_frame_register(frame, i, room, &operations, &count) ==
+			    0 &&
+		    !are_harmless(operations, count))
+			return false;
+	return true;
+}
+
+static Dwarf_Frame *find_frame(Dwarf_CFI *tables, Dwarf_Addr address)
+{
+	Dwarf_Frame *frame;
+
+	if (!tables || dwarf_cfi_addrframe(tables, address, &frame) != 0)
+		return NULL;
+	return frame;
+}
+
+/*
+ * It finds entries by itself, which need not be those that were checked; and
+ * where it finds none it guesses by the frame pointer, and does not say so.
+ */
+static bool has_rules(const struct mf_libdw *own, uint64_t address)
+{
+	Dwfl_Module *module = dwfl_addrmodule(own->dwfl, address);
+	Dwarf_Frame *frame;
+	Dwarf_CFI *tables;
+	Dwarf_Addr bias = 0;
+	bool harmless;
+
+	if (!module)
+		return false;
+	tables = dwfl_module_eh_cfi(module, &bias);
+	frame = find_frame(tables, address - bias);
+	if (!frame) {
+		tables = dwfl_module_dwarf_cfi(module, &bias);
+		frame = find_frame(tables, address - bias);
+	}
+	harmless = frame && is_harmless(frame);
+	free(frame);
+	return harmless;
+}
+
 /* ---- steps --------------------------------------------------------------------- */
 
 static void take_registers(Dwfl_Frame *frame, struct mf_frame_registers *ret)
@@ -240,7 +315,7 @@ enum mf_step_result mf_libdw_step(struct mf_stacks *stacks,
 
 	if (!tell_module(own,
 			 mf_image_module_at(stacks->image, step->lookup)) ||
-	    !attach(own))
+	    !attach(own) || !has_rules(own, step->lookup))
 		return MF_STEP_FAILED;
 	own->step = step;
 	own->reads = 0;

@@ -172,6 +172,21 @@ hard_cases_agree() {
 	done
 }
 
+# Others end here: a division that the processor refuses, an object that is not
+# there, a jump without end, room for a hundred million registers.
+@test "rules that are made to end an unwinder" {
+	local unwinder
+	[ "$(uname -m)" = x86_64 ] || skip 'its rules are for x86-64'
+	start_fixture frames hostile
+	mf snapshot "$PID" -o "$core" >/dev/null
+	for unwinder in all libunwind libdw; do
+		unwind "$unwinder"
+		[ "$(grep -c ^thread "$core.said")" -eq 5 ]
+		run ! grep -q ' frame-pointer .*case_divides' "$core.said"
+		[ "$unwinder" = libdw ] || reaches part start_thread
+	done
+}
+
 @test "all of it in a constructor" {
 	needs gdb eu-stack
 	start_fixture frames constructor
