@@ -17,7 +17,9 @@
 #include "base/vec.h"
 
 enum {
-	FILE_MAX = 1 << 28, /* bytes */
+	/* of more than these, the last: what they say is of now */
+	FILE_MAX = 1 << 27, /* bytes */
+	ENTRIES_MAX = 1 << 20,
 	NAME_MAX_BYTES = 1024,
 	WALK_MAX = 256, /* entries that may overlap an address */
 	STEP = 1 << 16,
@@ -32,6 +34,7 @@ struct entry {
 struct mf_perf_map {
 	char *text;		      /* lines, each ended by a NUL */
 	MF_VEC(struct entry) entries; /* by start, then order */
+	size_t lines;
 };
 
 /* ---- reading ---------------------------------------------------------------- */
@@ -51,44 +54,29 @@ static bool owner_of(const struct mf_target *target, uid_t *ret)
 	return true;
 }
 
-static bool is_trusted(int fd, uid_t owner)
+static bool is_trusted(const struct stat *status, uid_t owner)
 {
-	struct stat status;
-
-	return fstat(fd, &status) == 0 &&
-	       (status.st_uid == 0 || status.st_uid == owner);
+	return status->st_uid == 0 || status->st_uid == owner;
 }
 
-static void read_all(int fd, struct mf_buffer *buffer)
+/* Of a large one, the end. */
+static char *read_file(int fd, off_t size)
 {
 	mf_auto_free char *step = mf_calloc(STEP, 1);
+	struct mf_buffer buffer = { 0 };
+	off_t at = size > FILE_MAX ? size - FILE_MAX : 0;
 	ssize_t got;
 
-	while (buffer->size < FILE_MAX && (got = read(fd, step, STEP)) > 0)
-		mf_buffer_add(buffer, step, (size_t)got);
-}
-
-struct mf_perf_map *mf_perf_map_open(const struct mf_target *target)
-{
-	const struct mf_target_info *info = mf_target_info(target);
-	pid_t pid = info->nspid > 0 ? info->nspid : info->pid;
-	mf_auto_free char *path = mf_asprintf("/tmp/perf-%d.map", (int)pid);
-	struct mf_perf_map *map = NULL;
-	MF_AUTO_BUFFER(buffer);
-	uid_t owner;
-	int fd;
-
-	if (!info->root || !owner_of(target, &owner))
-		return NULL;
-	fd = mf_file_open_below(info->root, path);
-	if (fd < 0)
-		return NULL;
-	if (is_trusted(fd, owner)) {
-		read_all(fd, &buffer);
-		map = mf_perf_map_parse(mf_buffer_text(&buffer), buffer.size);
+	while (buffer.size < FILE_MAX &&
+	       (got = pread(fd, step, STEP, at)) > 0) {
+		mf_buffer_add(&buffer, step, (size_t)got);
+		at += got;
 	}
-	close(fd);
-	return map;
+	mf_buffer_putc(&buffer, '\0');
+	/* the rest of a line is none */
+	if (size > FILE_MAX)
+		memset(buffer.text, '\n', strcspn(buffer.text, "\n"));
+	return mf_buffer_take(&buffer);
 }
 
 /* ---- lines ------------------------------------------------------------------- */
@@ -117,6 +105,15 @@ static bool take_hex(char **at, uint64_t *ret)
 	return true;
 }
 
+static void drop_older(struct mf_perf_map *map)
+{
+	size_t dropped = map->entries.count / 2;
+
+	map->entries.count -= dropped;
+	memmove(map->entries.items, map->entries.items + dropped,
+		map->entries.count * sizeof(*map->entries.items));
+}
+
 static void add_line(struct mf_perf_map *map, char *line)
 {
 	uint64_t start, size;
@@ -126,10 +123,12 @@ static void add_line(struct mf_perf_map *map, char *line)
 		return;
 	if (strlen(line) > NAME_MAX_BYTES)
 		line[NAME_MAX_BYTES] = '\0';
+	if (map->entries.count == ENTRIES_MAX)
+		drop_older(map);
 	mf_vec_push(&map->entries, (struct entry){
 					   .start = start,
 					   .end = start + size,
-					   .order = map->entries.count,
+					   .order = map->lines++,
 					   .name = line,
 				   });
 }
@@ -143,10 +142,11 @@ static int by_start(const void *left, const void *right)
 	return (a->order > b->order) - (a->order < b->order);
 }
 
-struct mf_perf_map *mf_perf_map_parse(const char *text, size_t size)
+/* TEXT is the map's from now on. */
+static struct mf_perf_map *parse(char *text)
 {
 	struct mf_perf_map *map = mf_new(struct mf_perf_map);
-	char *line = map->text = mf_strndup(text, strnlen(text, size));
+	char *line = map->text = text;
 
 	while (*line) {
 		char *end = strchrnul(line, '\n');
@@ -157,6 +157,34 @@ struct mf_perf_map *mf_perf_map_parse(const char *text, size_t size)
 		line = end + more;
 	}
 	mf_vec_sort(&map->entries, by_start);
+	return map;
+}
+
+struct mf_perf_map *mf_perf_map_parse(const char *text, size_t size)
+{
+	return parse(mf_strndup(text, strnlen(text, size)));
+}
+
+/* ---- the file ---------------------------------------------------------------- */
+
+struct mf_perf_map *mf_perf_map_open(const struct mf_target *target)
+{
+	const struct mf_target_info *info = mf_target_info(target);
+	pid_t pid = info->nspid > 0 ? info->nspid : info->pid;
+	mf_auto_free char *path = mf_asprintf("/tmp/perf-%d.map", (int)pid);
+	struct mf_perf_map *map = NULL;
+	struct stat status;
+	uid_t owner;
+	int fd;
+
+	if (!info->root || !owner_of(target, &owner))
+		return NULL;
+	fd = mf_file_open_below(info->root, path);
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &status) == 0 && is_trusted(&status, owner))
+		map = parse(read_file(fd, status.st_size));
+	close(fd);
 	return map;
 }
 
