@@ -30,11 +30,13 @@ struct mf_frame_registers {
 struct mf_cpu {
 	unsigned registers; /* that have numbers; sp is among them */
 	unsigned sp, fp;
-	unsigned pc;	     /* or MF_NO_REGISTER: it has no number */
-	unsigned link;	     /* where a call leaves the return address, or
+	unsigned pc;	      /* or MF_NO_REGISTER: it has no number */
+	unsigned link;	      /* where a call leaves the return address, or
 				MF_NO_REGISTER: it pushes it */
-	unsigned red_zone;   /* bytes below sp that are in use */
-	unsigned call_bytes; /* of the longest call instruction */
+	unsigned red_zone;    /* bytes below sp that are in use */
+	unsigned call_bytes;  /* of the longest call instruction */
+	unsigned frame_below; /* bytes from the kernel's frame for a handler to
+				 sp when that has returned */
 };
 
 /** This machine's. */
@@ -50,6 +52,18 @@ void mf_cpu_take_registers(const struct mf_thread *thread,
  */
 bool mf_cpu_interrupted_sp(const uint64_t *words, uint64_t address,
 			   uint64_t *ret);
+
+/** The registers of what a signal has interrupted, of such words. */
+void mf_cpu_take_interrupted(const uint64_t *words,
+			     struct mf_frame_registers *ret);
+
+enum {
+	MF_SIGNAL_RETURN = 9, /* bytes of what a handler returns to, at most */
+};
+
+/** Whether CODE, MF_SIGNAL_RETURN bytes, asks the kernel to go on with what a
+ * signal has interrupted; where a libc has no unwind tables for it. */
+bool mf_cpu_is_signal_return(const uint8_t *code);
 
 /**
  * Where a function that keeps a frame pointer, and begins with CODE, SIZE

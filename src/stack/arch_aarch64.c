@@ -53,6 +53,26 @@ bool mf_cpu_interrupted_sp(const uint64_t *words, uint64_t address,
 	return true;
 }
 
+void mf_cpu_take_interrupted(const uint64_t *words,
+			     struct mf_frame_registers *ret)
+{
+	for (size_t i = 0; i < REGISTERS; i++)
+		ret->value[i] = words[WORD_FAULT + 1 + i];
+	ret->known = (UINT64_C(1) << REGISTERS) - 1;
+	ret->sp = words[WORD_SP];
+	ret->pc = words[WORD_SP + 1];
+}
+
+/* mov x8, #139; svc #0 */
+bool mf_cpu_is_signal_return(const uint8_t *code)
+{
+	static const uint8_t call[] = { 0x68, 0x11, 0x80, 0xd2,
+					0x01, 0x00, 0x00, 0xd4 };
+
+	_Static_assert((int)sizeof(call) <= (int)MF_SIGNAL_RETURN, "it fits");
+	return memcmp(code, call, sizeof(call)) == 0;
+}
+
 /* x30 is where the return address is, until the frame is made; then the frame
  * pointer tells. */
 int mf_cpu_prologue(const uint8_t *code, size_t size, uint64_t done)

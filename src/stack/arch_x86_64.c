@@ -31,6 +31,7 @@ const struct mf_cpu mf_cpu = {
 	.link = MF_NO_REGISTER,
 	.red_zone = 128,
 	.call_bytes = 7,
+	.frame_below = 8, /* the return address */
 };
 
 _Static_assert((int)REGISTERS <= (int)MF_REGISTERS_MAX, "they fit");
@@ -55,6 +56,32 @@ bool mf_cpu_interrupted_sp(const uint64_t *words, uint64_t address,
 		return false;
 	*ret = words[WORD_SP];
 	return true;
+}
+
+void mf_cpu_take_interrupted(const uint64_t *words,
+			     struct mf_frame_registers *ret)
+{
+	/* of DWARF's registers, in struct ucontext's r8 to r15, rdi ... */
+	static const unsigned char places[REGISTERS] = {
+		19, 18, 20, 17, 15, 14, 16, WORD_SP,	 6,
+		7,  8,	9,  10, 11, 12, 13, WORD_SP + 1,
+	};
+
+	for (size_t i = 0; i < REGISTERS; i++)
+		ret->value[i] = words[places[i]];
+	ret->known = (UINT64_C(1) << REGISTERS) - 1;
+	ret->sp = words[WORD_SP];
+	ret->pc = words[WORD_SP + 1];
+}
+
+/* mov $15, %rax; syscall */
+bool mf_cpu_is_signal_return(const uint8_t *code)
+{
+	static const uint8_t call[] = { 0x48, 0xc7, 0xc0, 0x0f, 0x00,
+					0x00, 0x00, 0x0f, 0x05 };
+
+	_Static_assert((int)sizeof(call) <= (int)MF_SIGNAL_RETURN, "it fits");
+	return memcmp(code, call, sizeof(call)) == 0;
 }
 
 int mf_cpu_prologue(const uint8_t *code, size_t size, uint64_t done)

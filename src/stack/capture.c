@@ -45,6 +45,13 @@ uint64_t mf_stacks_foresee(struct mf_target *target)
 	return MF_MIN(count * usual, total_bytes);
 }
 
+static bool stands_still(const struct mf_stacks *stacks)
+{
+	enum mf_target_kind kind = mf_target_info(stacks->target)->kind;
+
+	return kind == MF_TARGET_CORE || kind == MF_TARGET_FORGED;
+}
+
 /* ---- spans ------------------------------------------------------------------- */
 
 static const struct mf_span *span_at(const struct mf_stacks *stacks,
@@ -67,14 +74,17 @@ static struct mf_error *capture_from(struct mf_stacks *stacks,
 				     uint64_t most)
 {
 	const struct mf_mapping *mapping = mf_target_mapping_at(target, sp);
+	uint64_t low = sp - MF_MIN(sp, (uint64_t)mf_cpu.red_zone);
 	struct mf_span span = { 0 };
 	size_t pages;
 
 	if (!mapping || !(mapping->perms & MF_PERM_READ))
 		return NULL;
-	span.start = MF_MAX(mapping->start,
-			    (sp - mf_cpu.red_zone) & -stacks->page_size);
-	span.end = MF_MIN(mapping->end, span.start + most);
+	/* what does not change can be read later */
+	if (stands_still(stacks) && stacks->bytes >= total_of(stacks))
+		return NULL;
+	span.start = MF_MAX(mapping->start, low & -stacks->page_size);
+	span.end = span.start + MF_MIN(mapping->end - span.start, most);
 	pages = (span.end - span.start) / stacks->page_size;
 	if (!pages)
 		return NULL;
@@ -142,6 +152,7 @@ void mf_stacks_forget(struct mf_stacks *stacks)
 	stacks->threads.count = 0;
 	stacks->code.count = 0;
 	stacks->bytes = 0;
+	stacks->kept = 0;
 	mf_pool_deinit(&stacks->pool);
 }
 
@@ -205,13 +216,6 @@ static bool is_constant(const struct mf_module *module, uint64_t address)
 			       segment->kind == MF_SEGMENT_RODATA;
 	}
 	return false;
-}
-
-static bool stands_still(const struct mf_stacks *stacks)
-{
-	enum mf_target_kind kind = mf_target_info(stacks->target)->kind;
-
-	return kind == MF_TARGET_CORE || kind == MF_TARGET_FORGED;
 }
 
 /* Within one page. */

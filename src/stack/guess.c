@@ -2,7 +2,7 @@
  * What can be said of a caller where no unwind tables are: functions that keep
  * a frame pointer have their caller's beside the return address; of one that
  * has been called a moment ago, or that does not exist, the stack pointer
- * points to it.
+ * points to it; where a signal's handler returns to, the kernel's frame is.
  */
 #include "stack/stack.h"
 
@@ -73,6 +73,20 @@ static enum mf_step_result by_stack(const struct mf_stacks *stacks,
 	return return_to(step, pc, at + sizeof(pc), ret);
 }
 
+/* The kernel's frame for a handler is there. */
+static enum mf_step_result by_signal(const struct mf_stacks *stacks,
+				     const struct mf_step *step,
+				     struct mf_frame_registers *ret)
+{
+	uint64_t words[MF_SIGNAL_WORDS];
+	uint64_t at = step->registers.sp - mf_cpu.frame_below;
+
+	if (!mf_stacks_read(stacks, step->thread, at, words, sizeof(words)))
+		return MF_STEP_BYTES;
+	mf_cpu_take_interrupted(words, ret);
+	return MF_STEP_DONE;
+}
+
 /* A function that was just entered, or none at all (a call of NULL). */
 static enum mf_step_result by_return_address(struct mf_stacks *stacks,
 					     const struct mf_step *step,
@@ -82,6 +96,8 @@ static enum mf_step_result by_return_address(struct mf_stacks *stacks,
 	uint8_t code[CODE_BYTES];
 	int above = -1;
 
+	if (step->signal)
+		return by_signal(stacks, step, ret);
 	if (!step->exact)
 		return MF_STEP_FAILED;
 	if (mf_cpu.link != MF_NO_REGISTER)
@@ -133,7 +149,7 @@ enum mf_step_result mf_guess_step(struct mf_stacks *stacks,
 		*by = MF_UNWINDER_RETURN_ADDRESS;
 		result = by_return_address(stacks, step, ret);
 	}
-	if (result != MF_STEP_DONE &&
+	if (result != MF_STEP_DONE && !step->signal &&
 	    stacks->options.unwinders & MF_UNWINDER_FRAME_POINTER) {
 		*by = MF_UNWINDER_FRAME_POINTER;
 		result = by_frame_pointer(stacks, step, ret);

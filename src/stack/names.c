@@ -9,6 +9,7 @@
 
 enum {
 	INLINED_MAX = 32,
+	NAMED_MAX = 1 << 20, /* frames that are kept; then they begin anew */
 };
 
 static void name_by_map(struct mf_stacks *stacks, uint64_t address,
@@ -77,24 +78,35 @@ static struct mf_named look_up(struct mf_stacks *stacks, uint64_t address)
 	return named;
 }
 
-const struct mf_named *mf_stacks_name(struct mf_stacks *stacks,
-				      uint64_t address)
-{
-	const uint64_t *known = mf_map_get(&stacks->named, address);
-
-	if (known)
-		return &stacks->names.items[*known];
-	mf_map_set(&stacks->named, address, stacks->names.count);
-	mf_vec_push(&stacks->names, look_up(stacks, address));
-	return &stacks->names.items[stacks->names.count - 1];
-}
-
-void mf_stacks_forget_names(struct mf_stacks *stacks)
+static void drop(struct mf_stacks *stacks)
 {
 	mf_vec_foreach(named, &stacks->names)
 		free(named->frames);
 	mf_vec_deinit(&stacks->names);
 	mf_map_deinit(&stacks->named);
+	stacks->named_frames = 0;
+}
+
+const struct mf_named *mf_stacks_name(struct mf_stacks *stacks,
+				      uint64_t address)
+{
+	const uint64_t *known = mf_map_get(&stacks->named, address);
+	struct mf_named named;
+
+	if (known)
+		return &stacks->names.items[*known];
+	named = look_up(stacks, address);
+	if (stacks->named_frames >= NAMED_MAX)
+		drop(stacks);
+	stacks->named_frames += named.count;
+	mf_map_set(&stacks->named, address, stacks->names.count);
+	mf_vec_push(&stacks->names, named);
+	return &stacks->names.items[stacks->names.count - 1];
+}
+
+void mf_stacks_forget_names(struct mf_stacks *stacks)
+{
+	drop(stacks);
 	mf_perf_map_close(stacks->perf_map);
 	stacks->perf_map = NULL;
 	stacks->perf_map_tried = false;

@@ -48,6 +48,7 @@ struct mf_stacks {
 	MF_VEC(struct mf_address_range) code; /* executable, ascending */
 	uint64_t bytes;
 	struct mf_pool pool; /* what was unwound */
+	size_t kept;	     /* frames in it */
 
 	/* made when first needed */
 	struct mf_cfi_tables *tables;
@@ -57,6 +58,7 @@ struct mf_stacks {
 	bool perf_map_tried;
 	struct mf_map named; /* address: index in names */
 	MF_VEC(struct mf_named) names;
+	size_t named_frames; /* of all of them */
 };
 
 /** A frame, on the way to its caller. */
@@ -66,6 +68,7 @@ struct mf_step {
 	uint64_t lookup; /* pc, or of a call's return address the byte before */
 	bool exact;	 /* pc was interrupted there: it is no return address */
 	const struct mf_cfi *cfi; /* of lookup; NULL: none */
+	bool signal; /* a handler returns to it: what it struck comes next */
 };
 
 enum mf_step_result {

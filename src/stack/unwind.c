@@ -2,10 +2,16 @@
  * From the registers of a thread to its frames: for each frame the unwinders in
  * turn, the surest first, until one finds its caller, and what a caller can be.
  */
+#include <string.h>
+
 #include "stack/stack.h"
 
 enum {
 	JUMPS_MAX = 64, /* to other stacks, through signals' frames */
+	/* frames of all threads; as that comes to its end, each has less, but
+	 * no fewer than these */
+	KEPT_MAX = 1 << 22,
+	KEPT_FEWEST = 64,
 };
 
 struct walk {
@@ -33,7 +39,7 @@ static void add_frames(struct walk *walk)
 		frame.pc = registers->pc;
 		frame.sp = registers->sp;
 		frame.by = walk->by;
-		frame.signal = walk->step.cfi && walk->step.cfi->signal;
+		frame.signal = walk->step.signal;
 		if (frame.symbol && !frame.inlined)
 			frame.offset = registers->pc - named->start;
 		mf_vec_push(&walk->frames, frame);
@@ -53,7 +59,21 @@ static void find_beginning(struct walk *walk)
 		return;
 	step->lookup = step->registers.pc;
 	step->cfi = cfi;
-	walk->began = true;
+	step->signal = cfi->signal;
+	walk->began = !cfi->signal;
+}
+
+/* Nobody has called what a handler returns to: no code before it counts. */
+static bool is_signal_return(const struct walk *walk)
+{
+	const struct mf_step *step = &walk->step;
+	uint8_t code[MF_SIGNAL_RETURN];
+
+	if (step->cfi && step->cfi->end != step->registers.pc)
+		return false;
+	return mf_stacks_read(walk->stacks, step->thread, step->registers.pc,
+			      code, sizeof(code)) &&
+	       mf_cpu_is_signal_return(code);
 }
 
 /* The frame of PC, which was interrupted there (EXACT) or called another. */
@@ -64,8 +84,14 @@ static void enter(struct walk *walk, bool exact)
 	step->exact = exact;
 	step->lookup = step->registers.pc - (exact ? 0 : 1);
 	step->cfi = mf_cfi_find(walk->stacks->tables, step->lookup);
-	if (!exact && !step->cfi)
+	step->signal = step->cfi && step->cfi->signal;
+	if (!exact && !step->signal && is_signal_return(walk)) {
+		step->lookup = step->registers.pc;
+		step->cfi = NULL;
+		step->signal = true;
+	} else if (!exact && !step->cfi) {
 		find_beginning(walk);
+	}
 	add_frames(walk);
 }
 
@@ -82,7 +108,7 @@ static bool is_caller(const struct walk *walk,
 {
 	const struct mf_step *step = &walk->step;
 
-	if (step->cfi && step->cfi->signal)
+	if (step->signal)
 		return walk->jumps < JUMPS_MAX;
 	if (caller->sp > step->registers.sp)
 		return true;
@@ -103,7 +129,7 @@ static enum mf_step_result attempt(struct walk *walk, step_function *function,
 
 	*ret = (struct mf_frame_registers){ 0 };
 	result = function(walk->stacks, &walk->step, ret);
-	if (result == MF_STEP_DONE && !ret->pc && !walk->step.cfi->signal)
+	if (result == MF_STEP_DONE && !ret->pc && !walk->step.signal)
 		return MF_STEP_LAST;
 	if (result == MF_STEP_DONE && !is_caller(walk, ret))
 		return MF_STEP_FAILED;
@@ -152,7 +178,7 @@ static bool step_out(struct walk *walk)
 	struct mf_frame_registers caller;
 	enum mf_step_result result;
 	const struct mf_cfi *cfi = walk->step.cfi;
-	bool signal = cfi && cfi->signal;
+	bool signal = walk->step.signal;
 
 	if (walk->began) {
 		walk->end = MF_STACK_COMPLETE;
@@ -176,16 +202,24 @@ static bool step_out(struct walk *walk)
 
 /* ---- a thread -------------------------------------------------------------------- */
 
+static size_t room_for(const struct mf_stacks *stacks)
+{
+	size_t left = KEPT_MAX - MF_MIN(stacks->kept, (size_t)KEPT_MAX);
+
+	return MF_MAX(left / 16, (size_t)KEPT_FEWEST);
+}
+
 static void run(struct walk *walk, const struct mf_captured *thread)
 {
 	size_t most = walk->stacks->options.max_frames;
+	size_t room = room_for(walk->stacks);
 
 	walk->step.thread = thread;
 	mf_cpu_take_registers(&thread->thread, &walk->step.registers);
 	walk->by = MF_UNWINDER_REGISTERS;
 	enter(walk, true);
 	while (step_out(walk))
-		if (walk->found >= most) {
+		if (walk->found >= most || walk->frames.count >= room) {
 			walk->end = MF_STACK_TOO_DEEP;
 			return;
 		}
@@ -209,6 +243,7 @@ void mf_stacks_unwind(struct mf_stacks *stacks, size_t index,
 	size = walk.frames.count * sizeof(*frames);
 	frames = mf_pool_alloc(&stacks->pool, size);
 	memcpy(frames, walk.frames.items, size);
+	stacks->kept += walk.frames.count;
 	ret->frames = frames;
 	ret->frame_count = walk.frames.count;
 	ret->end = walk.end;

@@ -149,6 +149,113 @@ static void test_nowhere(void **state)
 	leave(&world);
 }
 
+#ifdef __x86_64__
+/* A handler returns to code that has no unwind tables, as musl's has none: what
+ * the signal has struck is next, not what called that. */
+static void test_signal_return(void **state)
+{
+	static const uint8_t call[] = { 0x48, 0xc7, 0xc0, 0x0f, 0x00,
+					0x00, 0x00, 0x0f, 0x05 };
+	const size_t frame = 21;
+	struct world world;
+
+	(void)state;
+	memcpy(code + 64, call, sizeof(call));
+	link_frame(frame - 1, 200, CODE_AT + 64);
+	words[frame + 16] = STACK_AT + 200 * 8; /* rbp */
+	words[frame + 21] = STACK_AT + 150 * 8; /* rsp */
+	words[frame + 22] = CODE_AT + 128;
+	link_frame(200, 0, CODE_AT + 48);
+	world = look(10, frame - 1);
+	assert_int_equal(world.stack.frame_count, 4);
+	assert_true(world.stack.frames[1].signal);
+	assert_int_equal(world.stack.frames[1].pc, CODE_AT + 64);
+	assert_false(world.stack.frames[2].signal);
+	assert_int_equal(world.stack.frames[2].pc, CODE_AT + 128);
+	assert_int_equal(world.stack.frames[2].sp, STACK_AT + 150 * 8);
+	assert_int_equal(world.stack.frames[3].pc, CODE_AT + 48);
+	leave(&world);
+	memset(code, 0, sizeof(code));
+}
+#endif
+
+/* Memory at 0, and up to the last address: a stack has no more. */
+static void test_ends_of_memory(void **state)
+{
+	static const struct mf_mapping mappings[] = {
+		{ .start = 0,
+		  .end = STACK_SIZE,
+		  .perms = MF_PERM_READ,
+		  .path = "" },
+		{ .start = -(uint64_t)STACK_SIZE - 4096,
+		  .end = -(uint64_t)4096,
+		  .perms = MF_PERM_READ,
+		  .path = "" },
+	};
+	static const uint64_t sps[] = { 8, -(uint64_t)4096 - 64 };
+
+	(void)state;
+	for (size_t i = 0; i < MF_ARRAY_SIZE(sps); i++) {
+		struct mf_thread thread = {
+			.tid = 7,
+			.registers_known = true,
+			.sp = sps[i],
+		};
+		struct world world = {
+			mf_target_create_forged(), NULL, NULL, { 0 }
+		};
+
+		mf_target_forge_mapping(world.target, &mappings[i], words,
+					NULL);
+		mf_target_forge_thread(world.target, &thread);
+		assert_null(mf_image_create(world.target,
+					    &(struct mf_image_options){ 0 },
+					    &world.image));
+		assert_null(mf_stacks_create(world.target, world.image,
+					     &(struct mf_stack_options){ 0 },
+					     &world.stacks));
+		assert_null(mf_stacks_capture(world.stacks, world.target));
+		assert_int_equal(mf_stacks_bytes(world.stacks),
+				 i ? 4096 : STACK_SIZE);
+		mf_stacks_unwind(world.stacks, 0, &world.stack);
+		assert_int_equal(world.stack.frame_count, 1);
+		leave(&world);
+	}
+}
+
+/* More threads than are copied: what stands still is read where it is. */
+static void test_many_threads(void **state)
+{
+	const struct mf_stack_options options = { .total_bytes = 8 << 12 };
+	struct mf_stacks *stacks;
+	struct mf_stack stack;
+	struct world world;
+
+	(void)state;
+	link_frame(20, 30, CODE_AT + 32);
+	world = look(10, 20);
+	for (int tid = 8; tid < 100; tid++) {
+		struct mf_thread thread = {
+			.tid = tid,
+			.registers_known = true,
+			.pc = CODE_AT + 16,
+			.sp = STACK_AT + 80,
+		};
+
+		thread.general[6] = thread.general[29] = STACK_AT + 160;
+		mf_target_forge_thread(world.target, &thread);
+	}
+	assert_null(
+		mf_stacks_create(world.target, world.image, &options, &stacks));
+	assert_null(mf_stacks_capture(stacks, world.target));
+	assert_true(mf_stacks_bytes(stacks) <= options.total_bytes + 4096);
+	mf_stacks_unwind(stacks, 92, &stack);
+	assert_int_equal(stack.tid, 99);
+	assert_int_equal(stack.frame_count, 2);
+	mf_stacks_destroy(stacks);
+	leave(&world);
+}
+
 /* ---- unwind tables ------------------------------------------------------------ */
 
 static const uint8_t cie_bytes[] = {
@@ -239,6 +346,51 @@ static void test_hostile_entries(void **state)
 	}
 }
 
+struct rules {
+	size_t size;
+	bool good, in_place;
+	uint8_t bytes[16];
+};
+
+static void test_rules(void **state)
+{
+	static const struct rules rules[] = {
+		/* def_cfa_expression: breg7 8, deref_size 1 */
+		{ 6, true, false, { 0x0f, 4, 0x77, 8, 0x94, 1 } },
+		/* expression: breg7 8, plus_uconst 200 */
+		{ 8, true, false, { 0x10, 3, 5, 0x77, 8, 0x23, 0xc8, 1 } },
+		/* lit1, lit0, div; and where a number looks like it */
+		{ 6, false, false, { 0x16, 3, 3, 0x31, 0x30, 0x1b } },
+		{ 5, true, false, { 0x16, 3, 2, 0x08, 0x1b } },
+		/* skip, bra, and what nobody knows */
+		{ 6, false, false, { 0x16, 3, 3, 0x2f, 0xfd, 0xff } },
+		{ 7, false, false, { 0x16, 3, 4, 0x30, 0x28, 0, 0 } },
+		{ 4, false, false, { 0x16, 3, 1, 0xf1 } },
+		/* set_loc: what follows is not looked at */
+		{ 2, true, true, { 0x01, 0xff } },
+		/* cut: the expression, a number in it, the rules */
+		{ 4, false, false, { 0x0f, 4, 0x77, 8 } },
+		{ 3, false, false, { 0x0f, 1, 0x77 } },
+		{ 4, false, false, { 0x0f, 2, 0x0e, 1 } },
+		/* undefined: register 255, 256 */
+		{ 3, true, false, { 0x07, 0xff, 1 } },
+		{ 3, false, false, { 0x07, 0x80, 2 } },
+		{ 4, false, false, { 0x05, 0x80, 2, 1 } },
+		{ 4, false, false, { 0x09, 1, 0x80, 2 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MF_ARRAY_SIZE(rules); i++) {
+		bool in_place = false;
+
+		assert_int_equal(mf_rules_check(rules[i].bytes, rules[i].size,
+						&in_place),
+				 rules[i].good);
+		if (rules[i].good)
+			assert_int_equal(in_place, rules[i].in_place);
+	}
+}
+
 /* ---- perf maps ------------------------------------------------------------------ */
 
 static void test_perf_map(void **state)
@@ -272,6 +424,26 @@ static void test_perf_map(void **state)
 	mf_perf_map_close(map);
 }
 
+/* Of more lines than are kept, the last are. */
+static void test_long_perf_map(void **state)
+{
+	const uint64_t count = (1 << 20) + 5;
+	struct mf_perf_map *map;
+	MF_AUTO_BUFFER(text);
+	uint64_t start = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < count; i++)
+		mf_buffer_printf(&text, "%llx 10 f%llu\n",
+				 (unsigned long long)(i + 1) * 16,
+				 (unsigned long long)i);
+	map = mf_perf_map_parse(text.text, text.size);
+	assert_string_equal(mf_perf_map_at(map, count * 16, &start),
+			    "f1048580");
+	assert_null(mf_perf_map_at(map, 16, &start));
+	mf_perf_map_close(map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,9 +451,16 @@ int main(void)
 		cmocka_unit_test(test_bad_chains),
 		cmocka_unit_test(test_too_deep),
 		cmocka_unit_test(test_nowhere),
+#ifdef __x86_64__
+		cmocka_unit_test(test_signal_return),
+#endif
+		cmocka_unit_test(test_ends_of_memory),
+		cmocka_unit_test(test_many_threads),
 		cmocka_unit_test(test_entries),
 		cmocka_unit_test(test_hostile_entries),
+		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_perf_map),
+		cmocka_unit_test(test_long_perf_map),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
