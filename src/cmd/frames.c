@@ -4,6 +4,10 @@
  */
 #include "cmd/frames.h"
 
+#include <stdlib.h>
+
+#include "base/memory.h"
+
 enum {
 	RED_ZONE = 128,
 };
@@ -12,6 +16,7 @@ void mf_frames_deinit(struct mf_frames *frames)
 {
 	mf_stacks_destroy(frames->stacks);
 	mf_map_deinit(&frames->index_of_tid);
+	free(frames->known);
 	*frames = (struct mf_frames){ .stacks = NULL };
 }
 
@@ -30,7 +35,8 @@ struct mf_error *mf_frames_capture(struct mf_frames *frames,
 				   struct mf_target *target)
 {
 	mf_map_deinit(&frames->index_of_tid);
-	frames->last.tid = 0;
+	free(frames->known);
+	frames->known = NULL;
 	return mf_stacks_capture(frames->stacks, target);
 }
 
@@ -40,38 +46,39 @@ static void index_threads(struct mf_frames *frames)
 	const struct mf_thread *threads =
 		mf_target_threads(frames->target, &count);
 
-	if (frames->index_of_tid.count)
+	if (frames->known)
 		return;
+	frames->known = mf_new_array(mf_stacks_count(frames->stacks) + 1,
+				     struct mf_stack);
 	for (size_t i = 0; i < count; i++)
 		mf_map_set(&frames->index_of_tid, (uint64_t)threads[i].tid, i);
 }
 
-/* Words come thread by thread: the last one's frames are at hand. */
-static bool unwind(struct mf_frames *frames, int tid)
+/* Each is unwound once: words of several threads can come by turns. */
+static const struct mf_stack *unwind(struct mf_frames *frames, int tid)
 {
 	const uint64_t *index;
+	struct mf_stack *stack;
 
-	if (frames->last.tid == tid)
-		return true;
 	index_threads(frames);
 	index = mf_map_get(&frames->index_of_tid, (uint64_t)tid);
 	if (!index || *index >= mf_stacks_count(frames->stacks))
-		return false;
-	mf_stacks_unwind(frames->stacks, *index, &frames->last);
-	return frames->last.tid == tid;
+		return NULL;
+	stack = &frames->known[*index];
+	if (!stack->tid)
+		mf_stacks_unwind(frames->stacks, *index, stack);
+	return stack->tid == tid ? stack : NULL;
 }
 
 /* The outermost has no caller to say where it ends. */
 static const char *name(void *context, int tid, uint64_t address,
 			unsigned *frame)
 {
-	struct mf_frames *frames = context;
+	const struct mf_stack *stack = unwind(context, tid);
 	const struct mf_frame *found = NULL;
 
-	if (!unwind(frames, tid))
-		return NULL;
-	for (size_t i = 0; i < frames->last.frame_count; i++) {
-		const struct mf_frame *each = &frames->last.frames[i];
+	for (size_t i = 0; stack && i < stack->frame_count; i++) {
+		const struct mf_frame *each = &stack->frames[i];
 
 		if (each->inlined)
 			continue;

@@ -15,7 +15,7 @@ struct mf_frames {
 	struct mf_stacks *stacks;   /* NULL: there are none */
 	struct mf_map index_of_tid; /* made when first asked */
 	struct mf_target *target;
-	struct mf_stack last; /* unwound; tid 0: none yet */
+	struct mf_stack *known; /* by index; tid 0: not unwound yet */
 	struct mf_frame_namer namer;
 };
 
