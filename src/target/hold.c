@@ -121,6 +121,17 @@ static void drop_ended(struct mf_target *target, size_t known,
 	target->threads.count = kept;
 }
 
+/* What it waited in was read before the stop: it may have gone on since. */
+static void take_registers(const struct mf_registers *registers,
+			   struct mf_thread *thread)
+{
+	int64_t call = thread->in_syscall ? thread->syscall : -1;
+
+	mf_arch_fill_thread(registers, thread);
+	if (!thread->in_syscall || thread->syscall != call)
+		thread->wait_channel[0] = '\0';
+}
+
 /* Registers of the threads read before the stop, and the threads since. */
 static void take_threads(struct mf_target *target)
 {
@@ -143,7 +154,7 @@ static void take_threads(struct mf_target *target)
 			continue;
 		}
 		is_held[thread - target->threads.items] = true;
-		mf_arch_fill_thread(&held->registers, thread);
+		take_registers(&held->registers, thread);
 	}
 	drop_ended(target, known, is_held);
 	if (shared->unstopped)
