@@ -43,13 +43,15 @@ static bool count_small(const struct mf_glibc *glibc,
 	return true;
 }
 
-/* Their chunks were noted when the cache was met. */
+/* Their chunks were noted when the cache was met; none of them is in two
+ * lists, so that all lists together have no more than were noted. */
 static void count_large(const struct mf_glibc *glibc,
-			struct mf_glibc_tcache *tcache, unsigned bin)
+			struct mf_glibc_tcache *tcache, unsigned bin,
+			size_t *left)
 {
 	uint64_t user = tcache->entries[bin];
 
-	for (unsigned i = 0; user && i < LARGE_MOST; i++) {
+	for (unsigned i = 0; user && i < LARGE_MOST && *left; i++, --*left) {
 		const uint64_t *index = mf_map_get(&glibc->large_index, user);
 		const struct mf_glibc_large *large;
 		struct mf_amount *amount;
@@ -65,23 +67,25 @@ static void count_large(const struct mf_glibc *glibc,
 }
 
 static bool count_all(const struct mf_glibc *glibc,
-		      struct mf_glibc_tcache *tcache)
+		      struct mf_glibc_tcache *tcache, size_t *left)
 {
 	for (unsigned i = 0; i < SMALL_BINS; i++)
 		if (!count_small(glibc, tcache, i))
 			return false;
 	for (unsigned i = SMALL_BINS; i < MF_GLIBC_TCACHE_BINS_MAX; i++)
-		count_large(glibc, tcache, i);
+		count_large(glibc, tcache, i, left);
 	return true;
 }
 
 void mf_glibc_count_caches(struct mf_glibc *glibc)
 {
 	const struct mf_amount none = { 0, 0 };
+	size_t left = glibc->large.count;
 
 	mf_vec_foreach(tcache, &glibc->tcaches) {
 		tcache->amount = tcache->mmapped = none;
-		tcache->valid = !tcache->broken && count_all(glibc, tcache);
+		tcache->valid =
+			!tcache->broken && count_all(glibc, tcache, &left);
 		if (!tcache->valid)
 			tcache->amount = tcache->mmapped = none;
 	}
