@@ -25,7 +25,7 @@ struct mf_view {
 /**
  * More to be read of the target than its models. Where a look has to be taken
  * again (its copy was killed, it began another program, heaps were caught in a
- * change), both are called again, and begin from nothing.
+ * change), all are called again, and begin from nothing.
  */
 struct mf_session_pass {
 	/** Before the target is held: symbols. NULL: nothing to do. */
@@ -34,7 +34,11 @@ struct mf_session_pass {
 	/** Bytes that read will read, about, so that a pause can be foretold.
 	 * NULL: none worth telling. */
 	uint64_t (*foresee)(struct mf_target *target, void *context);
-	/** While it stands still; the models are built, and of that moment. */
+	/** While it stands still, before the models: what must be of the moment
+	 * that its threads were stopped at, however long the rest takes. NULL:
+	 * nothing. */
+	struct mf_error *(*read_first)(struct mf_target *target, void *context);
+	/** The same; the models are built, and of that moment. NULL: nothing. */
 	struct mf_error *(*read)(const struct mf_view *view, void *context);
 	void *context;
 	/* brief: no look is taken for it alone. It is run at each moment that

@@ -89,13 +89,19 @@ static struct mf_error *prepare(struct mf_target *target,
 	return mf_explain_create(target, image, &pass->options, &pass->explain);
 }
 
+static struct mf_error *read_frames(struct mf_target *target, void *context)
+{
+	struct pass *pass = context;
+
+	return mf_frames_capture(&pass->frames, target);
+}
+
 static struct mf_error *read_all(const struct mf_view *view, void *context)
 {
 	struct pass *pass = context;
 
 	mf_vec_foreach(spot, &pass->spots)
 		MF_TRY(mf_spot_find_arena(spot, view->heap));
-	MF_TRY(mf_frames_capture(&pass->frames, view->target));
 	return mf_explain_read(pass->explain,
 			       &(struct mf_scan_input){
 				       .target = view->target,
@@ -114,11 +120,13 @@ static struct mf_error *run_explain(struct mf_run *run)
 	struct mf_space *space;
 
 	MF_TRY(take_arguments(&pass, run->settings));
-	MF_TRY(mf_session_run_pass(run->session, &(struct mf_session_pass){
-							 .prepare = prepare,
-							 .read = read_all,
-							 .context = &pass,
-						 }));
+	MF_TRY(mf_session_run_pass(run->session,
+				   &(struct mf_session_pass){
+					   .prepare = prepare,
+					   .read_first = read_frames,
+					   .read = read_all,
+					   .context = &pass,
+				   }));
 	MF_TRY(mf_session_space(run->session, &space));
 	MF_TRY(mf_run_begin(run));
 	mf_run_write_head(run, space);

@@ -209,6 +209,14 @@ static struct mf_error *resolve(struct pass *pass, const struct mf_view *view)
 	return NULL;
 }
 
+static struct mf_error *read_frames(struct mf_target *target, void *context)
+{
+	struct pass *pass = context;
+
+	return pass->dominators ? NULL
+				: mf_frames_capture(&pass->frames, target);
+}
+
 static struct mf_error *read_all(const struct mf_view *view, void *context)
 {
 	struct pass *pass = context;
@@ -224,7 +232,6 @@ static struct mf_error *read_all(const struct mf_view *view, void *context)
 	input.range_count = pass->ranges.count;
 	if (pass->keepers)
 		return mf_keepers_read(pass->keepers, &input);
-	MF_TRY(mf_frames_capture(&pass->frames, view->target));
 	return mf_refs_read(pass->refs, &input);
 }
 
@@ -243,11 +250,13 @@ static struct mf_error *run_refs(struct mf_run *run)
 	struct mf_space *space;
 
 	MF_TRY(take_arguments(&pass, run->settings));
-	MF_TRY(mf_session_run_pass(run->session, &(struct mf_session_pass){
-							 .prepare = prepare,
-							 .read = read_all,
-							 .context = &pass,
-						 }));
+	MF_TRY(mf_session_run_pass(run->session,
+				   &(struct mf_session_pass){
+					   .prepare = prepare,
+					   .read_first = read_frames,
+					   .read = read_all,
+					   .context = &pass,
+				   }));
 	if (pass.keepers)
 		mf_keepers_finish(pass.keepers);
 	MF_TRY(mf_session_space(run->session, &space));

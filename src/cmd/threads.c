@@ -179,11 +179,11 @@ static uint64_t foresee(struct mf_target *target, void *context)
 	return mf_stacks_foresee(target);
 }
 
-static struct mf_error *capture(const struct mf_view *view, void *context)
+static struct mf_error *capture(struct mf_target *target, void *context)
 {
-	struct pass *pass = context;
+	const struct pass *pass = context;
 
-	return mf_stacks_capture(pass->stacks, view->target);
+	return mf_stacks_capture(pass->stacks, target);
 }
 
 static struct mf_error *read_stacks(struct mf_run *run, struct pass *pass)
@@ -195,7 +195,7 @@ static struct mf_error *read_stacks(struct mf_run *run, struct pass *pass)
 	return mf_session_run_pass(run->session, &(struct mf_session_pass){
 							 .prepare = prepare,
 							 .foresee = foresee,
-							 .read = capture,
+							 .read_first = capture,
 							 .context = pass,
 						 });
 }

@@ -262,8 +262,10 @@ static struct mf_error *run_pass(struct mf_session *session,
 
 	if (moment->doubt.torn && !last && !session->pass->casual)
 		return NULL;
-	tell(STEP_PASS);
 	moment->passed = true;
+	if (!session->pass->read)
+		return NULL;
+	tell(STEP_PASS);
 	/* cppcheck-suppress returnDanglingLifetime ; an error has no view */
 	return session->pass->read(&view, session->pass->context);
 }
@@ -279,13 +281,25 @@ static struct mf_error *read_all(struct mf_session *session,
 	return run_pass(session, moment, last);
 }
 
+/* The pause may be over before the models are read. */
+static struct mf_error *read_first(struct mf_session *session)
+{
+	const struct mf_session_pass *pass = session->pass;
+
+	if (!pass || !pass->read_first)
+		return NULL;
+	return pass->read_first(session->target, pass->context);
+}
+
 static struct mf_error *hold_and_read(struct mf_session *session,
 				      struct moment *moment, bool last)
 {
 	struct mf_error *error;
 
 	MF_TRY(mf_target_hold(session->target));
-	error = read_all(session, moment, last);
+	error = read_first(session);
+	if (!error)
+		error = read_all(session, moment, last);
 	mf_target_release(session->target);
 	return error;
 }
