@@ -5,6 +5,7 @@
  * those bytes, and what does not change.
  */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "stack/stack.h"
 
@@ -37,19 +38,35 @@ static uint64_t allowance(const struct mf_stacks *stacks, size_t to_come)
 	return MF_MAX(most, stacks->page_size);
 }
 
+static bool stands_still(const struct mf_stacks *stacks)
+{
+	enum mf_target_kind kind = mf_target_info(stacks->target)->kind;
+
+	return kind == MF_TARGET_CORE || kind == MF_TARGET_FORGED;
+}
+
+/* Pages that are new to us take longer than what is copied to them. */
+void mf_stacks_make_room(struct mf_stacks *stacks)
+{
+	size_t size = mf_stacks_foresee(stacks->target) & -stacks->page_size;
+	void *room;
+
+	if (stands_still(stacks) || !size)
+		return;
+	room = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (room == MAP_FAILED)
+		return;
+	stacks->room = room;
+	stacks->room_size = size;
+}
+
 uint64_t mf_stacks_foresee(struct mf_target *target)
 {
 	const uint64_t usual = UINT64_C(16) << 10;
 	size_t count = mf_target_info(target)->thread_count;
 
 	return MF_MIN(count * usual, total_bytes);
-}
-
-static bool stands_still(const struct mf_stacks *stacks)
-{
-	enum mf_target_kind kind = mf_target_info(stacks->target)->kind;
-
-	return kind == MF_TARGET_CORE || kind == MF_TARGET_FORGED;
 }
 
 /* ---- spans ------------------------------------------------------------------- */
@@ -66,6 +83,22 @@ static const struct mf_span *span_at(const struct mf_stacks *stacks,
 			return span;
 	}
 	return NULL;
+}
+
+/* Of what was made ready, as far as it goes: all of it is written to. */
+static void take_room(struct mf_stacks *stacks, size_t pages,
+		      struct mf_span *span)
+{
+	size_t size = pages * stacks->page_size;
+
+	span->pages = mf_calloc(pages, 1);
+	if (size <= stacks->room_size - stacks->room_used) {
+		span->bytes = stacks->room + stacks->room_used;
+		stacks->room_used += size;
+		return;
+	}
+	span->is_own = true;
+	span->bytes = mf_calloc(pages, stacks->page_size);
 }
 
 /* From SP, and what lies below it and is in use, to the end of its mapping. */
@@ -88,8 +121,7 @@ static struct mf_error *capture_from(struct mf_stacks *stacks,
 	pages = (span.end - span.start) / stacks->page_size;
 	if (!pages)
 		return NULL;
-	span.bytes = mf_calloc(pages, stacks->page_size);
-	span.pages = mf_calloc(pages, 1);
+	take_room(stacks, pages, &span);
 	mf_vec_push(&stacks->spans, span);
 	stacks->bytes += span.end - span.start;
 	return mf_target_read_pages(target, span.start, pages, span.bytes,
@@ -145,13 +177,15 @@ static struct mf_error *capture_thread(struct mf_stacks *stacks,
 void mf_stacks_forget(struct mf_stacks *stacks)
 {
 	mf_vec_foreach(span, &stacks->spans) {
-		free(span->bytes);
+		if (span->is_own)
+			free(span->bytes);
 		free(span->pages);
 	}
 	stacks->spans.count = 0;
 	stacks->threads.count = 0;
 	stacks->code.count = 0;
 	stacks->bytes = 0;
+	stacks->room_used = 0;
 	stacks->kept = 0;
 	mf_pool_deinit(&stacks->pool);
 }

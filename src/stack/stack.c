@@ -3,6 +3,8 @@
  */
 #include "stack/stack.h"
 
+#include <sys/mman.h>
+
 const char *mf_unwinder_name(enum mf_unwinder unwinder)
 {
 	switch (unwinder) {
@@ -52,6 +54,7 @@ struct mf_error *mf_stacks_create(struct mf_target *target,
 		stacks->options.max_frames = MF_STACK_FRAMES_MAX;
 	stacks->page_size = mf_target_info(target)->page_size;
 	stacks->tables = mf_cfi_tables_create(image);
+	mf_stacks_make_room(stacks);
 	*ret = stacks;
 	return NULL;
 }
@@ -68,6 +71,8 @@ void mf_stacks_destroy(struct mf_stacks *stacks)
 	mf_libunwind_destroy(stacks->libunwind);
 	mf_libdw_destroy(stacks->libdw);
 	mf_cfi_tables_destroy(stacks->tables);
+	if (stacks->room)
+		munmap(stacks->room, stacks->room_size);
 	free(stacks);
 }
 

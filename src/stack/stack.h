@@ -19,6 +19,7 @@ struct mf_span {
 	uint64_t start, end; /* whole pages */
 	uint8_t *bytes;
 	uint8_t *pages; /* MF_PAGE_* of each */
+	bool is_own;	/* bytes are: they are not in the room for all */
 };
 
 struct mf_captured {
@@ -47,6 +48,8 @@ struct mf_stacks {
 	MF_VEC(struct mf_span) spans;
 	MF_VEC(struct mf_address_range) code; /* executable, ascending */
 	uint64_t bytes;
+	uint8_t *room; /* for the bytes of spans, made ready before the stop */
+	size_t room_size, room_used;
 	struct mf_pool pool; /* what was unwound */
 	size_t kept;	     /* frames in it */
 
@@ -90,6 +93,9 @@ bool mf_stacks_read(const struct mf_stacks *stacks,
 bool mf_stacks_is_code(const struct mf_stacks *stacks, uint64_t address);
 
 void mf_stacks_forget(struct mf_stacks *stacks);
+
+/** Before the target is held. */
+void mf_stacks_make_room(struct mf_stacks *stacks);
 
 /* ---- the unwinders ------------------------------------------------------------ */
 
