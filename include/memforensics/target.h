@@ -409,6 +409,26 @@ struct mf_error *mf_target_read_resident(struct mf_target *target,
 	MF_MUST_CHECK;
 
 /**
+ * Begins what mf_target_read_pages does, and lets the caller work on other bytes
+ * meanwhile, as far as this kind of target can: BYTES and FLAGS are not to be
+ * touched until it is finished. MF_PAGES_AHEAD of them at once, at most; the
+ * target stays open, and held if it is, and may otherwise be read as usual.
+ */
+struct mf_error *mf_target_begin_pages(struct mf_target *target, uint64_t start,
+				       size_t count, void *bytes,
+				       uint8_t *flags) MF_MUST_CHECK;
+
+enum {
+	MF_PAGES_AHEAD = 4,
+};
+
+/** Finishes what was begun first. */
+struct mf_error *mf_target_finish_pages(struct mf_target *target) MF_MUST_CHECK;
+
+/** Ends all that was begun: nobody wants it any more. */
+void mf_target_drop_pages(struct mf_target *target);
+
+/**
  * From now on several threads may read TARGET, each with LOCK held: it is let go
  * while bytes are copied, and nothing else. NULL: one thread again.
  */

@@ -342,6 +342,7 @@ static const struct mf_target_ops live_ops = {
 	.refresh = live_refresh,
 	.runs = mf_pagemap_runs,
 	.read = mf_pages_read,
+	.begin = mf_pages_begin,
 	.open_file = mf_files_open,
 	.read_threads = mf_threads_read,
 	.hold = mf_hold_begin,

@@ -138,6 +138,8 @@ struct mf_error *mf_pagemap_runs(struct mf_target *target, uint64_t start,
 /* pages.c */
 struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
 			       size_t count, void *bytes, uint8_t *flags);
+bool mf_pages_begin(struct mf_target *target,
+		    const struct mf_target_span *span);
 
 /* kernel_words.c */
 

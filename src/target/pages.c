@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "target/ahead.h"
 #include "target/arch.h"
 #include "target/live.h"
 
@@ -263,6 +264,18 @@ static enum treatment treatment_of(const struct mf_target *target,
 	return ABSENT;
 }
 
+/* The end of the pages that are treated as FIRST is. */
+static size_t end_of_alike(const struct mf_target *target, const uint8_t *flags,
+			   size_t first, size_t last)
+{
+	enum treatment treatment = treatment_of(target, flags[first]);
+	size_t next = first + 1;
+
+	while (next < last && treatment_of(target, flags[next]) == treatment)
+		next++;
+	return next;
+}
+
 /* What is touched is in memory then: the process's, or only the copy's. */
 static void bring_in(struct batch *batch, size_t first, size_t count)
 {
@@ -279,31 +292,51 @@ static void bring_in(struct batch *batch, size_t first, size_t count)
 	}
 }
 
+static void fill_in(struct batch *batch, enum treatment treatment, size_t first,
+		    size_t last)
+{
+	size_t page_size = batch->target->info.page_size;
+
+	if (treatment == ABSENT)
+		fill_absent(batch, first, last);
+	else
+		memset(batch->bytes + first * page_size, 0,
+		       (last - first) * page_size);
+}
+
 /* Pages [FIRST, LAST) of the window, which all come from batch->source. */
 static void read_part(struct batch *batch, size_t first, size_t last)
 {
 	struct mf_target *target = batch->target;
-	size_t page_size = target->info.page_size, next;
 	uint8_t *flags = batch->flags;
+	size_t next;
 
 	for (; first < last; first = next) {
 		enum treatment treatment = treatment_of(target, flags[first]);
 
-		for (next = first + 1; next < last; next++)
-			if (treatment_of(target, flags[next]) != treatment)
-				break;
-		if (treatment == TOUCH) {
-			if (target->options.read_swapped)
-				bring_in(batch, first, next - first);
-			add_range(batch, first, next);
-		} else if (treatment == ABSENT) {
-			fill_absent(batch, first, next);
-		} else {
-			memset(batch->bytes + first * page_size, 0,
-			       (next - first) * page_size);
+		next = end_of_alike(target, flags, first, last);
+		if (treatment != TOUCH) {
+			fill_in(batch, treatment, first, next);
+			continue;
 		}
+		if (target->options.read_swapped)
+			bring_in(batch, first, next - first);
+		add_range(batch, first, next);
 	}
 	flush(batch);
+}
+
+static void batch_init(struct batch *batch, struct mf_target *target,
+		       uint64_t start, uint8_t *bytes, uint8_t *flags)
+{
+	/* large: set field by field */
+	batch->target = target;
+	batch->start = start;
+	batch->bytes = bytes;
+	batch->flags = flags;
+	batch->count = 0;
+	batch->failed = false;
+	batch->got = 0;
 }
 
 struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
@@ -311,15 +344,9 @@ struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
 {
 	struct mf_live *live = mf_live_of(target);
 	uint64_t page_size = target->info.page_size;
-	struct batch batch; /* large: set field by field */
+	struct batch batch;
 
-	batch.target = target;
-	batch.start = start;
-	batch.bytes = bytes;
-	batch.flags = flags;
-	batch.count = 0;
-	batch.failed = false;
-	batch.got = 0;
+	batch_init(&batch, target, start, bytes, flags);
 	if (live->mem < 0)
 		return mf_error_create(MF_ERROR_PERMISSION,
 				       "cannot read memory of process %d",
@@ -336,4 +363,70 @@ struct mf_error *mf_pages_read(struct mf_target *target, uint64_t start,
 	if ((batch.failed || !batch.got) && !mf_live_has_memory(live))
 		return mf_live_gone(target);
 	return NULL;
+}
+
+/* ---- ahead -------------------------------------------------------------- */
+
+static ssize_t copy_unit(const struct mf_ahead_from *from, uint64_t source,
+			 void *to, size_t size)
+{
+	const struct iovec local = { to, size };
+	const struct iovec remote = { mf_remote_pointer(source), size };
+
+	return process_vm_readv(from->tid, &local, 1, &remote, 1, 0);
+}
+
+/* What is touched becomes units; false: that is nothing, or too much. */
+static bool add_units(const struct batch *batch, size_t count)
+{
+	const struct mf_target *target = batch->target;
+	const struct mf_ahead_from from = {
+		.copy = copy_unit,
+		.tid = batch->source.tid,
+	};
+	size_t page_size = target->info.page_size, next;
+	bool any = false;
+
+	for (size_t first = 0; first < count; first = next) {
+		next = end_of_alike(target, batch->flags, first, count);
+		if (treatment_of(target, batch->flags[first]) != TOUCH)
+			continue;
+		any = true;
+		if (!mf_ahead_add(target->ahead, &from,
+				  batch->start + first * page_size,
+				  batch->bytes + first * page_size,
+				  (next - first) * page_size))
+			return false;
+	}
+	return any;
+}
+
+static void fill_others(struct batch *batch, size_t count)
+{
+	size_t next;
+
+	for (size_t first = 0; first < count; first = next) {
+		enum treatment treatment =
+			treatment_of(batch->target, batch->flags[first]);
+
+		next = end_of_alike(batch->target, batch->flags, first, count);
+		if (treatment != TOUCH)
+			fill_in(batch, treatment, first, next);
+	}
+}
+
+bool mf_pages_begin(struct mf_target *target, const struct mf_target_span *span)
+{
+	const struct mf_live *live = mf_live_of(target);
+	uint64_t end = span->start + span->count * target->info.page_size;
+	struct batch batch;
+
+	batch_init(&batch, target, span->start, span->bytes, span->flags);
+	if (live->mem < 0 || live->no_vm_readv ||
+	    target->options.read_swapped ||
+	    mf_view_source(target, span->start, end, &batch.source) != end ||
+	    batch.source.runs || !add_units(&batch, span->count))
+		return false;
+	fill_others(&batch, span->count);
+	return true;
 }

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "target/ahead.h"
 #include "target/arch.h"
 #include "target/extra.h"
 
@@ -45,6 +46,7 @@ void mf_target_close(struct mf_target *target)
 		target->held = 1;
 		mf_target_release(target);
 	}
+	mf_ahead_destroy(target->ahead);
 	if (target->ops->close)
 		target->ops->close(target);
 	mf_page_cache_destroy(target->cache);

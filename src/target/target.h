@@ -18,6 +18,7 @@ typedef void mf_run_visit(void *context, uint64_t start, uint64_t end,
 
 struct mf_thread_extra;
 struct mf_process_extra;
+struct mf_target_span;
 
 /**
  * A kind of target. To add one (a core, a snapshot):
@@ -46,6 +47,10 @@ struct mf_target_ops {
 	void (*release)(struct mf_target *target);
 	void (*drop_copy)(struct mf_target *target);
 	bool (*lost_copy)(struct mf_target *target);
+	/** Adds what `read` would copy to target->ahead and fills in the rest;
+	 * false, with nothing touched: it cannot. NULL: never. */
+	bool (*begin)(struct mf_target *target,
+		      const struct mf_target_span *span);
 	bool (*is_still)(struct mf_target *target);
 	/** As in extra.h, for a core that is written. */
 	bool (*thread_extra)(struct mf_target *target, pid_t tid,
@@ -57,6 +62,15 @@ struct mf_target_ops {
 			     void (*visit)(const char *holder, uint64_t value,
 					   void *data),
 			     void *data);
+};
+
+/** Pages that are read ahead. */
+struct mf_target_span {
+	uint64_t start;
+	size_t count; /* of pages */
+	uint8_t *bytes, *flags;
+	bool is_ahead;	    /* by target->ahead: */
+	uint64_t units_end; /* as mf_ahead_take takes it */
 };
 
 struct mf_target {
@@ -76,7 +90,11 @@ struct mf_target {
 	uint64_t expected_more; /* and read again, or of other memory */
 	struct mf_page_cache *cache;
 	pthread_mutex_t *shared; /* NULL: one thread reads */
-	void *own;		 /* the kind's */
+	struct mf_ahead *ahead;	 /* NULL: not made yet, or not to be had */
+	bool no_ahead;
+	struct mf_target_span spans[MF_PAGES_AHEAD]; /* as they were begun */
+	size_t span_count;
+	void *own; /* the kind's */
 };
 
 /** Around what takes long and touches nothing of TARGET. */
