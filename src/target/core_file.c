@@ -320,6 +320,11 @@ bool mf_core_file_is_compressed(const struct mf_core_file *file)
 	return file->compressed;
 }
 
+bool mf_core_file_is_shared(const struct mf_core_file *file)
+{
+	return !file->frames;
+}
+
 const char *mf_core_file_damage(const struct mf_core_file *file)
 {
 	if (file->frames && mf_frames_are_damaged(file->frames))

@@ -32,6 +32,9 @@ bool mf_core_file_is_compressed(const struct mf_core_file *file);
 /** Why the end of it is missing, as far as that was seen; NULL: it is not. */
 const char *mf_core_file_damage(const struct mf_core_file *file);
 
+/** Several threads may read it at once. */
+bool mf_core_file_is_shared(const struct mf_core_file *file);
+
 /**
  * Reads up to SIZE bytes at OFFSET: how many there are, fewer only at the end
  * of the file, where its disk fails, or at a damaged frame.

@@ -58,6 +58,21 @@ static void tell_unread(const struct pages *pages)
 					"changed meanwhile, or its disk fails");
 }
 
+/* Others read meanwhile, where nothing but the file itself is needed for it. */
+static size_t read_file(const struct pages *pages, uint64_t offset, void *to,
+			size_t size)
+{
+	struct mf_core_file *file = pages->core->file;
+	size_t got;
+
+	if (!mf_core_file_is_shared(file))
+		return mf_core_file_read(file, offset, to, size);
+	mf_target_let_others(pages->target);
+	got = mf_core_file_read(file, offset, to, size);
+	mf_target_go_on(pages->target);
+	return got;
+}
+
 /* What SEGMENT has from START on; pages of which it has nothing are zeros. */
 static void read_from_core(const struct pages *pages,
 			   const struct mf_core_segment *segment,
@@ -67,8 +82,7 @@ static void read_from_core(const struct pages *pages,
 	uint64_t room = segment->held - MF_MIN(segment->held, within);
 	uint8_t *to = pages->bytes + (start - pages->start);
 	size_t wanted = MF_MIN(end - start, room);
-	size_t got = mf_core_file_read(pages->core->file,
-				       segment->offset + within, to, wanted);
+	size_t got = read_file(pages, segment->offset + within, to, wanted);
 
 	pages->target->impact.bytes_read += got;
 	memset(to + got, 0, end - start - got);
