@@ -7,11 +7,11 @@
 
 enum {
 	EFFORT_MAX = 128 << 20, /* headers looked at to find chains, in all */
-	EFFORT_REFILL = 32768,	/* reading a window costs as many headers */
 	LINK_SIZE_MAX = 0x410,	/* of default tcaches; fast bins: 0xb0 */
 	CHUNK_FIELDS = 32,	/* prev_size, size, fd, bk */
-	LARGE_MIN = 1024,	/* from here on fd_nextsize, bk_nextsize too */
-	OLD_TOP = 32,		/* of a heap, without what fences it off */
+	FETCH_BYTES = 1024, /* so far ahead: another processor may have it */
+	LARGE_MIN = 1024,   /* from here on fd_nextsize, bk_nextsize too */
+	OLD_TOP = 32,	    /* of a heap, without what fences it off */
 };
 
 /* A chunk whose state its successor will say. */
@@ -48,6 +48,7 @@ static bool read_header(struct mf_window *window, uint64_t address,
 
 	ret->fd = ret->bk = 0;
 	if (MF_LIKELY(bytes != NULL)) {
+		__builtin_prefetch(bytes + FETCH_BYTES);
 		ret->fd = mf_load(uint64_t, bytes + 16);
 		ret->bk = mf_load(uint64_t, bytes + 24);
 	} else {
@@ -356,10 +357,10 @@ bool mf_glibc_is_chain(struct mf_glibc *glibc,
 		       struct mf_window *window, uint64_t address,
 		       unsigned enough, uint64_t *end)
 {
-	uint64_t refills = window->refills;
+	uint64_t spent = window->spent;
 	bool found = follow_chain(glibc, arena, window, address, enough, end);
 
-	glibc->effort += (window->refills - refills) * EFFORT_REFILL;
+	glibc->effort += window->spent - spent;
 	return found;
 }
 
