@@ -157,12 +157,13 @@ static void test_dropped(void **state)
 {
 	struct child child;
 	struct mf_target *target;
-	struct view *view = view_create();
+	struct view *view;
 	uint64_t word;
 
 	(void)state;
 	start_child(&child, make_few_holes);
 	target = open_child(&child, MF_STOP_NONE, 0);
+	view = view_create();
 	fail_on(mf_target_begin_pages(target, child.address, PAGES, view->bytes,
 				      view->flags));
 	assert_true(mf_target_read_u64(target, child.address, &word));
@@ -182,12 +183,13 @@ static void test_process_ends(void **state)
 {
 	struct child child;
 	struct mf_target *target;
-	struct view *view = view_create();
+	struct view *view;
 	struct mf_error *error;
 
 	(void)state;
 	start_child(&child, make_few_holes);
 	target = open_child(&child, MF_STOP_NONE, 0);
+	view = view_create();
 	read_ahead(target, child.address, view);
 	end_child(&child);
 	error = mf_target_begin_pages(target, child.address, PAGES, view->bytes,
