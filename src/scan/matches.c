@@ -237,9 +237,8 @@ static void find_pointers(const struct pattern *pattern, const uint8_t *bytes,
 
 /* Bytes in which a regular expression is looked for, and which count. */
 struct stretch {
-	const uint8_t *bytes;
-	size_t size;
-	size_t from, to; /* a match counts when it begins in between */
+	struct mf_regex_text text;
+	size_t from; /* a match counts when it begins there, or behind it */
 	uint64_t address;
 };
 
@@ -252,10 +251,10 @@ static size_t find_regex(struct worker *worker, size_t pattern,
 
 	if (set->gave_up > MF_PATTERN_WORST)
 		set->gave_up++;
-	while (at < stretch->to && set->gave_up <= MF_PATTERN_WORST) {
+	while (at < stretch->text.to && set->gave_up <= MF_PATTERN_WORST) {
 		enum mf_regex_is is =
-			mf_regex_find(worker->regexes[pattern], stretch->bytes,
-				      stretch->size, at, &start, &end);
+			mf_regex_find(worker->regexes[pattern], &stretch->text,
+				      at, &start, &end);
 
 		if (is == MF_REGEX_NONE)
 			break;
@@ -263,11 +262,9 @@ static size_t find_regex(struct worker *worker, size_t pattern,
 			set->gave_up++;
 			if (++worker->gave_up >= MF_PATTERN_MOST_GAVE_UP)
 				break;
-			at += MF_PATTERN_GIVE_UP_STEP;
+			at = start + MF_PATTERN_GIVE_UP_STEP;
 			continue;
 		}
-		if (start >= stretch->to)
-			break;
 		if (start >= stretch->from)
 			mf_match_set_add(set, stretch->address + start,
 					 end - start);
@@ -282,15 +279,17 @@ static void scan_regex(struct worker *worker, size_t pattern,
 		       uint32_t trail)
 {
 	const struct stretch stretch = {
-		.bytes = window->bytes + piece->start,
-		.size = piece->end - piece->start,
+		.text = {
+			.bytes = window->bytes + piece->start,
+			.size = piece->end - piece->start,
+			.to = piece->end - piece->start - trail,
+		},
 		.from = lead,
-		.to = piece->end - piece->start - trail,
 		.address = window->address + piece->start,
 	};
 	size_t last = find_regex(worker, pattern, &stretch, 0);
 
-	if (!piece->ends && last > stretch.to)
+	if (!piece->ends && last > stretch.text.to)
 		mf_vec_push(&worker->from,
 			    (struct from){
 				    .seam = window->address + piece->end,
@@ -442,11 +441,14 @@ static void join_regex(struct mf_target *target, struct around *around,
 			 (uint64_t)2 * MF_PATTERN_OVERLAP))
 		return;
 	stretch = (struct stretch){
-		.bytes = around->bytes,
-		.size = around->size,
+		.text = {
+			.bytes = around->bytes,
+			.size = around->size,
+			.to = (size_t)(seam->address + seam->behind -
+				       around->start),
+		},
 		.from = (size_t)(regex_from(worker->scanner, seam, pattern) -
 				 around->start),
-		.to = (size_t)(seam->address + seam->behind - around->start),
 		.address = around->start,
 	};
 	worker->gave_up = 0;

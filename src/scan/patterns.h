@@ -58,9 +58,18 @@ enum mf_regex_is {
 	MF_REGEX_GAVE_UP, /* at its limits of time or memory */
 };
 
-/** The first match from FROM, of one byte or more. */
+/** In which SIZE bytes are looked at; a match begins before TO. */
+struct mf_regex_text {
+	const uint8_t *bytes;
+	size_t size, to;
+};
+
+/**
+ * The first match from FROM, of one byte or more. When it gives up, START is
+ * where.
+ */
 enum mf_regex_is mf_regex_find(struct mf_regex_worker *worker,
-			       const uint8_t *bytes, size_t size, size_t from,
+			       const struct mf_regex_text *text, size_t from,
 			       size_t *start, size_t *end);
 
 /* ---- YARA rules: patterns_yara.c ------------------------------------------------- */

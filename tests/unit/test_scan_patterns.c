@@ -258,6 +258,42 @@ static void test_regex_that_never_ends(void **state)
 	bench_destroy(bench);
 }
 
+/* From each place it looks at all that follows: few steps each, and far too
+ * many in all. What comes behind it, and is quick, is found all the same. */
+static void test_regex_that_is_slow(void **state)
+{
+	enum {
+		LONG = 1 << 20,
+		TAIL = 1 << 16
+	};
+	struct mf_regex_text text = { .size = LONG + TAIL, .to = LONG + TAIL };
+	uint8_t *bytes = mf_calloc(LONG + TAIL + 1, 1);
+	struct mf_regex_worker *worker;
+	struct mf_regex *regex;
+	size_t start = 0, end = 0, at = 0;
+	unsigned gave_up = 0;
+
+	(void)state;
+	memset(bytes, 'a', LONG);
+	memset(bytes + LONG, '.', TAIL);
+	bytes[LONG + TAIL / 2] = 'b';
+	text.bytes = bytes;
+	must(mf_regex_compile("(?s)aa.*xb|b", &regex));
+	worker = mf_regex_worker_create(regex);
+	while (mf_regex_find(worker, &text, at, &start, &end) ==
+	       MF_REGEX_GAVE_UP) {
+		assert_in_range(start, at, LONG);
+		at = start + LONG / 8;
+		gave_up++;
+	}
+	assert_in_range(gave_up, 1, 8);
+	assert_int_equal(start, LONG + TAIL / 2);
+	assert_int_equal(end, start + 1);
+	mf_regex_worker_destroy(worker);
+	mf_regex_destroy(regex);
+	free(bytes);
+}
+
 static void test_pointers(void **state)
 {
 	struct bench *bench = bench_create(MF_FIND_POINTER, "1000-2000");
@@ -374,6 +410,7 @@ int main(void)
 		cmocka_unit_test(test_regex_cut_anywhere),
 		cmocka_unit_test(test_regex_greedy),
 		cmocka_unit_test(test_regex_that_never_ends),
+		cmocka_unit_test(test_regex_that_is_slow),
 		cmocka_unit_test(test_pointers),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_keys_are_masked),
