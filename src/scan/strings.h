@@ -4,6 +4,7 @@
  *
  *   strings_runs.c   windows to strings: ASCII and UTF-8
  *   strings_utf16.c  the same for UTF-16LE
+ *   strings_scripts.c  what of that is text that has no ASCII
  *   strings_edges.c  strings that go on in the next window
  *   strings_hash.c   what makes two strings the same
  *   strings_keys.c   lines of private keys, by what is around them
@@ -137,7 +138,9 @@ struct mf_strings_worker {
 	uint64_t *plain; /* text that is ASCII */
 	uint64_t *text;	 /* may be text */
 	uint64_t *runs;	 /* so are those behind it: a string may begin there */
-	uint64_t *wide;	 /* four UTF-16 characters of ASCII begin there */
+	/* four UTF-16 characters of ASCII begin there; or, behind a zero, what
+	 * may be others */
+	uint64_t *wide;
 	struct mf_text_masks *masks; /* of a part of the window */
 	/* of each part of it: some text there is other than ASCII */
 	bool high[MF_SCAN_WINDOW / MF_STRING_PART + 1];
@@ -189,6 +192,20 @@ void mf_strings_window_done(struct mf_strings_worker *worker);
 /** UTF-16LE in it. */
 void mf_strings_wide(const struct mf_string_piece *piece);
 
+static inline uint32_t mf_wide_unit(const uint8_t *bytes)
+{
+	return bytes[0] | (uint32_t)bytes[1] << 8;
+}
+
+/**
+ * The UTF-16LE in one script at BYTES, of SIZE: bytes and characters of it. 0: that
+ * may as well be something else.
+ */
+uint32_t mf_string_script(const uint8_t *bytes, uint32_t size,
+			  uint32_t *characters);
+/** Whether so many units may be of such a text. */
+bool mf_string_may_be_script(const uint8_t *bytes, uint32_t units);
+
 /** Counts a string whose characters are enough. */
 void mf_strings_found(struct mf_strings_worker *worker,
 		      const struct mf_string *string);
@@ -217,6 +234,8 @@ struct mf_string_edge {
 	/* UTF-16: it has enough ASCII in a row; so much at its ends */
 	bool seeded;
 	uint8_t plain_before, plain_behind;
+	/* UTF-16: nothing is known of what is there that it would go on with */
+	bool alone_before, alone_behind;
 	uint32_t head_size;
 	uint8_t head[MF_STRING_HEAD + MF_STRING_SLACK];
 };

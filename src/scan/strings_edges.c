@@ -35,6 +35,16 @@ void mf_string_edges_destroy(struct mf_string_edges *edges)
 
 /* ---- what is whole ---------------------------------------------------------- */
 
+/* UTF-16 that nothing else tells of; as far as its head is, it all is. */
+static bool is_script(const struct mf_string_edge *edge)
+{
+	uint32_t characters;
+
+	return edge->alone_before && edge->alone_behind &&
+	       mf_string_script(edge->head, edge->head_size, &characters) ==
+		       edge->head_size;
+}
+
 static void count_edge(struct mf_strings_worker *worker,
 		       const struct mf_string_edge *edge)
 {
@@ -46,7 +56,7 @@ static void count_edge(struct mf_strings_worker *worker,
 	};
 
 	if (edge->characters < worker->scanner->least ||
-	    (edge->kind != MF_EDGE_TEXT && !edge->seeded))
+	    (edge->kind != MF_EDGE_TEXT && !edge->seeded && !is_script(edge)))
 		return;
 	string.encoding = edge->kind != MF_EDGE_TEXT ? MF_STRING_UTF16
 			  : edge->high		     ? MF_STRING_UTF8
@@ -163,6 +173,7 @@ static bool join(struct mf_string_edge *left,
 	left->key |= right->key;
 	left->end = right->end;
 	left->open_behind = right->open_behind;
+	left->alone_behind = right->alone_behind;
 	left->tail_size = right->tail_size;
 	memcpy(left->tail, right->tail, sizeof(left->tail));
 	return true;

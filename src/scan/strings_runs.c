@@ -68,11 +68,39 @@ struct bits {
 	uint64_t text;	/* of the word before */
 	uint64_t one;	/* the same: characters of UTF-16 that are ASCII, */
 	uint64_t two;	/* and of the one before that: two in a row */
-	uint64_t seeds; /* where four in a row begin, of all words */
+	uint64_t seeds; /* where a text may begin, of all words */
+	/* characters of UTF-16 that are zero: of the word before, of the one
+	 * before that, and there one among two */
+	uint64_t zero, last_zero, zeros;
+	uint64_t start; /* of that one: a zero is before it */
+	uint64_t even;	/* even addresses */
 };
 
-/* TEXT and ONE are those of the word that comes. */
-static void put_bits(struct bits *bits, uint64_t text, uint64_t one)
+/*
+ * Of the word two before, where a zero is followed by four characters that are
+ * none and are not all two letters of ASCII; ZERO is of the word that comes.
+ */
+static uint64_t find_starts(struct bits *bits, uint64_t zero)
+{
+	const uint64_t *runs = bits->worker->runs + bits->at;
+	uint64_t zeros = bits->zero | ahead(bits->zero, zero, 2);
+	uint64_t of4 = bits->zeros | ahead(bits->zeros, zeros, 4);
+	uint64_t starts = bits->start & ~of4 & bits->even;
+
+	bits->start = bits->zero << 2 | bits->last_zero >> (WORD - 2);
+	bits->last_zero = bits->zero;
+	bits->zero = zero;
+	bits->zeros = zeros;
+	if (bits->at < 2)
+		return 0;
+	if (bits->worker->scanner->least >= MF_WIDE_SEED)
+		starts &= ~(runs[-2] & ahead(runs[-2], runs[-1], 2));
+	return starts;
+}
+
+/* TEXT, ONE and ZERO are those of the word that comes. */
+static void put_bits(struct bits *bits, uint64_t text, uint64_t one,
+		     uint64_t zero)
 {
 	struct mf_strings_worker *worker = bits->worker;
 	uint64_t two = bits->one & ahead(bits->one, one, 2);
@@ -81,6 +109,7 @@ static void put_bits(struct bits *bits, uint64_t text, uint64_t one)
 	if (bits->at >= 1)
 		worker->runs[bits->at - 1] =
 			runs_of(bits->text, text, worker->scanner->least);
+	four |= find_starts(bits, zero);
 	if (bits->at >= 2)
 		worker->wide[bits->at - 2] = four;
 	bits->seeds |= four;
@@ -100,12 +129,13 @@ static void put_masks(struct bits *bits, const struct mf_text_masks *masks,
 	for (size_t i = 0; i < count; i++) {
 		const struct mf_text_masks *next = &masks[i + 1];
 		uint64_t text = text_of(&masks[i], next->follows, &bits->carry);
+		uint64_t behind = ahead(masks[i].zero, next->zero, 1);
 
 		worker->plain[bits->at] = masks[i].plain;
 		worker->text[bits->at] = text;
 		high |= text ^ masks[i].plain;
-		put_bits(bits, text,
-			 masks[i].plain & ahead(masks[i].zero, next->zero, 1));
+		put_bits(bits, text, masks[i].plain & behind,
+			 masks[i].zero & behind);
 	}
 	worker->high[(bits->at - 1) / PART] = high;
 }
@@ -116,7 +146,10 @@ static bool read_bits(struct mf_strings_worker *worker,
 {
 	size_t words = words_of(window);
 	struct mf_text_masks *masks = worker->masks;
-	struct bits bits = { .worker = worker };
+	struct bits bits = {
+		.worker = worker,
+		.even = UINT64_C(0x5555555555555555) << (window->address & 1),
+	};
 
 	while (bits.at < words) {
 		const uint8_t *bytes = window->bytes + bits.at * WORD;
@@ -129,8 +162,8 @@ static bool read_bits(struct mf_strings_worker *worker,
 		put_masks(&bits, masks, count);
 	}
 	worker->plain[words] = worker->text[words] = 0;
-	put_bits(&bits, 0, 0);
-	put_bits(&bits, 0, 0);
+	put_bits(&bits, 0, 0, UINT64_MAX);
+	put_bits(&bits, 0, 0, UINT64_MAX);
 	worker->wide[words] = 0;
 	return bits.seeds;
 }
@@ -436,12 +469,23 @@ static void take_open(const struct mf_string_piece *piece)
 		take_edge(piece, &before, worker->chain.ended);
 }
 
+/* Whether PIECE may have UTF-16: *SEED is the first place, from a piece before
+ * it on, where some may begin. */
+static bool may_be_wide(const struct mf_string_piece *piece, uint32_t *seed)
+{
+	if (*seed < piece->start)
+		*seed = next_set(piece->worker->wide, piece->start,
+				 piece->window->size);
+	return *seed < piece->end || !piece->begins || !piece->ends;
+}
+
 void mf_strings_window(void *worker, const struct mf_scan_window *window)
 {
 	struct mf_strings_worker *own = worker;
-	bool wide;
+	uint32_t seed = 0;
 
-	wide = read_bits(own, window);
+	if (!read_bits(own, window))
+		seed = UINT32_MAX;
 	for (uint32_t i = 0; i < window->piece_count; i++) {
 		const struct mf_scan_piece *piece = &window->pieces[i];
 		const struct mf_string_piece part = {
@@ -454,7 +498,7 @@ void mf_strings_window(void *worker, const struct mf_scan_window *window)
 			take_runs(&part, part.start, part.end);
 		else
 			take_open(&part);
-		if (wide || !part.begins || !part.ends)
+		if (may_be_wide(&part, &seed))
 			mf_strings_wide(&part);
 	}
 	mf_strings_window_done(own);

@@ -1,7 +1,9 @@
 /*
  * UTF-16LE in a window. Four characters of ASCII in a row say that it is that;
  * what is before and behind them belongs to it as long as it is characters, by
- * pairs of surrogates too, and does not look like ASCII read in pairs.
+ * pairs of surrogates too, and does not look like ASCII read in pairs. Where
+ * there are none, a text that stands alone, between a zero and a control
+ * character, is judged by its script.
  */
 #include "base/bits.h"
 #include "scan/strings.h"
@@ -15,12 +17,8 @@ enum {
 	AFTER_PRIVATE = 0xf900,
 	NOT_CHARACTERS = 0xfff0,
 	ORDER_MARK = 0xfeff,
+	SPACE = 0x20,
 };
-
-static uint32_t unit_at(const uint8_t *bytes)
-{
-	return bytes[0] | (uint32_t)bytes[1] << 8;
-}
 
 static bool is_plain_byte(uint32_t byte)
 {
@@ -54,11 +52,11 @@ static uint32_t character(const uint8_t *bytes, uint32_t size)
 
 	if (size < 2)
 		return 0;
-	unit = unit_at(bytes);
+	unit = mf_wide_unit(bytes);
 	if (unit < 0x80)
 		return is_plain_byte(unit) ? 2 : 0;
 	if (is_high(unit))
-		return size >= 4 && is_low(unit_at(bytes + 2)) ? 4 : 0;
+		return size >= 4 && is_low(mf_wide_unit(bytes + 2)) ? 4 : 0;
 	if (unit < 0xa0 || (unit >= LOW && unit < AFTER_PRIVATE) ||
 	    unit >= NOT_CHARACTERS || unit == ORDER_MARK)
 		return 0;
@@ -68,8 +66,8 @@ static uint32_t character(const uint8_t *bytes, uint32_t size)
 /* The same of that before END. */
 static uint32_t character_before(const uint8_t *end, uint32_t size)
 {
-	if (size >= 4 && is_low(unit_at(end - 2)))
-		return is_high(unit_at(end - 4)) ? 4 : 0;
+	if (size >= 4 && is_low(mf_wide_unit(end - 2)))
+		return is_high(mf_wide_unit(end - 4)) ? 4 : 0;
 	return size >= 2 ? character(end - 2, 2) : 0;
 }
 
@@ -177,10 +175,25 @@ static bool is_seeded(const uint8_t *bytes, const struct reach *reach)
 	return false;
 }
 
-/* Says whether one of the first (or last) characters of REACH is ASCII, or
- * could be behind so few. */
-static bool is_plain_near(const uint8_t *bytes, const struct reach *reach,
-			  bool at_end)
+/* ---- text that has no ASCII ------------------------------------------------- */
+
+/* Says whether a text could begin at START; at an open end it could. */
+static bool is_alone_before(const struct mf_string_piece *piece, uint32_t start)
+{
+	return start - piece->start < 2 ||
+	       !mf_wide_unit(piece->window->bytes + start - 2);
+}
+
+static bool is_alone_behind(const struct mf_string_piece *piece, uint32_t end)
+{
+	return piece->end - end < 2 ||
+	       mf_wide_unit(piece->window->bytes + end) < SPACE;
+}
+
+/* Says whether the first (or last) characters of REACH may belong to a longer
+ * text: one is ASCII, or could be behind so few, or they are of a script. */
+static bool is_text_near(const uint8_t *bytes, const struct reach *reach,
+			 bool at_end)
 {
 	uint32_t count =
 		MF_MIN((reach->end - reach->start) / 2, (uint32_t)NEAR);
@@ -191,7 +204,9 @@ static bool is_plain_near(const uint8_t *bytes, const struct reach *reach,
 		if (is_plain(bytes + (at_end ? reach->end - 2 - i * 2
 					     : reach->start + i * 2)))
 			return true;
-	return false;
+	return mf_string_may_be_script(
+		bytes + (at_end ? reach->end - (size_t)2 * NEAR : reach->start),
+		NEAR);
 }
 
 /* An end of a piece: of characters at even or odd addresses. */
@@ -210,13 +225,13 @@ static bool open_behind(const struct mf_string_piece *piece, bool odd,
 	if (piece->ends)
 		return false;
 	end -= ((piece->window->address + end) & 1) != odd;
-	if (end - piece->start >= 2 && is_high(unit_at(bytes + end - 2)))
+	if (end - piece->start >= 2 && is_high(mf_wide_unit(bytes + end - 2)))
 		end -= 2;
 	*ret = (struct open_end){ { end, end, 0 }, piece->end - end, odd };
 	reach_back(bytes, piece->start, &ret->reach);
 	if (ret->reach.start == end)
-		return ret->cut == 1 && bytes[end] >= ' ';
-	return is_plain_near(bytes, &ret->reach, true);
+		return ret->cut == 1;
+	return is_text_near(bytes, &ret->reach, true);
 }
 
 static bool open_before(const struct mf_string_piece *piece, bool odd,
@@ -228,15 +243,15 @@ static bool open_before(const struct mf_string_piece *piece, bool odd,
 	if (piece->begins)
 		return false;
 	start += ((piece->window->address + start) & 1) != odd;
-	if (piece->end - start >= 2 && is_low(unit_at(bytes + start)))
+	if (piece->end - start >= 2 && is_low(mf_wide_unit(bytes + start)))
 		start += 2;
 	*ret = (struct open_end){ { start, start, 0 },
 				  start - piece->start,
 				  odd };
 	reach_on(bytes, piece->end, &ret->reach);
 	if (ret->reach.end == start)
-		return ret->cut == 1 && !bytes[piece->start];
-	return is_plain_near(bytes, &ret->reach, false);
+		return ret->cut == 1;
+	return is_text_near(bytes, &ret->reach, false);
 }
 
 static void fill_edge(const struct mf_string_piece *piece,
@@ -252,6 +267,8 @@ static void fill_edge(const struct mf_string_piece *piece,
 	edge->seeded = is_seeded(bytes, &end->reach);
 	edge->plain_before = plain_at(bytes, &end->reach, false);
 	edge->plain_behind = plain_at(bytes, &end->reach, true);
+	edge->alone_before = is_alone_before(piece, end->reach.start);
+	edge->alone_behind = is_alone_behind(piece, end->reach.end);
 	edge->rolled = mf_string_roll(0, bytes + end->reach.start, size);
 	edge->head_size = MF_MIN(size, (uint32_t)MF_STRING_HEAD);
 	memcpy(edge->head, bytes + end->reach.start, edge->head_size);
@@ -328,10 +345,38 @@ static void add_ends(const struct mf_string_piece *piece,
 
 /* ---- a piece ---------------------------------------------------------------- */
 
-/* Where four characters of ASCII begin, from AT on; or END. */
+/* Where a text may be, from AT on; or END. */
 static uint32_t next_seed(const uint64_t *wide, uint32_t at, uint32_t end)
 {
 	return mf_bits_next(wide, at, end, 0);
+}
+
+/* Of a text in INNER that has four characters of ASCII at REACH. */
+static void reach_around(const uint8_t *bytes, const struct reach *inner,
+			 struct reach *reach)
+{
+	reach_on(bytes, inner->end, reach);
+	reach_back(bytes, inner->start, reach);
+}
+
+/* The same of one that begins there, and has none; false: it is no text. */
+static bool reach_script(const struct mf_string_piece *piece,
+			 const struct reach *inner, struct reach *reach)
+{
+	reach->end +=
+		mf_string_script(piece->window->bytes + reach->start,
+				 inner->end - reach->start, &reach->characters);
+	return reach->end > reach->start &&
+	       is_alone_before(piece, reach->start) &&
+	       is_alone_behind(piece, reach->end);
+}
+
+static bool is_plain_seed(const uint8_t *bytes)
+{
+	for (unsigned i = 0; i < MF_WIDE_SEED; i++)
+		if (!is_plain(bytes + (size_t)i * 2))
+			return false;
+	return true;
 }
 
 static void take_between(const struct mf_string_piece *piece,
@@ -344,8 +389,12 @@ static void take_between(const struct mf_string_piece *piece,
 	       inner.end) {
 		struct reach reach = { at, at, 0 };
 
-		reach_on(bytes, inner.end, &reach);
-		reach_back(bytes, inner.start, &reach);
+		if (is_plain_seed(bytes + at)) {
+			reach_around(bytes, &inner, &reach);
+		} else if (!reach_script(piece, &inner, &reach)) {
+			at++;
+			continue;
+		}
 		found(piece, &reach);
 		inner.start = reach.end;
 		at = MF_MAX(reach.end, at + 1);

@@ -250,3 +250,20 @@ sys.stdin.read()' "$folder/socket"
 		" shop.example" or .text == "X-Request-Id").count] ==
 		[300, 300]'
 }
+
+# Strings of Python that are neither ASCII nor Latin are UTF-16 inside.
+@test "UTF-16 of other scripts: as many as a Python program keeps" {
+	needs python3
+	start_until '^ready$' python3 -I -c 'if True:
+		import sys
+		kept = [f"Пользователь №{i}" for i in range(1000)]
+		kept += [f"利用者の番号は{i}です" for i in range(500)]
+		print("ready", flush=True)
+		sys.stdin.read()'
+	strings_of "$PID" all
+	# what it compiled may be left in a page that was freed
+	json_holds "$report" 'def of(shape): [.string_shapes[] |
+		select(.shape == shape) | .count] | add;
+		(of("Пользователь №<number>") | . >= 1000 and . <= 1010) and
+		(of("利用者の番号は<number>です") | . >= 500 and . <= 510)'
+}
