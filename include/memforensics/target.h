@@ -273,6 +273,12 @@ unsigned mf_target_syscall_arguments(const struct mf_thread *thread,
 				     uint64_t ret[MF_SYSCALL_ARGUMENTS]);
 
 /**
+ * Before it is held: such words will be asked for, so that those of the moment
+ * of a copy are kept. Of many descriptors they take their time.
+ */
+void mf_target_want_kernel_words(struct mf_target *target);
+
+/**
  * Shows VISIT each word that the kernel keeps for the process and that may be
  * an address, as far as it tells: heads of robust lists, data of epoll, values
  * of timers, buffers of io_uring. HOLDER, such as "epoll", lives as long as the

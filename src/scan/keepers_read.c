@@ -257,6 +257,7 @@ struct mf_error *mf_keepers_create(struct mf_target *target,
 
 	keepers->target = target;
 	keepers->options = *options;
+	mf_target_want_kernel_words(target);
 	error = mf_types_create(target, image, &keepers->types);
 	if (error) {
 		mf_keepers_destroy(keepers);

@@ -25,6 +25,7 @@ struct mf_error *mf_leaks_create(struct mf_target *target,
 
 	leaks->target = target;
 	leaks->options = *options;
+	mf_target_want_kernel_words(target);
 	error = mf_types_create(target, image, &leaks->types);
 	if (error) {
 		mf_leaks_destroy(leaks);

@@ -260,6 +260,8 @@ static struct mf_error *copy_target(struct mf_target *target, const char **why)
 	uint64_t max_pause_ns = target->options.max_pause_ns;
 	struct mf_error *error;
 
+	/* first: of many descriptors they take their time */
+	mf_live_keep_words(target, false);
 	/* the stacks as they are now, and the figures that a copy lacks */
 	MF_TRY(mf_target_refresh(target));
 	*why = mf_copy_plan(target);
@@ -267,7 +269,6 @@ static struct mf_error *copy_target(struct mf_target *target, const char **why)
 		return NULL;
 	if (target->options.stop == MF_STOP_SNAPSHOT)
 		max_pause_ns = MF_MAX(max_pause_ns, (uint64_t)ASKED_PAUSE_NS);
-	mf_live_keep_words(target, false);
 	MF_TRY(ask(target, MF_ASK_COPY, max_pause_ns, why));
 	if (*why)
 		return NULL;

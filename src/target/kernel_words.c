@@ -209,11 +209,19 @@ static void join(struct mf_kept_words *words, const struct mf_kept_words *more)
 	*words = both;
 }
 
+/* A core has them, too. */
+static bool are_wanted(const struct mf_target *target)
+{
+	return target->wants_words || target->options.extended_registers;
+}
+
 void mf_live_keep_words(struct mf_target *target, bool after)
 {
 	struct mf_live *live = mf_live_of(target);
 	struct mf_kept_words now = { 0 };
 
+	if (!are_wanted(target))
+		return;
 	if (!after)
 		live->words.list.count = 0;
 	read_words(target, &(struct words){ keep_word, &now });
@@ -229,7 +237,7 @@ void mf_live_kernel_words(struct mf_target *target,
 {
 	const struct mf_live *live = mf_live_of(target);
 
-	if (!live->copy.pid) {
+	if (!live->copy.pid || !are_wanted(target)) {
 		read_words(target, &(struct words){ visit, data });
 		return;
 	}

@@ -400,6 +400,11 @@ bool mf_target_thread_extra(struct mf_target *target, pid_t tid,
 	       target->ops->thread_extra(target, tid, ret);
 }
 
+void mf_target_want_kernel_words(struct mf_target *target)
+{
+	target->wants_words = true;
+}
+
 void mf_target_each_kernel_word(struct mf_target *target,
 				void (*visit)(const char *holder,
 					      uint64_t value, void *data),

@@ -90,6 +90,7 @@ struct mf_target {
 	uint64_t expected_more; /* and read again, or of other memory */
 	struct mf_page_cache *cache;
 	pthread_mutex_t *shared; /* NULL: one thread reads */
+	bool wants_words;	 /* of the kernel, of a copy's moment */
 	struct mf_ahead *ahead;	 /* NULL: not made yet, or not to be had */
 	bool no_ahead;
 	struct mf_target_span spans[MF_PAGES_AHEAD]; /* as they were begun */

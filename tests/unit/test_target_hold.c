@@ -428,6 +428,7 @@ static void test_kernel_words_of_a_copy(void **state)
 	assert_int_equal(epoll_ctl(watcher, EPOLL_CTL_ADD, watched, &event), 0);
 	start_child(&child, NULL);
 	target = open_child(&child, MF_STOP_SNAPSHOT, 2 * (uint64_t)SECOND);
+	mf_target_want_kernel_words(target);
 	fail_on(mf_target_hold(target));
 	is_copied = mf_target_info(target)->kind == MF_TARGET_SNAPSHOT;
 	if (is_copied) {
