@@ -7,8 +7,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/processors.h"
 #include "scan/engine.h"
 
 enum {
@@ -167,11 +167,9 @@ static void pump_deinit(struct pump *pump)
 
 unsigned mf_scan_count_threads(unsigned wanted)
 {
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-
 	if (wanted)
 		return MF_MIN(wanted, (unsigned)MF_SCAN_THREADS_MAX);
-	return processors < THREADS ? 1 : THREADS;
+	return mf_processors_of(0) == 1 ? 1 : THREADS;
 }
 
 struct mf_error *mf_scan_pump(struct mf_scan_plan *plan, mf_scan_work work,

@@ -8,9 +8,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/memory.h"
+#include "base/processors.h"
 
 struct mf_ahead {
 	pthread_t thread;
@@ -88,7 +88,7 @@ struct mf_ahead *mf_ahead_create(void)
 {
 	struct mf_ahead *ahead;
 
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+	if (mf_processors_of(0) == 1)
 		return NULL;
 	ahead = mf_new(struct mf_ahead);
 	ahead->flying = UINT64_MAX;
@@ -170,12 +170,20 @@ const struct mf_ahead_unit *mf_ahead_take(struct mf_ahead *ahead, uint64_t end)
 	return unit_numbered(ahead, ahead->settled++);
 }
 
-void mf_ahead_drop(struct mf_ahead *ahead)
+uint64_t mf_ahead_drop(struct mf_ahead *ahead)
 {
+	uint64_t bytes = 0;
+
 	pthread_mutex_lock(&ahead->lock);
 	ahead->next = ahead->ready;
 	while (ahead->flying != UINT64_MAX)
 		pthread_cond_wait(&ahead->tried, &ahead->lock);
 	pthread_mutex_unlock(&ahead->lock);
-	ahead->settled = ahead->added;
+	for (; ahead->settled < ahead->added; ahead->settled++) {
+		const struct mf_ahead_unit *unit =
+			unit_numbered(ahead, ahead->settled);
+
+		bytes += unit->copied ? unit->size : 0;
+	}
+	return bytes;
 }

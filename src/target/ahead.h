@@ -53,7 +53,8 @@ uint64_t mf_ahead_begin(struct mf_ahead *ahead);
  * next one; NULL: all of them were taken. */
 const struct mf_ahead_unit *mf_ahead_take(struct mf_ahead *ahead, uint64_t end);
 
-/** Ends all that is under way; units that nobody has begun are not copied. */
-void mf_ahead_drop(struct mf_ahead *ahead);
+/** Ends all that is under way; units that nobody has begun are not copied.
+ * Returns the bytes of those that were, and that nobody took. */
+uint64_t mf_ahead_drop(struct mf_ahead *ahead);
 
 #endif

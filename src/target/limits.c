@@ -4,12 +4,12 @@
  */
 #include <ctype.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/processors.h"
 #include "target/cgroup.h"
 #include "target/live.h"
 
@@ -130,17 +130,6 @@ static void read_system(struct mf_limits *limits)
 		limits->memory_available = value * 1024;
 }
 
-/* malloc asks the scheduler's mask (glibc 2.36 malloc/arena.c, arena_get2). */
-static unsigned count_cpus(pid_t pid)
-{
-	unsigned long mask[1024] = { 0 }; /* 65536 CPUs */
-	cpu_set_t *set = (cpu_set_t *)mask;
-
-	if (sched_getaffinity(pid, sizeof(mask), set) != 0)
-		return 0;
-	return (unsigned)CPU_COUNT_S(sizeof(mask), set);
-}
-
 void mf_limits_read(int proc, pid_t pid, struct mf_limits *ret)
 {
 	struct mf_limits limits;
@@ -148,7 +137,8 @@ void mf_limits_read(int proc, pid_t pid, struct mf_limits *ret)
 
 	memset(&limits, 0xff, sizeof(limits));
 	limits.cpu_quota = 0;
-	limits.cpus = count_cpus(pid);
+	/* malloc asks for as many (glibc 2.36 malloc/arena.c, arena_get2) */
+	limits.cpus = mf_processors_of(pid);
 	if (!read_memory(proc, NULL, &limits))
 		read_memory(proc, "memory", &limits);
 	read_cpu(proc, NULL, &limits);

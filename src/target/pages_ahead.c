@@ -88,6 +88,7 @@ struct mf_error *mf_target_finish_pages(struct mf_target *target)
 void mf_target_drop_pages(struct mf_target *target)
 {
 	target->span_count = 0;
+	/* what nobody wants was read all the same */
 	if (target->ahead)
-		mf_ahead_drop(target->ahead);
+		target->impact.bytes_read += mf_ahead_drop(target->ahead);
 }

@@ -2,6 +2,7 @@
  * Pages of a live process that are read ahead, by a thread of its own: the same
  * as those that are read at once, whatever the pages are and whoever ends.
  */
+#include <sched.h>
 #include <semaphore.h>
 
 #include "target/ahead.h"
@@ -250,9 +251,67 @@ static void test_reader_helps(void **state)
 	mf_ahead_destroy(ahead);
 }
 
+static ssize_t copy_at_once(const struct mf_ahead_from *from, uint64_t source,
+			    void *to, size_t size)
+{
+	(void)from;
+	(void)source;
+	memset(to, 1, size);
+	sem_post(&first_begun);
+	return (ssize_t)size;
+}
+
+/* What was read for nobody was read. */
+static void test_dropped_bytes(void **state)
+{
+	const struct mf_ahead_from from = { .copy = copy_at_once };
+	struct mf_ahead *ahead = mf_ahead_create();
+	uint8_t bytes[5];
+	uint64_t end;
+
+	(void)state;
+	if (!ahead)
+		skip(); /* there is one processor */
+	sem_init(&first_begun, 0, 0);
+	assert_true(mf_ahead_add(ahead, &from, 0, bytes, 3));
+	end = mf_ahead_begin(ahead);
+	assert_non_null(mf_ahead_take(ahead, end));
+	sem_wait(&first_begun);
+	assert_int_equal(mf_ahead_drop(ahead), 0);
+	assert_true(mf_ahead_add(ahead, &from, 0, bytes, 5));
+	mf_ahead_begin(ahead);
+	sem_wait(&first_begun);
+	assert_int_equal(mf_ahead_drop(ahead), 5);
+	assert_int_equal(mf_ahead_drop(ahead), 0);
+	mf_ahead_destroy(ahead);
+}
+
+/* Who is given one processor has none for a second thread. */
+static void test_one_processor(void **state)
+{
+	struct mf_ahead *ahead;
+	cpu_set_t all, one;
+	int first = 0;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	while (!CPU_ISSET(first, &all))
+		first++;
+	CPU_ZERO(&one);
+	CPU_SET(first, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	assert_null(mf_ahead_create());
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+	ahead = mf_ahead_create();
+	assert_int_equal(ahead != NULL, CPU_COUNT(&all) > 1);
+	mf_ahead_destroy(ahead);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_processor),
+		cmocka_unit_test(test_dropped_bytes),
 		cmocka_unit_test(test_few_holes),
 		cmocka_unit_test(test_many_holes),
 		cmocka_unit_test(test_untouched),

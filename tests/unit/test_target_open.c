@@ -188,6 +188,7 @@ static void test_info(void **state)
 	struct mf_target *target;
 	const struct mf_target_info *info;
 	char exe[4096] = "";
+	cpu_set_t cpus;
 
 	(void)state;
 	start_child(&child, NULL);
@@ -204,8 +205,8 @@ static void test_info(void **state)
 	assert_int_equal(info->page_size, getpagesize());
 	assert_true(info->status.vm_rss > 0);
 	assert_true(info->status.vm_size > info->status.vm_rss);
-	assert_int_equal(info->limits.cpus,
-			 (unsigned)sysconf(_SC_NPROCESSORS_ONLN));
+	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+	assert_int_equal(info->limits.cpus, CPU_COUNT(&cpus));
 	assert_true(info->limits.max_map_count > 1000);
 	assert_true(info->limits.memory_available > 1000);
 	mf_target_close(target);
