@@ -178,7 +178,8 @@ static struct mf_error *open_and_run(struct mf_run *run)
 	if (run->command->copied && options.target.stop == MF_STOP_AUTO)
 		options.target.stop = MF_STOP_SNAPSHOT;
 	options.target.extended_registers = run->command->copied;
-	options.target.wait_channels = run->command->of_threads;
+	options.target.wait_channels =
+		run->command->of_threads || run->command->copied;
 	options.heap.no_walk = run->command->no_walk && !settings->walk_heaps;
 	options.heap.thread_caches = run->command->of_threads;
 	MF_TRY(mf_session_open(settings->target, &options, &run->session));

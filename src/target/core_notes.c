@@ -533,6 +533,32 @@ bool mf_core_get_threads(const void *bytes, size_t size,
 	return true;
 }
 
+void mf_core_put_wait(struct mf_buffer *to, const struct mf_thread *thread)
+{
+	if (!*thread->wait_channel)
+		return;
+	mf_buffer_printf(to, "%d %s", (int)thread->tid, thread->wait_channel);
+	mf_buffer_putc(to, '\0');
+}
+
+bool mf_core_get_waits(const void *bytes, size_t size,
+		       mf_core_wait_visit *visit, void *context)
+{
+	const char *at = bytes, *end = at + size;
+
+	for (size_t i = 0; at < end; i++) {
+		const char *record = next_record(&at, end);
+		uint64_t tid;
+
+		if (!record || i == MF_NOTE_THREADS_MAX ||
+		    !scan_field(&record, &tid, INT32_MAX) ||
+		    strlen(record) >= MF_WAIT_CHANNEL)
+			return false;
+		visit(context, (pid_t)tid, record);
+	}
+	return true;
+}
+
 /* ---- what the kernel kept ------------------------------------------------------ */
 
 void mf_core_put_kernel_word(struct mf_buffer *to, const char *holder,

@@ -10,6 +10,8 @@
  *   MAPPINGS   the lines of /proc/PID/smaps
  *   THREADS    a record "TID STATE CPU_MS REGISTERS_KNOWN IN_CALL CALL PC SP
  *              COMM" for each thread, ended by a NUL; PC and SP in hexadecimal
+ *   WAITS      a record "TID CHANNEL" for each thread that waited in the kernel,
+ *              ended by a NUL: where, as /proc/PID/wchan names it
  *   KERNEL     a record "WORD HOLDER" for each word that the kernel kept for the
  *              process, ended by a NUL; WORD in hexadecimal
  *   RESIDENCY  LEB128 numbers: the page size, and then of each run of pages
@@ -36,6 +38,7 @@ enum mf_note_type {
 	MF_NOTE_THREADS = 0x4d460003,
 	MF_NOTE_RESIDENCY = 0x4d460004,
 	MF_NOTE_KERNEL = 0x4d460005,
+	MF_NOTE_WAITS = 0x4d460006,
 };
 
 enum {
@@ -80,6 +83,14 @@ typedef void mf_core_thread_visit(void *context,
 /** Threads without general registers and tp: NT_PRSTATUS has them, if known. */
 bool mf_core_get_threads(const void *bytes, size_t size,
 			 mf_core_thread_visit *visit, void *context);
+
+/** Adds nothing when it is not known that THREAD waits. */
+void mf_core_put_wait(struct mf_buffer *to, const struct mf_thread *thread);
+
+/** CHANNEL is in the note, and shorter than MF_WAIT_CHANNEL. */
+typedef void mf_core_wait_visit(void *context, pid_t tid, const char *channel);
+bool mf_core_get_waits(const void *bytes, size_t size,
+		       mf_core_wait_visit *visit, void *context);
 
 void mf_core_put_kernel_word(struct mf_buffer *to, const char *holder,
 			     uint64_t word);

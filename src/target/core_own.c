@@ -141,16 +141,45 @@ static void take_thread(void *context, const struct mf_thread *said)
 	thread->tp = 0;
 }
 
+/* What is said of a thread that is in no other note is of none. */
+static void take_wait(void *context, pid_t tid, const char *channel)
+{
+	struct crew *crew = context;
+	const uint64_t *known = mf_map_get(&crew->index_of_tid, (uint64_t)tid);
+	struct mf_thread *thread;
+
+	if (!known)
+		return;
+	thread = &crew->target->threads.items[*known];
+	memcpy(thread->wait_channel, channel, strlen(channel) + 1);
+}
+
+static void index_threads(struct mf_target *target, struct crew *crew)
+{
+	*crew = (struct crew){ .target = target };
+	for (size_t i = 0; i < target->threads.count; i++)
+		mf_map_set(&crew->index_of_tid,
+			   (uint64_t)target->threads.items[i].tid, i);
+}
+
 static void take_threads(struct mf_target *target, const void *bytes,
 			 size_t size)
 {
-	struct crew crew = { .target = target };
+	struct crew crew;
 
-	for (size_t i = 0; i < target->threads.count; i++)
-		mf_map_set(&crew.index_of_tid,
-			   (uint64_t)target->threads.items[i].tid, i);
+	index_threads(target, &crew);
 	if (!mf_core_get_threads(bytes, size, take_thread, &crew))
 		tell_damaged(target, "threads");
+	mf_map_deinit(&crew.index_of_tid);
+}
+
+static void take_waits(struct mf_target *target, const void *bytes, size_t size)
+{
+	struct crew crew;
+
+	index_threads(target, &crew);
+	if (!mf_core_get_waits(bytes, size, take_wait, &crew))
+		tell_damaged(target, "wait channels");
 	mf_map_deinit(&crew.index_of_tid);
 }
 
@@ -235,6 +264,7 @@ void mf_core_take_own(struct mf_target *target, uint32_t type,
 		{ MF_NOTE_PROCESS, take_process },
 		{ MF_NOTE_MAPPINGS, take_mappings },
 		{ MF_NOTE_THREADS, take_threads },
+		{ MF_NOTE_WAITS, take_waits },
 		{ MF_NOTE_RESIDENCY, take_residency },
 		{ MF_NOTE_KERNEL, take_kernel },
 	};

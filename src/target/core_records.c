@@ -18,7 +18,7 @@ enum {
 	RECORDS_MAX = 1 << 22,
 	THREADS_MAX = 1 << 20,
 	OWNER_MAX = 16, /* bytes of an owner's name that tell it */
-	OWN_MAX = 5,	/* notes of our own, one of each type */
+	OWN_MAX = 16,	/* notes of our own, one of each type; more may come */
 	FILES_MAX = 4,	/* lists of files that are read until one is good */
 	OWN_BYTES_MAX = 256 << 20,
 	NAMES_MAX = 1 << 20,

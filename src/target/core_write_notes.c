@@ -19,7 +19,7 @@
 struct mf_core_note_source {
 	struct mf_target *target;
 	struct mf_process_extra extra;
-	struct mf_buffer files, process, mappings, threads, kernel;
+	struct mf_buffer files, process, mappings, threads, waits, kernel;
 	const struct mf_buffer *runs;
 };
 
@@ -223,6 +223,8 @@ uint64_t mf_core_write_notes(struct mf_core_note_source *source,
 	put_buffer(&out, MF_NOTE_OWNER, MF_NOTE_THREADS, &source->threads);
 	put_buffer(&out, MF_NOTE_OWNER, MF_NOTE_KERNEL, &source->kernel);
 	put_buffer(&out, MF_NOTE_OWNER, MF_NOTE_RESIDENCY, source->runs);
+	/* readers of old take five */
+	put_buffer(&out, MF_NOTE_OWNER, MF_NOTE_WAITS, &source->waits);
 	return out.size;
 }
 
@@ -328,8 +330,10 @@ mf_core_note_source_create(struct mf_target *target,
 	threads = mf_target_threads(target, &count);
 	note_registers(target, threads, count);
 	fill_process(source, full);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		mf_core_put_thread(&source->threads, &threads[i]);
+		mf_core_put_wait(&source->waits, &threads[i]);
+	}
 	mf_target_each_kernel_word(target, add_kernel_word, &source->kernel);
 	return source;
 }
@@ -343,6 +347,7 @@ void mf_core_note_source_destroy(struct mf_core_note_source *source)
 	mf_buffer_deinit(&source->process);
 	mf_buffer_deinit(&source->mappings);
 	mf_buffer_deinit(&source->threads);
+	mf_buffer_deinit(&source->waits);
 	mf_buffer_deinit(&source->kernel);
 	free(source);
 }

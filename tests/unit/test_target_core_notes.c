@@ -310,6 +310,65 @@ static void threads_that_lie_end_the_list(void **state)
 	assert_int_equal(seen.count, 0);
 }
 
+/* ---- where they wait --------------------------------------------------------------- */
+
+struct waits {
+	pid_t tids[4];
+	char channels[4][MF_WAIT_CHANNEL];
+	size_t count;
+};
+
+static void see_wait(void *context, pid_t tid, const char *channel)
+{
+	struct waits *waits = context;
+
+	assert_true(waits->count < MF_ARRAY_SIZE(waits->tids));
+	assert_true(strlen(channel) < MF_WAIT_CHANNEL);
+	waits->tids[waits->count] = tid;
+	memcpy(waits->channels[waits->count++], channel, strlen(channel) + 1);
+}
+
+static void waits_are_read_as_they_were_written(void **state)
+{
+	const struct mf_thread threads[] = {
+		{ .tid = 5, .wait_channel = "futex_wait" },
+		{ .tid = 6 },
+		{ .tid = 7, .wait_channel = "a b\n\xff" },
+	};
+	struct waits waits = { .count = 0 };
+	MF_AUTO_BUFFER(note);
+
+	(void)state;
+	for (size_t i = 0; i < MF_ARRAY_SIZE(threads); i++)
+		mf_core_put_wait(&note, &threads[i]);
+	assert_true(mf_core_get_waits(note.text, note.size, see_wait, &waits));
+	assert_int_equal(waits.count, 2);
+	assert_int_equal(waits.tids[0], 5);
+	assert_string_equal(waits.channels[0], "futex_wait");
+	assert_int_equal(waits.tids[1], 7);
+	assert_string_equal(waits.channels[1], "a b\n\xff");
+	waits.count = 0;
+	assert_false(
+		mf_core_get_waits(note.text, note.size - 1, see_wait, &waits));
+	assert_int_equal(waits.count, 1);
+}
+
+static void waits_that_lie_end_the_list(void **state)
+{
+	static const char *const records[] = {
+		"",	"x",
+		"5",	"99999999999 a",
+		"-5 a", "5 a-name-of-more-than-forty-bytes-is-cut-off",
+	};
+	struct waits waits = { .count = 0 };
+
+	(void)state;
+	for (size_t i = 0; i < MF_ARRAY_SIZE(records); i++)
+		assert_false(mf_core_get_waits(
+			records[i], strlen(records[i]) + 1, see_wait, &waits));
+	assert_int_equal(waits.count, 0);
+}
+
 /* ---- residency ------------------------------------------------------------------- */
 
 struct run {
@@ -430,6 +489,8 @@ int main(void)
 		cmocka_unit_test(mappings_that_lie_end_the_list),
 		cmocka_unit_test(threads_are_read_as_they_were_written),
 		cmocka_unit_test(threads_that_lie_end_the_list),
+		cmocka_unit_test(waits_are_read_as_they_were_written),
+		cmocka_unit_test(waits_that_lie_end_the_list),
 		cmocka_unit_test(runs_are_read_as_they_were_written),
 		cmocka_unit_test(runs_that_lie_end_the_list),
 		cmocka_unit_test(a_note_is_padded_as_elf_wants_it),

@@ -90,6 +90,15 @@ static void add_threads(struct core *core)
 	core_note(core, MF_NOTE_OWNER, MF_NOTE_THREADS, text.text, text.size);
 }
 
+/* Of the second thread, and of one that no other note knows. */
+static void add_waits(struct core *core)
+{
+	static const char text[] = "4712 futex_wait\0"
+				   "4713 nowhere";
+
+	core_note(core, MF_NOTE_OWNER, MF_NOTE_WAITS, text, sizeof(text));
+}
+
 static void add_residency(struct core *core)
 {
 	struct mf_core_runs runs;
@@ -183,6 +192,7 @@ static void test_threads(void **state)
 	(void)state;
 	forge(&core);
 	add_threads(&core);
+	add_waits(&core);
 	core_finish(&core);
 	target = core_open(&core, NULL);
 	threads = mf_target_threads(target, &count);
@@ -194,6 +204,8 @@ static void test_threads(void **state)
 	assert_int_equal(threads[0].sp, place + 0x500);
 	assert_false(threads[1].registers_known);
 	assert_int_equal(threads[1].sp, 0x22);
+	assert_string_equal(threads[0].wait_channel, "");
+	assert_string_equal(threads[1].wait_channel, "futex_wait");
 	mf_target_close(target);
 	core_end(&core);
 }
@@ -339,6 +351,7 @@ static void test_damaged(void **state)
 		      "mappings");
 	check_damaged(MF_NOTE_MAPPINGS, "", 0, "mappings");
 	check_damaged(MF_NOTE_THREADS, "x y z", 6, "threads");
+	check_damaged(MF_NOTE_WAITS, "x y z", 6, "wait channels");
 	check_damaged(MF_NOTE_RESIDENCY, other_pages, sizeof(other_pages),
 		      "residency");
 	check_damaged(MF_NOTE_RESIDENCY, endless, sizeof(endless), "residency");
