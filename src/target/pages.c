@@ -1,9 +1,10 @@
 /*
  * Reads whole pages of a live process. Only pages that are present are
  * touched, so that nothing is faulted in; the rest is filled in from what is
- * known of it: zeros, the file, or the kernel's own. process_vm_readv takes many ranges in one
- * call, and needs no attachment; /proc/PID/mem is the way where that is
- * refused, and for present pages that the process itself may not read.
+ * known of it: zeros, the file, or the kernel's own. process_vm_readv takes many
+ * ranges in one call, and is quicker; /proc/PID/mem is the way where that is
+ * refused, for pages that are another process's, too, and for present ones that
+ * the process itself may not read.
  */
 #include <elf.h>
 #include <errno.h>
@@ -46,7 +47,22 @@ static void count_bytes(struct batch *batch, ssize_t got)
 	batch->target->impact.bytes_read += (uint64_t)got;
 }
 
-/* Reads one range page by page; a page that fails is marked. */
+/* Others read the target meanwhile. */
+static ssize_t copy_from_file(const struct batch *batch, uint64_t address,
+			      void *to, size_t size)
+{
+	ssize_t got;
+	int code;
+
+	mf_target_let_others(batch->target);
+	got = pread(batch->source.mem, to, size, (off_t)address);
+	code = errno;
+	mf_target_go_on(batch->target);
+	errno = code;
+	return got;
+}
+
+/* Reads one range; a page that fails is marked. */
 static void read_by_file(struct batch *batch, uint64_t address, size_t size)
 {
 	uint64_t page_size = batch->target->info.page_size;
@@ -54,8 +70,7 @@ static void read_by_file(struct batch *batch, uint64_t address, size_t size)
 
 	while (address < end) {
 		uint8_t *to = batch->bytes + (address - batch->start);
-		ssize_t got = pread(batch->source.mem, to, end - address,
-				    (off_t)address);
+		ssize_t got = copy_from_file(batch, address, to, end - address);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -129,7 +144,8 @@ static void flush(struct batch *batch)
 	struct mf_live *live = mf_live_of(batch->target);
 	size_t first = 0;
 
-	while (first < batch->count && !live->no_vm_readv) {
+	while (first < batch->count && !live->no_vm_readv &&
+	       !batch->source.shares) {
 		ssize_t got = copy_ranges(batch, first);
 
 		if (got > 0) {
@@ -376,13 +392,32 @@ static ssize_t copy_unit(const struct mf_ahead_from *from, uint64_t source,
 	return process_vm_readv(from->tid, &local, 1, &remote, 1, 0);
 }
 
+static ssize_t copy_unit_from_file(const struct mf_ahead_from *from,
+				   uint64_t source, void *to, size_t size)
+{
+	size_t used = 0;
+	ssize_t got;
+
+	while (used < size) {
+		got = pread(from->fd, (uint8_t *)to + used, size - used,
+			    (off_t)(source + used));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		used += (size_t)got;
+	}
+	return (ssize_t)used;
+}
+
 /* What is touched becomes units; false: that is nothing, or too much. */
 static bool add_units(const struct batch *batch, size_t count)
 {
 	const struct mf_target *target = batch->target;
 	const struct mf_ahead_from from = {
-		.copy = copy_unit,
+		.copy = batch->source.shares ? copy_unit_from_file : copy_unit,
 		.tid = batch->source.tid,
+		.fd = batch->source.mem,
 	};
 	size_t page_size = target->info.page_size, next;
 	bool any = false;
@@ -422,10 +457,12 @@ bool mf_pages_begin(struct mf_target *target, const struct mf_target_span *span)
 	struct batch batch;
 
 	batch_init(&batch, target, span->start, span->bytes, span->flags);
-	if (live->mem < 0 || live->no_vm_readv ||
-	    target->options.read_swapped ||
+	if (live->mem < 0 || target->options.read_swapped ||
 	    mf_view_source(target, span->start, end, &batch.source) != end ||
-	    batch.source.runs || !add_units(&batch, span->count))
+	    batch.source.runs)
+		return false;
+	batch.source.shares |= live->no_vm_readv;
+	if (!add_units(&batch, span->count))
 		return false;
 	fill_others(&batch, span->count);
 	return true;

@@ -347,12 +347,44 @@ int mf_view_runs(struct mf_target *target, const struct mf_range *range,
 
 /* ---- bytes ------------------------------------------------------------------ */
 
+/* Some of its pages of its own (anonymous ones) may be others', too. */
+static bool may_share(const struct mf_mapping *mapping)
+{
+	const struct mf_usage *usage = &mapping->usage;
+
+	if (!mapping->usage_known ||
+	    usage->lacks & (MF_FIGURE_RSS | MF_FIGURE_PSS | MF_FIGURE_ANON))
+		return true;
+	return usage->anon && usage->pss < usage->rss;
+}
+
+/* From START on, up to what is returned, END at most, *SHARES is the same. */
+static uint64_t alike_upto(const struct mf_target *target, uint64_t start,
+			   uint64_t end, bool *shares)
+{
+	const struct mf_mappings *all = &target->mappings;
+	size_t i = mf_count_leading(all->items, all->count, mapping,
+				    mapping->end <= start);
+
+	*shares = i < all->count && may_share(&all->items[i]);
+	for (; i < all->count && all->items[i].start < end; i++)
+		if (may_share(&all->items[i]) != *shares)
+			return MF_MAX(start, all->items[i].start);
+	return end;
+}
+
 uint64_t mf_view_source(const struct mf_target *target, uint64_t start,
 			uint64_t end, struct mf_source *ret)
 {
 	const struct mf_live *live = mf_live_of(target);
 
-	*ret = (struct mf_source){ .tid = live->memory_tid, .mem = live->mem };
+	*ret = (struct mf_source){
+		.tid = live->memory_tid,
+		.mem = live->mem,
+		.shares = true,
+	};
+	if (!live->copy.pid)
+		return alike_upto(target, start, end, &ret->shares);
 	for (size_t i = 0; i < live->view.kept.count; i++) {
 		const struct mf_range *kept = &live->view.kept.items[i];
 

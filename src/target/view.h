@@ -57,6 +57,10 @@ struct mf_source {
 	pid_t tid;
 	int mem;
 	bool runs; /* it is the running process's, while there is a copy */
+	/* Other processes may have the same pages, until one writes to them. To
+	 * pin such a page, as process_vm_readv does, is to copy it (Linux 5.19,
+	 * gup_must_unshare); mem only looks. */
+	bool shares;
 };
 
 /** The copy was made just now; the mappings are still the process's own. */

@@ -122,7 +122,7 @@ static void check_all_ways(void *(*work)(void))
 	start_child(&child, work);
 	target = open_child(&child, MF_STOP_NONE, 0);
 	check_same(target, child.address);
-	/* and by /proc/PID/mem, which is never read ahead */
+	/* and by /proc/PID/mem */
 	mf_live_of(target)->no_vm_readv = true;
 	check_same(target, child.address);
 	mf_target_close(target);

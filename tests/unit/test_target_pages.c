@@ -289,6 +289,83 @@ static void test_small_reads(void **state)
 	end_child(&child);
 }
 
+/* As a server and its workers have them, or one that saves in the background. */
+static void *make_shared(void)
+{
+	size_t size = (size_t)PAGES * CHILD_PAGE;
+	char *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int ends[2];
+	pid_t worker;
+	char byte;
+
+	madvise(at, size, MADV_NOHUGEPAGE);
+	memset(at, 1, size);
+	if (pipe(ends) != 0)
+		_exit(1);
+	worker = fork();
+	if (worker < 0)
+		_exit(1);
+	if (worker)
+		return at;
+	/* as long as there is somebody who could write */
+	close(ends[1]);
+	while (read(ends[0], &byte, 1) < 0)
+		;
+	_exit(0);
+}
+
+static struct mf_usage usage_of(const struct child *child)
+{
+	struct mf_target *target = open_child(child, MF_STOP_NONE, 0);
+	const struct mf_mapping *mapping =
+		mf_target_mapping_at(target, child->address);
+	struct mf_usage usage;
+
+	assert_non_null(mapping);
+	assert_true(mapping->usage_known);
+	usage = mapping->usage;
+	mf_target_close(target);
+	return usage;
+}
+
+/* Pages that others have, too, are not copied by looking at them. */
+static void check_shared(enum mf_stop stop)
+{
+	const uint64_t pause_ns = 10000000000;
+	uint8_t bytes[PAGES * CHILD_PAGE], flags[PAGES];
+	struct mf_usage before, after;
+	struct mf_target *target;
+	struct child child;
+
+	start_child(&child, make_shared);
+	target = open_child(&child, stop, pause_ns);
+	fail_on(mf_target_hold(target));
+	before = usage_of(&child);
+	assert_true(before.pss < before.rss);
+	fail_on(mf_target_read_pages(target, child.address, PAGES, bytes,
+				     flags));
+	assert_int_equal(bytes[sizeof(bytes) - 1], 1);
+	mf_target_forget(target);
+	fail_on(mf_target_begin_pages(target, child.address, PAGES, bytes,
+				      flags));
+	fail_on(mf_target_finish_pages(target));
+	after = usage_of(&child);
+	assert_int_equal(after.pss, before.pss);
+	assert_int_equal(after.rss, before.rss);
+	mf_target_release(target);
+	mf_target_close(target);
+	end_child(&child);
+}
+
+static void test_shared_stays_shared(void **state)
+{
+	(void)state;
+	check_shared(MF_STOP_NONE);
+	check_shared(MF_STOP_BRIEF);
+	check_shared(MF_STOP_SNAPSHOT);
+}
+
 static void test_process_ends(void **state)
 {
 	struct child child;
@@ -322,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_protected),
 		cmocka_unit_test(test_behind_end_of_file),
 		cmocka_unit_test(test_small_reads),
+		cmocka_unit_test(test_shared_stays_shared),
 		cmocka_unit_test(test_process_ends),
 	};
 
