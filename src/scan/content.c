@@ -96,6 +96,7 @@ static void destroy(void *data)
 	mf_vec_deinit(&scanner->names);
 	mf_pool_deinit(&scanner->pool);
 	free(scanner->name_of);
+	free(scanner->is_java);
 	free(scanner->tallies);
 	free(scanner);
 }
@@ -113,6 +114,16 @@ static struct mf_error *create(const struct mf_scan_context *context,
 	return NULL;
 }
 
+static void find_java(struct mf_content_scanner *scanner,
+		      const struct mf_scan_input *input)
+{
+	scanner->is_java = mf_new_array(scanner->group_count, bool);
+	mf_content_java_init(&scanner->java, input->space);
+	for (size_t i = 0; i < scanner->group_count && scanner->java.span; i++)
+		scanner->is_java[i] = mf_content_is_java_heap(
+			input->groups[i].class, input->groups[i].label);
+}
+
 static struct mf_error *begin(const struct mf_scan_context *context, void *data)
 {
 	struct mf_content_scanner *scanner = data;
@@ -123,6 +134,7 @@ static struct mf_error *begin(const struct mf_scan_context *context, void *data)
 	mf_pointer_index_init(&scanner->index, context->input->space);
 	mf_content_clusters_init(&scanner->clusters, &scanner->index);
 	name_regions(scanner);
+	find_java(scanner, context->input);
 	return NULL;
 }
 
@@ -230,6 +242,12 @@ static bool is_sampled(const struct worker *worker)
 	return block % TEXT_EVERY == mixed >> 60;
 }
 
+static bool may_be_java(enum mf_content class)
+{
+	return class == MF_CONTENT_MIXED || class == MF_CONTENT_INTEGERS ||
+	       class == MF_CONTENT_FLOATS;
+}
+
 static void judge(struct worker *worker)
 {
 	const struct mf_content_scanner *scanner = worker->scanner;
@@ -250,6 +268,9 @@ static void judge(struct worker *worker)
 	if (worker->used)
 		class = scanner->judge(block, worker->used, &scanner->clusters,
 				       &masks);
+	if (scanner->is_java[worker->group] && may_be_java(class) &&
+	    mf_content_is_java(block, worker->used, &scanner->java))
+		class = MF_CONTENT_JAVA;
 	tally->bytes[class] += worker->bytes;
 	if (class == MF_CONTENT_POINTERS)
 		follow(worker, block, masks.pointer & worker->used);

@@ -20,6 +20,7 @@ enum mf_content {
 	MF_CONTENT_FLOATS,
 	MF_CONTENT_COMPRESSED, /* or encrypted: no byte is likelier */
 	MF_CONTENT_MIXED,
+	MF_CONTENT_JAVA, /* headers of Java's objects, and references */
 	MF_CONTENTS,
 };
 
@@ -90,6 +91,19 @@ mf_content_judge *mf_content_judge_avx2(void);
 /** Of words most of which look like nothing: COMPRESSED, TEXT or MIXED. */
 enum mf_content mf_content_judge_others(const uint8_t *block, uint64_t used);
 
+/** How references look in the Java heap: half - start < span. */
+struct mf_content_java {
+	uint32_t start, span; /* span 0: they cannot be told */
+};
+
+/** Whether such a region, or group of them, has Java's objects. */
+bool mf_content_is_java_heap(enum mf_class class, const char *label);
+void mf_content_java_init(struct mf_content_java *java,
+			  const struct mf_space *space);
+/** Whether those words of BLOCK, of the Java heap, are mostly of objects. */
+bool mf_content_is_java(const uint8_t *block, uint64_t used,
+			const struct mf_content_java *java);
+
 /** Of those words of BLOCK, which is text, that are in USED; *PRINTED: their
  * bytes that are not 0. */
 enum mf_content_text mf_content_text_of(const uint8_t *block, uint64_t used,
@@ -121,6 +135,8 @@ struct mf_content_tally {
 struct mf_content_scanner {
 	struct mf_pointer_index index;
 	struct mf_content_clusters clusters;
+	struct mf_content_java java;
+	bool *is_java; /* of each group: it is of the Java heap */
 	mf_content_judge *judge;
 	struct mf_pool pool;
 	MF_VEC(const char *) names; /* of what pointers lead into */

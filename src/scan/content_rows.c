@@ -23,6 +23,7 @@ static const char *const words[MF_CONTENTS] = {
 	[MF_CONTENT_FLOATS] = "floating point",
 	[MF_CONTENT_COMPRESSED] = "compressed/encrypted",
 	[MF_CONTENT_MIXED] = "mixed",
+	[MF_CONTENT_JAVA] = "Java objects",
 };
 
 static uint64_t sum_of(const uint64_t *numbers, size_t count)
@@ -155,6 +156,7 @@ static void write_sums(const struct mf_content_scanner *scanner,
 		{ "numbers", MF_CONTENT_INTEGERS },
 		{ "compressed", MF_CONTENT_COMPRESSED },
 		{ "mixed", MF_CONTENT_MIXED },
+		{ "java", MF_CONTENT_JAVA },
 	};
 	uint64_t sums[MF_CONTENTS] = { 0 };
 
@@ -193,6 +195,7 @@ static const struct mf_column group_columns[] = {
 	{ "floats", NULL, MF_VALUE_SIZE, MF_SHOW_DATA_ONLY },
 	{ "compressed", NULL, MF_VALUE_SIZE, MF_SHOW_DATA_ONLY },
 	{ "mixed", NULL, MF_VALUE_SIZE, MF_SHOW_DATA_ONLY },
+	{ "java", NULL, MF_VALUE_SIZE, MF_SHOW_DATA_ONLY },
 	{ "made_of", "is made of", MF_VALUE_TEXT, MF_SHOW_WRAP },
 };
 
@@ -230,6 +233,7 @@ static void write_group(const struct mf_content_scanner *scanner,
 				      mf_size(bytes[MF_CONTENT_FLOATS]),
 				      mf_size(bytes[MF_CONTENT_COMPRESSED]),
 				      mf_size(bytes[MF_CONTENT_MIXED]),
+				      mf_size(bytes[MF_CONTENT_JAVA]),
 				      mf_text(line),
 			      });
 }

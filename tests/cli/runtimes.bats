@@ -232,6 +232,31 @@ java_range_agrees() {
 		select(.label == "java G1 table")] | length > 0'
 }
 
+# An entry and two Integers have 32 and twice 16 bytes, in a heap whose references
+# have half a word.
+@test "java: objects are told as what they are, references of half a word too" {
+	needs java
+	cat >"$BATS_TEST_TMPDIR/Objects.java" <<-'JAVA'
+	public class Objects {
+		public static void main(String[] a) throws Exception {
+			var kept = new java.util.HashMap<Integer, Integer>();
+			for (int i = 1000; i < 301000; i++)
+				kept.put(i, -i);
+			System.out.println("ready");
+			System.in.read();
+			System.out.println(kept.size());
+		}
+	}
+	JAVA
+	start_until '^ready$' java -XX:+UseSerialGC -Xmx256m \
+		-XX:+UseCompressedOops "$BATS_TEST_TMPDIR/Objects.java"
+	mf scan --json --content --stop brief --max-pause 10s "$PID" \
+		class:java-heap >"$report"
+	json_holds "$report" '([.groups[] |
+		select(.label | startswith("java heap")) | .java] | add) >=
+		300000 * 64 * 0.95'
+}
+
 @test "java: the serial collector's heap is where jcmd says" {
 	java_keeper -XX:+UseSerialGC
 	[ "$(parameter hotspot MaxHeapSize)" -eq $((256 << 20)) ]

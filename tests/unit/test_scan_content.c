@@ -417,6 +417,54 @@ static void test_rows(void **state)
 	forged_scan_deinit(&forged);
 }
 
+/* Maps of strings, as HotSpot lays them out in a heap at 0xe0000000: a node, its
+ * key and the bytes of that. */
+static void fill_java(uint32_t heap)
+{
+	for (uint32_t i = 0; i < SIZE / 64; i++) {
+		const uint32_t objects[16] = {
+			1,
+			0,
+			0x136938,
+			i * 2654435761U, /* a node, its hash, */
+			heap + i,
+			heap + 8 * i,
+			heap,
+			0, /* key, value, next */
+			1,
+			0,
+			0x00e8d8,
+			0, /* a string */
+			heap + 64 * i,
+			0,
+			1,
+			0,
+		};
+
+		memcpy(area + (size_t)i * 64, objects, sizeof(objects));
+	}
+}
+
+static void test_java(void **state)
+{
+	const struct mf_content_java java = { 0xe0000000, 0x1fffffff };
+	const struct mf_content_java none = { 0, 0 };
+
+	(void)state;
+	fill_java(0xe0000000);
+	assert_true(mf_content_is_java(area, UINT64_MAX, &java));
+	fill_java(0x20000000);
+	assert_false(mf_content_is_java(area, UINT64_MAX, &java));
+	fill_integers();
+	assert_false(mf_content_is_java(area, UINT64_MAX, &java));
+	fill_doubles();
+	assert_false(mf_content_is_java(area, UINT64_MAX, &java));
+	fill_random();
+	assert_false(mf_content_is_java(area, UINT64_MAX, &java));
+	fill_zero();
+	assert_false(mf_content_is_java(area, UINT64_MAX, &none));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -429,6 +477,7 @@ int main(void)
 		cmocka_unit_test(test_splits),
 		cmocka_unit_test(test_judges_agree),
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_java),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
