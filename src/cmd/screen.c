@@ -14,10 +14,13 @@ enum {
 	VERDICT_AT = 12,  /* the column where a verdict begins */
 	NOTE_AROUND = 14, /* of a note on what is not known */
 	NOTES = 3,
-	BREAKS = 12, /* columns that stay empty where a line is broken */
-	BLOCK = 2,   /* a gap and a heading */
-	MADE = 3,    /* of the classes: column heads, rule, total */
-	TABLE = 4,   /* of arenas: column heads, "more", rule, all */
+	BREAKS = 12,	   /* columns that stay empty where a line is broken */
+	BLOCK = 2,	   /* a gap and a heading */
+	LEAST_CLASSES = 4, /* rows, "other" among them, */
+	MOST_CLASSES = 8,  /* or as many as these, while that hides */
+	HIDDEN = 12,	   /* more than one in so many bytes */
+	MADE = 3,	   /* of the classes: column heads, rule, total */
+	TABLE = 4,	   /* of arenas: column heads, "more", rule, all */
 	SENTENCES = 4,
 };
 
@@ -42,13 +45,30 @@ struct supply {
 	size_t notes;		      /* lines on what is not known */
 	size_t foot;		      /* and on what was done to it */
 	size_t findings, classes, suspects, advice, contents;
-	size_t arenas; /* of the allocators with several */
-	size_t walked; /* allocators with sentences */
-	size_t tables; /* those with a table of arenas */
-	size_t others; /* allocators with a line */
+	size_t weighty; /* rows that the classes need at least */
+	size_t arenas;	/* of the allocators with several */
+	size_t walked;	/* allocators with sentences */
+	size_t tables;	/* those with a table of arenas */
+	size_t others;	/* allocators with a line */
 	bool stacks;
 	size_t threads; /* lines on their groups */
 };
+
+/* As many rows as it takes that little is left for "other". TOTALS come by RSS. */
+static size_t count_weighty(const struct mf_space *space)
+{
+	size_t count, rows = 0;
+	const struct mf_class_total *totals = mf_space_totals(space, &count);
+	uint64_t left = 0, all;
+
+	for (size_t i = 0; i < count; i++)
+		left += totals[i].usage.rss;
+	all = left;
+	while (rows < count && left > all / HIDDEN)
+		left -= totals[rows++].usage.rss;
+	rows = MF_MAX(rows + 1, (size_t)LEAST_CLASSES);
+	return MF_MIN(rows, (size_t)MOST_CLASSES);
+}
 
 static void count_space(struct supply *supply, const struct mf_space *space)
 {
@@ -59,6 +79,7 @@ static void count_space(struct supply *supply, const struct mf_space *space)
 
 	for (size_t i = 0; i < count; i++)
 		supply->classes += totals[i].usage.rss != 0;
+	supply->weighty = count_weighty(space);
 	regions = mf_space_regions(space, &count);
 	for (size_t i = 0; i < count; i++)
 		supply->suspects += regions[i].suspicions != 0;
@@ -132,17 +153,24 @@ static size_t lines_of(const struct mf_screen *screen,
 }
 
 /* Takes one row from the block that is furthest above its least. */
-static bool give_way(struct mf_screen *screen)
+static bool give_way(struct mf_screen *screen, size_t classes)
 {
 	struct {
 		size_t *rows, least;
 	} blocks[] = {
-		{ &screen->contents, 2 }, { &screen->suspects, 2 },
-		{ &screen->contents, 1 }, { &screen->classes, 6 },
-		{ &screen->arenas, 3 },	  { &screen->advice, 6 },
-		{ &screen->verdicts, 3 }, { &screen->classes, 4 },
-		{ &screen->advice, 3 },	  { &screen->arenas, 2 },
-		{ &screen->suspects, 1 }, { &screen->contents, 0 },
+		{ &screen->contents, 2 },
+		{ &screen->suspects, 2 },
+		{ &screen->contents, 1 },
+		{ &screen->classes, MF_MAX(classes, (size_t)6) },
+		{ &screen->arenas, 3 },
+		{ &screen->advice, 6 },
+		{ &screen->verdicts, 3 },
+		{ &screen->classes, classes },
+		{ &screen->advice, 3 },
+		{ &screen->arenas, 2 },
+		{ &screen->suspects, 1 },
+		{ &screen->contents, 0 },
+		{ &screen->classes, LEAST_CLASSES },
 	};
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(blocks); i++)
@@ -177,7 +205,8 @@ struct mf_screen mf_screen_fit(const struct mf_run *run,
 	screen.suspects = MF_MIN(screen.suspects, supply.suspects);
 	screen.advice = MF_MIN(screen.advice, supply.advice);
 	screen.contents = MF_MIN(screen.contents, supply.contents);
-	while (lines_of(&screen, &supply) > LINES && give_way(&screen))
+	while (lines_of(&screen, &supply) > LINES &&
+	       give_way(&screen, supply.weighty))
 		;
 	return screen;
 }

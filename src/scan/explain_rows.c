@@ -338,6 +338,12 @@ static void say_region(struct mf_report *report, const struct mf_region *region)
 		    *region->owner ? "; of " : "", region->owner);
 }
 
+static const char *file_of(const struct mf_region *region)
+{
+	return region && region->class == MF_CLASS_SHARED ? ", of shared memory"
+							  : ", of a file";
+}
+
 static void say_page(struct mf_report *report, const struct mf_explained *item)
 {
 	const char *what = "not in memory";
@@ -354,7 +360,7 @@ static void say_page(struct mf_report *report, const struct mf_explained *item)
 	else if (item->page & MF_PAGE_SWAPPED)
 		what = "in swap";
 	say(report, "page", "%s%s", what,
-	    item->page & MF_PAGE_FILE ? ", of a file" : "");
+	    item->page & MF_PAGE_FILE ? file_of(item->place.region) : "");
 }
 
 static void say_neighbour(struct mf_report *report, const char *where,

@@ -33,6 +33,9 @@ const char *mf_region_holder(const struct mf_region *region)
 {
 	if (*region->owner)
 		return base_name(region->owner);
+	/* the kernel's name for memory that is shared without a file */
+	if (!strcmp(path_of(region), "/dev/zero"))
+		return "anonymous";
 	if (*path_of(region) && *path_of(region) != '[')
 		return base_name(path_of(region));
 	return region->label;

@@ -12,6 +12,7 @@ setup() {
 
 teardown() {
 	dismiss
+	stop_all
 }
 
 # Field 2 (the target), 3 (what the word is in) or 4 (where it is) of NAME.
@@ -235,4 +236,20 @@ is_so() { # FILTER
 	[[ $output == *'2 arenas were found'* ]]
 	# shellcheck disable=SC2046 # words
 	run -64 mf explain "$victim" $(seq 1000 1070)
+}
+
+@test "memory that is shared without a file is called that, everywhere" {
+	start_until '^ready ' python3 -I -c 'if True:
+		import ctypes, mmap, sys
+		kept = mmap.mmap(-1, 1 << 20)
+		kept[:] = b"x" * len(kept)
+		at = ctypes.addressof(ctypes.c_char.from_buffer(kept))
+		print("ready", hex(at), flush=True)
+		sys.stdin.read()'
+	at=$(sed -n 's/^ready //p' "$FIXTURE_SAID")
+	run -0 mf explain --no-refs "$PID" "$at"
+	[[ $output == *'in memory, of shared memory'* ]]
+	[[ $output != *'of a file'* ]]
+	run -0 mf "$PID"
+	[[ $output == *'shared memory: anonymous'* ]]
 }
