@@ -18,6 +18,10 @@
 #include "target/arch.h"
 #include "target/live.h"
 
+enum {
+	RUN_LEAST = 4, /* pages, on average, that are worth a call */
+};
+
 struct batch {
 	struct mf_target *target;
 	uint64_t start; /* of the window */
@@ -410,7 +414,23 @@ static ssize_t copy_unit_from_file(const struct mf_ahead_from *from,
 	return (ssize_t)used;
 }
 
-/* What is touched becomes units; false: that is nothing, or too much. */
+/* Ahead, each run is a call of its own; at once they are one, unless they come
+ * by the file. */
+static bool is_worth_it(const struct batch *batch, size_t count)
+{
+	size_t runs = 0, pages = 0, next;
+
+	for (size_t first = 0; first < count; first = next) {
+		next = end_of_alike(batch->target, batch->flags, first, count);
+		if (treatment_of(batch->target, batch->flags[first]) != TOUCH)
+			continue;
+		runs++;
+		pages += next - first;
+	}
+	return runs && (batch->source.shares || pages / runs >= RUN_LEAST);
+}
+
+/* What is touched becomes units; false: that is too much. */
 static bool add_units(const struct batch *batch, size_t count)
 {
 	const struct mf_target *target = batch->target;
@@ -420,20 +440,18 @@ static bool add_units(const struct batch *batch, size_t count)
 		.fd = batch->source.mem,
 	};
 	size_t page_size = target->info.page_size, next;
-	bool any = false;
 
 	for (size_t first = 0; first < count; first = next) {
 		next = end_of_alike(target, batch->flags, first, count);
 		if (treatment_of(target, batch->flags[first]) != TOUCH)
 			continue;
-		any = true;
 		if (!mf_ahead_add(target->ahead, &from,
 				  batch->start + first * page_size,
 				  batch->bytes + first * page_size,
 				  (next - first) * page_size))
 			return false;
 	}
-	return any;
+	return true;
 }
 
 static void fill_others(struct batch *batch, size_t count)
@@ -462,7 +480,8 @@ bool mf_pages_begin(struct mf_target *target, const struct mf_target_span *span)
 	    batch.source.runs)
 		return false;
 	batch.source.shares |= live->no_vm_readv;
-	if (!add_units(&batch, span->count))
+	if (!is_worth_it(&batch, span->count) ||
+	    !add_units(&batch, span->count))
 		return false;
 	fill_others(&batch, span->count);
 	return true;

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <semaphore.h>
 
+#include "base/processors.h"
 #include "target/ahead.h"
 #include "target/live.h"
 #include "target_util.h"
@@ -78,12 +79,17 @@ static struct view *view_create(void)
 	return view;
 }
 
-static void read_ahead(struct mf_target *target, uint64_t address,
+/* True if by the second thread. */
+static bool read_ahead(struct mf_target *target, uint64_t address,
 		       struct view *view)
 {
+	bool is_ahead;
+
 	fail_on(mf_target_begin_pages(target, address, PAGES, view->bytes,
 				      view->flags));
+	is_ahead = target->spans[0].is_ahead;
 	fail_on(mf_target_finish_pages(target));
+	return is_ahead;
 }
 
 static uint64_t bytes_read(const struct mf_target *target)
@@ -95,36 +101,59 @@ static uint64_t bytes_read(const struct mf_target *target)
 }
 
 /* Twice, since the thread of the first is that of the second. */
-static void check_same(struct mf_target *target, uint64_t address)
+static bool check_same(struct mf_target *target, uint64_t address)
 {
 	struct view *once = view_create(), *ahead = view_create();
 	uint64_t before = bytes_read(target), each;
+	bool is_ahead = false;
 
 	fail_on(mf_target_read_pages(target, address, PAGES, once->bytes,
 				     once->flags));
 	each = bytes_read(target) - before;
 	for (unsigned i = 0; i < 2; i++) {
 		memset(ahead, 0x5a, sizeof(*ahead));
-		read_ahead(target, address, ahead);
+		is_ahead = read_ahead(target, address, ahead);
 		assert_memory_equal(ahead->bytes, once->bytes, SIZE);
 		assert_memory_equal(ahead->flags, once->flags, PAGES);
 	}
 	assert_int_equal(bytes_read(target) - before, 3 * each);
 	free(once);
 	free(ahead);
+	return is_ahead;
 }
 
-static void check_all_ways(void *(*work)(void))
+/* Whether the second thread reads them, if there is one. */
+enum way {
+	AT_ONCE,
+	AHEAD_BY_FILE,
+	AHEAD
+};
+
+static bool is_expected(const struct mf_target *target, uint64_t address,
+			enum way way)
+{
+	struct mf_source source;
+
+	if (way == AT_ONCE || mf_processors_of(0) == 1 ||
+	    mf_view_source(target, address, address + SIZE, &source) !=
+		    address + SIZE)
+		return false;
+	return way == AHEAD || source.shares || mf_live_of(target)->no_vm_readv;
+}
+
+static void check_all_ways(void *(*work)(void), enum way way)
 {
 	struct child child;
 	struct mf_target *target;
 
 	start_child(&child, work);
 	target = open_child(&child, MF_STOP_NONE, 0);
-	check_same(target, child.address);
+	assert_int_equal(check_same(target, child.address),
+			 is_expected(target, child.address, way));
 	/* and by /proc/PID/mem */
 	mf_live_of(target)->no_vm_readv = true;
-	check_same(target, child.address);
+	assert_int_equal(check_same(target, child.address),
+			 is_expected(target, child.address, way));
 	mf_target_close(target);
 	end_child(&child);
 }
@@ -132,25 +161,25 @@ static void check_all_ways(void *(*work)(void))
 static void test_few_holes(void **state)
 {
 	(void)state;
-	check_all_ways(make_few_holes);
+	check_all_ways(make_few_holes, AHEAD);
 }
 
 static void test_many_holes(void **state)
 {
 	(void)state;
-	check_all_ways(make_many_holes);
+	check_all_ways(make_many_holes, AHEAD_BY_FILE);
 }
 
 static void test_untouched(void **state)
 {
 	(void)state;
-	check_all_ways(make_untouched);
+	check_all_ways(make_untouched, AT_ONCE);
 }
 
 static void test_protected(void **state)
 {
 	(void)state;
-	check_all_ways(make_protected);
+	check_all_ways(make_protected, AHEAD);
 }
 
 /* What was dropped disturbs nobody; other reads go on meanwhile. */
