@@ -186,18 +186,38 @@ static struct mf_error *capture(struct mf_target *target, void *context)
 	return mf_stacks_capture(pass->stacks, target);
 }
 
+/* Who did not ask for it is told what it takes. */
+static void note_unstopped(const struct mf_run *run)
+{
+	struct mf_target *target = mf_session_target(run->session);
+	struct mf_impact impact;
+
+	mf_target_get_impact(target, &impact);
+	if (run->settings->session.target.stop == MF_STOP_AUTO &&
+	    impact.stop == MF_STOP_NONE &&
+	    mf_target_info(target)->kind == MF_TARGET_LIVE &&
+	    mf_target_can(target, MF_CAN_STOP))
+		mf_target_note_partial(
+			target, "frames",
+			"none are known, as no thread was stopped: --stop "
+			"snapshot, or a longer --max-pause, lets them be "
+			"stopped");
+}
+
 static struct mf_error *read_stacks(struct mf_run *run, struct pass *pass)
 {
 	if (run->settings->threads.no_frames ||
 	    !mf_target_can(mf_session_target(run->session), MF_CAN_READ))
 		return NULL;
 	pass->options.unwinders = run->settings->threads.unwinders;
-	return mf_session_run_pass(run->session, &(struct mf_session_pass){
+	MF_TRY(mf_session_run_pass(run->session, &(struct mf_session_pass){
 							 .prepare = prepare,
 							 .foresee = foresee,
 							 .read_first = capture,
 							 .context = pass,
-						 });
+						 }));
+	note_unstopped(run);
+	return NULL;
 }
 
 /* ---- the threads ------------------------------------------------------------ */

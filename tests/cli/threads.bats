@@ -373,6 +373,18 @@ facts='[.threads[] | {tid, arena, tcache, call,
 		.threads[0].comm == "burner" and .threads[0].cpu_ms > 0'
 }
 
+@test "threads that take too long to stop: how their frames are to be had" {
+	victim crew
+	run -2 --separate-stderr mf threads --json --max-pause 1us "$victim"
+	[ "$(jq -r '.impact.stop, (.threads | map(.frames[]?) | length),
+		.partial[].what' <<<"$output" | paste -sd' ')" = \
+		'none 0 frames' ]
+	run -0 --separate-stderr mf threads --json --stop none "$victim"
+	[ "$(jq '.partial | length' <<<"$output")" -eq 0 ]
+	run -0 --separate-stderr mf threads --json --max-pause 1us --no-frames \
+		"$victim"
+}
+
 @test "the same threads in a core of gcore, which does not say all" {
 	command -v gcore >/dev/null || skip 'there is no gcore'
 	victim crew
