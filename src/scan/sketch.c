@@ -55,7 +55,7 @@ static size_t set_of(uint32_t sets, uint64_t hash)
  * The lightest of a set, and of several the first; one that is free weighs
  * nothing. Weights are of bytes that were read: their top bits are free.
  */
-static size_t lightest(const uint64_t *weights)
+static inline size_t lightest(const uint64_t *weights)
 {
 	uint64_t least[WAYS / 2];
 
@@ -72,14 +72,25 @@ static size_t lightest(const uint64_t *weights)
 	return MF_MIN(least[0], least[2]) % WAYS;
 }
 
-/* Which of a set have MARK, a bit each. */
-static unsigned find_marks(const uint32_t *marks, uint32_t mark)
-{
-	unsigned found = 0;
+typedef uint32_t mark_lanes __attribute__((vector_size(16)));
+typedef uint64_t mark_halves __attribute__((vector_size(16)));
 
-	_Pragma("GCC unroll 8") for (unsigned i = 0; i < WAYS; i++) found |=
-		(unsigned)(marks[i] == mark) << i;
-	return found;
+/* Which of a set have MARK, a bit each. */
+static inline unsigned find_marks(const uint32_t *marks, uint32_t mark)
+{
+	const mark_lanes wanted = { mark, mark, mark, mark };
+	mark_lanes low, high;
+	mark_halves halves;
+	uint64_t found;
+
+	memcpy(&low, marks, sizeof(low));
+	memcpy(&high, marks + WAYS / 2, sizeof(high));
+	halves = (mark_halves)(((mark_lanes)(low == wanted) &
+				(mark_lanes){ 1, 2, 4, 8 }) |
+			       ((mark_lanes)(high == wanted) &
+				(mark_lanes){ 16, 32, 64, 128 }));
+	found = halves[0] | halves[1];
+	return (unsigned)(found | found >> 32);
 }
 
 static struct mf_sketch_item *take(struct mf_sketch *sketch, size_t set,
