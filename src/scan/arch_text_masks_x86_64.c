@@ -17,6 +17,12 @@ enum {
 	LEADS3 = -33, /* one before 0xe0 */
 	LEADS4 = -17, /* one before 0xf0 */
 	NEVER = -11,  /* 0xf5 */
+	/* those that not each byte may follow */
+	CHOOSY2 = -62,	    /* 0xc2 */
+	CHOOSY3 = -32,	    /* 0xe0 */
+	CHOOSY3_HIGH = -19, /* 0xed */
+	CHOOSY4 = -16,	    /* 0xf0 */
+	CHOOSY4_HIGH = -12, /* 0xf4 */
 };
 
 /* ---- SSE2 ---------------------------------------------------------------- */
@@ -32,6 +38,19 @@ static inline __m128i between16(__m128i v, int after, int before)
 			     _mm_cmplt_epi8(v, _mm_set1_epi8((char)before)));
 }
 
+static inline __m128i is16(__m128i v, int byte)
+{
+	return _mm_cmpeq_epi8(v, _mm_set1_epi8((char)byte));
+}
+
+static inline __m128i choosy16(__m128i v)
+{
+	__m128i threes = _mm_or_si128(is16(v, CHOOSY3), is16(v, CHOOSY3_HIGH));
+	__m128i fours = _mm_or_si128(is16(v, CHOOSY4), is16(v, CHOOSY4_HIGH));
+
+	return _mm_or_si128(is16(v, CHOOSY2), _mm_or_si128(threes, fours));
+}
+
 static inline void high16(struct mf_text_masks *masks, __m128i v,
 			  unsigned shift)
 {
@@ -41,6 +60,7 @@ static inline void high16(struct mf_text_masks *masks, __m128i v,
 	masks->leads2 |= bits16(between16(v, LEADS2, LEADS3 + 1), shift);
 	masks->leads3 |= bits16(between16(v, LEADS3, LEADS4 + 1), shift);
 	masks->leads4 |= bits16(between16(v, LEADS4, NEVER), shift);
+	masks->choosy |= bits16(choosy16(v), shift);
 }
 
 static inline void add16(struct mf_text_masks *masks, __m128i v, unsigned shift)
@@ -110,6 +130,22 @@ AVX2 static inline __m256i between32(__m256i v, int after, int before)
 		_mm256_cmpgt_epi8(_mm256_set1_epi8((char)before), v));
 }
 
+AVX2 static inline __m256i is32(__m256i v, int byte)
+{
+	return _mm256_cmpeq_epi8(v, _mm256_set1_epi8((char)byte));
+}
+
+AVX2 static inline __m256i choosy32(__m256i v)
+{
+	__m256i threes =
+		_mm256_or_si256(is32(v, CHOOSY3), is32(v, CHOOSY3_HIGH));
+	__m256i fours =
+		_mm256_or_si256(is32(v, CHOOSY4), is32(v, CHOOSY4_HIGH));
+
+	return _mm256_or_si256(is32(v, CHOOSY2),
+			       _mm256_or_si256(threes, fours));
+}
+
 AVX2 static inline void high32(struct mf_text_masks *masks, __m256i a,
 			       __m256i b)
 {
@@ -120,6 +156,7 @@ AVX2 static inline void high32(struct mf_text_masks *masks, __m256i a,
 			       between32(b, LEADS3, LEADS4 + 1));
 	masks->leads4 = bits32(between32(a, LEADS4, NEVER),
 			       between32(b, LEADS4, NEVER));
+	masks->choosy = bits32(choosy32(a), choosy32(b));
 }
 
 AVX2 static void make_avx2(const uint8_t *bytes, size_t count,
@@ -154,12 +191,20 @@ AVX512 static inline uint64_t between64(__m512i v, int after, int before)
 		_mm512_cmpgt_epi8_mask(v, each64(after)), v, each64(before));
 }
 
+AVX512 static inline uint64_t is64(__m512i v, int byte)
+{
+	return _mm512_cmpeq_epi8_mask(v, each64(byte));
+}
+
 AVX512 static inline void high64(struct mf_text_masks *masks, __m512i v)
 {
 	masks->follows = _mm512_cmplt_epi8_mask(v, each64(LEADS));
 	masks->leads2 = between64(v, LEADS2, LEADS3 + 1);
 	masks->leads3 = between64(v, LEADS3, LEADS4 + 1);
 	masks->leads4 = between64(v, LEADS4, NEVER);
+	masks->choosy = is64(v, CHOOSY2) | is64(v, CHOOSY3) |
+			is64(v, CHOOSY3_HIGH) | is64(v, CHOOSY4) |
+			is64(v, CHOOSY4_HIGH);
 }
 
 AVX512 static void make_avx512(const uint8_t *bytes, size_t count,

@@ -16,7 +16,7 @@ static void *worker_create(void *scanner)
 	struct mf_strings_worker *worker = mf_new(struct mf_strings_worker);
 
 	worker->scanner = scanner;
-	worker->plain = mf_new_array(WORDS, uint64_t);
+	worker->starts = mf_new_array(WORDS, uint64_t);
 	worker->text = mf_new_array(WORDS, uint64_t);
 	worker->runs = mf_new_array(WORDS, uint64_t);
 	worker->wide = mf_new_array(WORDS, uint64_t);
@@ -33,7 +33,7 @@ static void worker_destroy(struct mf_strings_worker *worker)
 	mf_map_deinit(&worker->keys);
 	mf_buffer_deinit(&worker->spilled);
 	mf_buffer_deinit(&worker->joined);
-	free(worker->plain);
+	free(worker->starts);
 	free(worker->text);
 	free(worker->runs);
 	free(worker->wide);

@@ -135,9 +135,9 @@ struct mf_strings_worker {
 	struct mf_string batch[MF_STRING_BATCH]; /* found, and not counted */
 	size_t batched;
 	/* Of the window, a bit a byte; one word more than it has. */
-	uint64_t *plain; /* text that is ASCII */
-	uint64_t *text;	 /* may be text */
-	uint64_t *runs;	 /* so are those behind it: a string may begin there */
+	uint64_t *text;	  /* characters that are shown */
+	uint64_t *starts; /* their first bytes */
+	uint64_t *runs;	  /* so are those behind it: a string may begin there */
 	/* four UTF-16 characters of ASCII begin there; or, behind a zero, what
 	 * may be others */
 	uint64_t *wide;

@@ -20,23 +20,67 @@ static uint64_t ahead(uint64_t word, uint64_t next, unsigned count)
 	return word >> count | next << (WORD - count);
 }
 
-/* Bytes of MASKS that may be text; *CARRY those of the next word. */
-static uint64_t text_of(const struct mf_text_masks *masks, uint64_t next,
-			uint64_t *carry)
+/* Bytes of the character at BYTES; 0: it is none that is shown. */
+static size_t character(const uint8_t *bytes, size_t size)
+{
+	size_t length;
+
+	if (*bytes < 0x80)
+		return *bytes == '\t' || (*bytes >= ' ' && *bytes < 0x7f);
+	length = mf_utf8_length((const char *)bytes, size);
+	return length == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0 ? 0 : length;
+}
+
+bool mf_string_is_character(const uint8_t *bytes, size_t size)
+{
+	return size && character(bytes, size) == size;
+}
+
+/* Those of DOUBTFUL, of the 64 at BYTES, where no character begins. */
+static uint64_t wrong_of(uint64_t doubtful, const uint8_t *bytes)
+{
+	uint64_t wrong = 0;
+
+	for (; doubtful; doubtful &= doubtful - 1) {
+		unsigned at = (unsigned)__builtin_ctzll(doubtful);
+
+		if (!character(bytes + at, LONGEST))
+			wrong |= UINT64_C(1) << at;
+	}
+	return wrong;
+}
+
+/* Of one word: bytes of characters, and which of these begin one. */
+struct text {
+	uint64_t all, starts;
+	uint64_t carry; /* bytes of the next word that belong to it */
+};
+
+/* NEXT follows; BYTES are the word's, with slack. */
+static inline struct text text_of(const struct mf_text_masks *masks,
+				  uint64_t next, const uint8_t *bytes)
 {
 	uint64_t follows = ahead(masks->follows, next, 1);
-	uint64_t of4 = masks->leads4, of3 = masks->leads3, all;
-	uint64_t text = masks->plain | *carry;
+	uint64_t of2 = masks->leads2, of3 = masks->leads3, of4 = masks->leads4;
+	uint64_t wrong;
 
-	*carry = 0;
-	if (!(masks->leads2 | of3 | of4))
-		return text;
-	of4 &= follows & ahead(masks->follows, next, 2) &
-	       ahead(masks->follows, next, 3);
-	of3 = (of3 & follows & ahead(masks->follows, next, 2)) | of4;
-	all = (masks->leads2 & follows) | of3;
-	*carry = all >> 63 | of3 >> 62 | of4 >> 61;
-	return text | all | all << 1 | of3 << 2 | of4 << 3;
+	if (!(of2 | of3 | of4))
+		return (struct text){ masks->plain, masks->plain, 0 };
+	of2 &= follows;
+	follows &= ahead(masks->follows, next, 2);
+	of3 &= follows;
+	of4 &= follows & ahead(masks->follows, next, 3);
+	wrong = (of2 | of3 | of4) & masks->choosy;
+	if (wrong)
+		wrong = wrong_of(wrong, bytes);
+	of4 &= ~wrong;
+	of3 = (of3 & ~wrong) | of4;
+	of2 = (of2 & ~wrong) | of3;
+	return (struct text){
+		masks->plain | of2 | of2 << 1 | of3 << 2 | of4 << 3,
+		masks->plain | of2,
+		of2 >> 63 | of3 >> 62 | of4 >> 61,
+	};
 }
 
 static size_t words_of(const struct mf_scan_window *window)
@@ -62,8 +106,6 @@ static uint64_t runs_of(uint64_t text, uint64_t next, uint32_t least)
 
 /* Words of which those behind must be known, too. */
 struct bits {
-	struct mf_strings_worker *worker;
-	size_t at; /* the word that comes */
 	uint64_t carry;
 	uint64_t text;	/* of the word before */
 	uint64_t one;	/* the same: characters of UTF-16 that are ASCII, */
@@ -77,12 +119,14 @@ struct bits {
 };
 
 /*
- * Of the word two before, where a zero is followed by four characters that are
- * none and are not all two letters of ASCII; ZERO is of the word that comes.
+ * Of word AT - 2, where a zero is followed by four characters that are none and
+ * are not all two letters of ASCII; ZERO is of word AT.
  */
-static uint64_t find_starts(struct bits *bits, uint64_t zero)
+__attribute__((always_inline)) static inline uint64_t
+find_starts(const struct mf_strings_worker *worker, struct bits *bits,
+	    size_t at, uint64_t zero)
 {
-	const uint64_t *runs = bits->worker->runs + bits->at;
+	const uint64_t *runs = worker->runs + at;
 	uint64_t zeros = bits->zero | ahead(bits->zero, zero, 2);
 	uint64_t of4 = bits->zeros | ahead(bits->zeros, zeros, 4);
 	uint64_t starts = bits->start & ~of4 & bits->even;
@@ -91,79 +135,84 @@ static uint64_t find_starts(struct bits *bits, uint64_t zero)
 	bits->last_zero = bits->zero;
 	bits->zero = zero;
 	bits->zeros = zeros;
-	if (bits->at < 2)
+	if (at < 2)
 		return 0;
-	if (bits->worker->scanner->least >= MF_WIDE_SEED)
+	if (worker->scanner->least >= MF_WIDE_SEED)
 		starts &= ~(runs[-2] & ahead(runs[-2], runs[-1], 2));
 	return starts;
 }
 
-/* TEXT, ONE and ZERO are those of the word that comes. */
-static void put_bits(struct bits *bits, uint64_t text, uint64_t one,
-		     uint64_t zero)
+/* TEXT, ONE and ZERO are those of word AT. */
+__attribute__((always_inline)) static inline void
+put_bits(struct mf_strings_worker *worker, struct bits *bits, size_t at,
+	 uint64_t text, uint64_t one, uint64_t zero)
 {
-	struct mf_strings_worker *worker = bits->worker;
 	uint64_t two = bits->one & ahead(bits->one, one, 2);
 	uint64_t four = bits->two & ahead(bits->two, two, 4);
 
-	if (bits->at >= 1)
-		worker->runs[bits->at - 1] =
+	if (at >= 1)
+		worker->runs[at - 1] =
 			runs_of(bits->text, text, worker->scanner->least);
-	four |= find_starts(bits, zero);
-	if (bits->at >= 2)
-		worker->wide[bits->at - 2] = four;
+	four |= find_starts(worker, bits, at, zero);
+	if (at >= 2)
+		worker->wide[at - 2] = four;
 	bits->seeds |= four;
 	bits->text = text;
 	bits->one = one;
 	bits->two = two;
-	bits->at++;
 }
 
-/* COUNT words, and MASKS has one more. */
-static void put_masks(struct bits *bits, const struct mf_text_masks *masks,
+/* Words [FIRST, FIRST + COUNT) of the window; the worker's masks have one more.
+ */
+static void put_masks(struct mf_strings_worker *worker, struct bits *state,
+		      const struct mf_scan_window *window, size_t first,
 		      size_t count)
 {
-	struct mf_strings_worker *worker = bits->worker;
+	const struct mf_text_masks *masks = worker->masks;
+	const uint8_t *bytes = window->bytes + first * WORD;
+	struct bits bits = *state;
 	uint64_t high = 0;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++, bytes += WORD) {
 		const struct mf_text_masks *next = &masks[i + 1];
-		uint64_t text = text_of(&masks[i], next->follows, &bits->carry);
+		struct text text = text_of(&masks[i], next->follows, bytes);
 		uint64_t behind = ahead(masks[i].zero, next->zero, 1);
 
-		worker->plain[bits->at] = masks[i].plain;
-		worker->text[bits->at] = text;
-		high |= text ^ masks[i].plain;
-		put_bits(bits, text, masks[i].plain & behind,
-			 masks[i].zero & behind);
+		text.all |= bits.carry;
+		bits.carry = text.carry;
+		worker->starts[first + i] = text.starts;
+		worker->text[first + i] = text.all;
+		high |= text.all ^ masks[i].plain;
+		put_bits(worker, &bits, first + i, text.all,
+			 masks[i].plain & behind, masks[i].zero & behind);
 	}
-	worker->high[(bits->at - 1) / PART] = high;
+	worker->high[first / PART] = high;
+	*state = bits;
 }
 
-/* Fills plain, text, runs and wide; says whether there may be UTF-16. */
+/* Fills starts, text, runs and wide; says whether there may be UTF-16. */
 static bool read_bits(struct mf_strings_worker *worker,
 		      const struct mf_scan_window *window)
 {
 	size_t words = words_of(window);
 	struct mf_text_masks *masks = worker->masks;
 	struct bits bits = {
-		.worker = worker,
 		.even = UINT64_C(0x5555555555555555) << (window->address & 1),
 	};
 
-	while (bits.at < words) {
-		const uint8_t *bytes = window->bytes + bits.at * WORD;
-		size_t count = MF_MIN((size_t)PART, words - bits.at);
-		size_t made = MF_MIN(count + 1, words - bits.at);
+	for (size_t at = 0; at < words; at += PART) {
+		size_t count = MF_MIN((size_t)PART, words - at);
+		size_t made = MF_MIN(count + 1, words - at);
 
-		worker->scanner->make_masks(bytes, made, masks);
+		worker->scanner->make_masks(window->bytes + at * WORD, made,
+					    masks);
 		if (made == count)
 			masks[count] = (struct mf_text_masks){ 0 };
-		put_masks(&bits, masks, count);
+		put_masks(worker, &bits, window, at, count);
 	}
-	worker->plain[words] = worker->text[words] = 0;
-	put_bits(&bits, 0, 0, UINT64_MAX);
-	put_bits(&bits, 0, 0, UINT64_MAX);
+	worker->starts[words] = worker->text[words] = 0;
+	put_bits(worker, &bits, words, 0, 0, UINT64_MAX);
+	put_bits(worker, &bits, words + 1, 0, 0, UINT64_MAX);
 	worker->wide[words] = 0;
 	return bits.seeds;
 }
@@ -187,23 +236,7 @@ static uint32_t run_before(const uint64_t *bits, uint32_t start, uint32_t end)
 	return end;
 }
 
-/* ---- characters ------------------------------------------------------------- */
-
-/* Bytes of the character at BYTES; 0: it is none that is shown. */
-static size_t character(const uint8_t *bytes, size_t size)
-{
-	size_t length;
-
-	if (*bytes < 0x80)
-		return *bytes == '\t' || (*bytes >= ' ' && *bytes < 0x7f);
-	length = mf_utf8_length((const char *)bytes, size);
-	return length == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0 ? 0 : length;
-}
-
-bool mf_string_is_character(const uint8_t *bytes, size_t size)
-{
-	return size && character(bytes, size) == size;
-}
+/* ---- spans ------------------------------------------------------------------ */
 
 struct span {
 	uint32_t start, end;
@@ -220,28 +253,49 @@ static bool is_high(const struct mf_strings_worker *worker, uint32_t start,
 	       end - start > MF_STRING_PART;
 }
 
+static bool is_set(const uint64_t *bits, uint32_t at)
+{
+	return bits[at / WORD] >> at % WORD & 1;
+}
+
+/* Bits of BITS that are set in [START, END). */
+static uint32_t count_set(const uint64_t *bits, uint32_t start, uint32_t end)
+{
+	uint32_t count = 0;
+
+	while (start < end) {
+		uint32_t next = MF_MIN(end, (start / WORD + 1) * WORD);
+		uint64_t word = bits[start / WORD] >> start % WORD;
+
+		word <<= WORD - (next - start);
+		count += (uint32_t)__builtin_popcountll(word);
+		start = next;
+	}
+	return count;
+}
+
 /* What of [START, END) is text without a break from its start. */
 static struct span span_at(const struct mf_string_piece *piece, uint32_t start,
 			   uint32_t end)
 {
-	const uint8_t *bytes = piece->window->bytes;
+	const struct mf_strings_worker *worker = piece->worker;
 	struct span span = { .start = start, .end = end };
 
-	if (start < end && !is_high(piece->worker, start, end)) {
+	if (start < end && !is_high(worker, start, end)) {
 		span.characters = end - start;
 		return span;
 	}
-	span.end = next_clear(piece->worker->plain, start, end);
-	span.characters = span.end - start;
-	while (span.end < end) {
-		size_t length = character(bytes + span.end, end - span.end);
-
-		if (!length)
-			break;
-		span.high |= length > 1;
-		span.end += (uint32_t)length;
-		span.characters++;
-	}
+	span.end = start;
+	/* the rest of a character that began before */
+	if (start >= end || !is_set(worker->starts, start))
+		return span;
+	span.end = next_clear(worker->text, start, end);
+	/* one that the end cuts */
+	if (is_set(worker->text, span.end) && !is_set(worker->starts, span.end))
+		while (!is_set(worker->starts, --span.end))
+			;
+	span.characters = count_set(worker->starts, start, span.end);
+	span.high = span.characters < span.end - start;
 	return span;
 }
 

@@ -22,12 +22,25 @@ static uint64_t at_least(uint64_t low, unsigned least)
 	return low + EACH(0x80 - least);
 }
 
+/* Top bits of those bytes of LOW (all below 0x80) that are VALUE. */
+static uint64_t equal(uint64_t low, unsigned value)
+{
+	return ~at_least(low ^ EACH(value), 1);
+}
+
+/* 0xc2, 0xe0, 0xed, 0xf0 and 0xf4, less their top bits. */
+static uint64_t choosy(uint64_t low)
+{
+	return equal(low, 0x42) | equal(low, 0x60) | equal(low, 0x6d) |
+	       equal(low, 0x70) | equal(low, 0x74);
+}
+
 /* Of eight bytes at SHIFT. */
 static void add(struct mf_text_masks *masks, uint64_t bytes, unsigned shift)
 {
 	uint64_t low = bytes & EACH(0x7f), high = bytes;
 	uint64_t plain = at_least(low, 0x20) & ~at_least(low, 0x7f);
-	uint64_t tab = ~at_least(low ^ EACH(0x09), 1);
+	uint64_t tab = equal(low, 0x09);
 	uint64_t zero = ~at_least(low, 1);
 
 	masks->plain |= gather((plain | tab) & ~high) << shift;
@@ -44,6 +57,7 @@ static void add(struct mf_text_masks *masks, uint64_t bytes, unsigned shift)
 	masks->leads4 |=
 		gather(high & at_least(low, 0x70) & ~at_least(low, 0x75))
 		<< shift;
+	masks->choosy |= gather(high & choosy(low)) << shift;
 }
 
 void mf_text_masks_portable(const uint8_t *bytes, size_t count,

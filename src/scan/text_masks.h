@@ -14,6 +14,7 @@ struct mf_text_masks {
 	uint64_t zero;
 	uint64_t follows; /* 0x80 to 0xbf: the rest of a character */
 	uint64_t leads2, leads3, leads4; /* begins a UTF-8 character of 2.. */
+	uint64_t choosy; /* of these: not with each byte that may follow */
 };
 
 /** Of COUNT times 64 bytes, aligned to 64. */
