@@ -5,7 +5,6 @@
  */
 #include "scan/signatures.h"
 
-#include "base/bits.h"
 #include "base/vec.h"
 #include "scan/scanner.h"
 #include "scan/signatures_magics.h"
@@ -14,6 +13,7 @@
 enum {
 	MOST_PENDING = 65536, /* of a worker, until finish */
 	ALIGNED = 8,
+	WORD = 64,	 /* of marks */
 	NEXT_HEADER = 8, /* that glibc lets a chunk's user write to */
 	NO_ROW = MF_MAGICS_NO_ROW,
 	ALL_ROWS = UINT16_MAX,
@@ -143,11 +143,13 @@ static void try_chain(struct worker *worker, struct piece *piece, size_t at,
 
 	for (; row != NO_ROW; row = rows->next[row]) {
 		const struct mf_signature *signature = &rows->rows[row];
-		size_t start = at - signature->at;
+		size_t lead = rows->heads[row].lead;
+		size_t start = at - lead - signature->at;
 
-		if (at < signature->at + (size_t)piece->start ||
-		    start < piece->skip || piece->end - at < signature->size ||
-		    !mf_magic_is_at(rows, row, piece->bytes + at))
+		if (at < lead + signature->at + (size_t)piece->start ||
+		    start < piece->skip ||
+		    piece->end - at + lead < signature->size ||
+		    !mf_magic_is_at(rows, row, piece->bytes + at - lead))
 			continue;
 		if (try_row(worker, piece, start, row))
 			return;
@@ -225,11 +227,37 @@ static void try_mark(struct worker *worker, struct piece *piece, size_t at)
 	const struct mf_magics *rows = worker->scanner->rows;
 	const uint8_t *bytes = piece->bytes + at;
 
-	if (mf_pairs_has(&rows->pairs, bytes))
+	if (at >= piece->skip && mf_pairs_has(&rows->pairs, bytes))
 		try_chain(worker, piece, at,
 			  rows->first[bytes[0] | bytes[1] << 8]);
 	if (at % ALIGNED == 0 && rows->aligned[*bytes] != NO_ROW)
 		try_aligned(worker, piece, at, rows->aligned[*bytes]);
+}
+
+/* The marks of the INDEX-th word of the window that are in PIECE. */
+static uint64_t marks_of(const struct worker *worker, const struct piece *piece,
+			 uint32_t index)
+{
+	uint64_t marks = worker->marks[index];
+
+	if (index == piece->start / WORD)
+		marks &= ~UINT64_C(0) << piece->start % WORD;
+	if (index == (piece->end - 1) / WORD)
+		marks &= ~UINT64_C(0) >> (WORD - 1 - (piece->end - 1) % WORD);
+	return marks;
+}
+
+static void try_marks(struct worker *worker, struct piece *piece)
+{
+	for (uint32_t index = piece->start / WORD; index * WORD < piece->end;
+	     index++) {
+		uint64_t marks = marks_of(worker, piece, index);
+
+		for (; marks; marks &= marks - 1)
+			try_mark(worker, piece,
+				 (size_t)index * WORD +
+					 (size_t)__builtin_ctzll(marks));
+	}
 }
 
 /* From where on a magic may go beyond the end. */
@@ -246,12 +274,9 @@ static void keep_tail(struct worker *worker, const struct piece *piece)
 
 static void scan_piece(struct worker *worker, struct piece *piece)
 {
-	uint32_t at = piece->start, end = piece->end;
-
 	if (piece->begins && piece->chunk)
 		try_beginning(worker, piece);
-	for (; (at = mf_bits_next(worker->marks, at, end, 0)) < end; at++)
-		try_mark(worker, piece, at);
+	try_marks(worker, piece);
 	if (!piece->ends)
 		keep_tail(worker, piece);
 }
@@ -262,8 +287,8 @@ static void scan_window(void *data, const struct mf_scan_window *window)
 	const struct mf_magics *rows = worker->scanner->rows;
 
 	worker->effort = MF_SIGN_EFFORT;
-	rows->mark(&rows->pairs, window->bytes, (window->size + 63) / 64,
-		   worker->marks);
+	rows->mark(&rows->pairs, window->bytes,
+		   (window->size + WORD - 1) / WORD, worker->marks);
 	for (uint32_t i = 0; i < window->piece_count; i++) {
 		const struct mf_scan_piece *from = &window->pieces[i];
 		struct piece piece;
@@ -283,7 +308,7 @@ static void *create_worker(void *data)
 	worker->tallies = mf_new_array(worker->scanner->rows->count,
 				       struct mf_sign_tally);
 	worker->inflater = mf_inflater_create();
-	worker->marks = mf_new_array(MF_SCAN_WINDOW / 64, uint64_t);
+	worker->marks = mf_new_array(MF_SCAN_WINDOW / WORD, uint64_t);
 	return worker;
 }
 
@@ -382,14 +407,14 @@ static void expand_tail(const struct second_look *look,
 		for (uint16_t row = 0; row < rows->count && size; row++) {
 			const struct mf_signature *signature = &rows->rows[row];
 			size_t magic = at + signature->at;
-			struct pending open = *tail;
+			struct pending open;
 
 			if (signature->where != MF_SIGN_ANYWHERE ||
 			    magic + signature->size <= seam ||
 			    magic + signature->size > size ||
-			    memcmp(look->bytes + magic, signature->magic,
-				   signature->size) != 0)
+			    !mf_magic_is_at(rows, row, look->bytes + magic))
 				continue;
+			open = *tail;
 			open.address += at;
 			open.row = row;
 			mf_vec_push(&scanner->pending, open);

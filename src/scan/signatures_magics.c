@@ -7,6 +7,23 @@
 #include <pthread.h>
 #include <string.h>
 
+static bool is_small_letter(uint8_t byte)
+{
+	return byte >= 'a' && byte <= 'z';
+}
+
+/* Where its first pair is that not all texts are full of. */
+static size_t lead_of(const struct mf_signature *signature)
+{
+	const uint8_t *magic = (const uint8_t *)signature->magic;
+
+	for (size_t at = 0; at + 2 <= signature->size; at++)
+		if (!is_small_letter(magic[at]) ||
+		    !is_small_letter(magic[at + 1]))
+			return at;
+	return 0;
+}
+
 static void add_row(struct mf_magics *rows, uint16_t row)
 {
 	const struct mf_signature *signature = &rows->rows[row];
@@ -27,6 +44,8 @@ static void add_row(struct mf_magics *rows, uint16_t row)
 		chain = &rows->aligned[magic[0]];
 		mf_pairs_add_eighth(&rows->pairs, magic[0]);
 	} else {
+		head->lead = lead_of(signature);
+		magic += head->lead;
 		chain = &rows->first[magic[0] | magic[1] << 8];
 		mf_pairs_add(&rows->pairs, magic[0], magic[1]);
 		rows->longest = MF_MAX(rows->longest,

@@ -14,6 +14,7 @@ enum {
 /** The first bytes of a magic, as far as eight of them go. */
 struct mf_magic_head {
 	uint64_t bytes, mask;
+	size_t lead; /* of its bytes before the pair that it is found by */
 };
 
 struct mf_magics {
