@@ -76,7 +76,7 @@ mf_content_judge(const uint8_t *block, uint64_t used,
 mf_content_judge mf_content_judge_portable;
 
 enum {
-	MF_CONTENT_JUDGES = 2,
+	MF_CONTENT_JUDGES = 3,
 };
 
 struct mf_content_kernel {
@@ -86,6 +86,7 @@ struct mf_content_kernel {
 /** Those that this processor can do, the best first; returns how many. */
 size_t mf_content_judges(struct mf_content_kernel ret[MF_CONTENT_JUDGES]);
 /** NULL: not this processor. */
+mf_content_judge *mf_content_judge_avx512(void);
 mf_content_judge *mf_content_judge_avx2(void);
 
 /** Of words most of which look like nothing: COMPRESSED, TEXT or MIXED. */

@@ -14,8 +14,11 @@ mf_content_judge_portable(const uint8_t *block, uint64_t used,
 size_t mf_content_judges(struct mf_content_kernel ret[MF_CONTENT_JUDGES])
 {
 	mf_content_judge *wide = mf_content_judge_avx2();
+	mf_content_judge *widest = mf_content_judge_avx512();
 	size_t count = 0;
 
+	if (widest)
+		ret[count++].judge = widest;
 	if (wide)
 		ret[count++].judge = wide;
 	ret[count++].judge = mf_content_judge_portable;
