@@ -92,36 +92,89 @@ static bool is_time(const uint8_t *at, const uint8_t *end)
 
 /* ---- marks ------------------------------------------------------------------- */
 
-static void mark_byte(struct marks *marks, const uint8_t *at, size_t place)
-{
-	uint8_t c = *at, next = at[1];
+/* Counts of a block, side by side: none of them is more than its bytes. */
+enum {
+	COUNT_BITS = 10,
+	COUNT_MASK = (1 << COUNT_BITS) - 1,
+};
 
-	marks->upper += (uint8_t)(c - 'A') < 26;
-	marks->lower += (uint8_t)(c - 'a') < 26;
-	marks->digits += is_digit(c);
-	marks->hexadecimal += is_digit(c) || (uint8_t)((c | 0x20) - 'a') < 6;
-	marks->base64 += is_letter(c) || is_digit(c) || c == '+' || c == '/' ||
-			 c == '=' || c == '-' || c == '_';
-	marks->zeros += !c;
-	marks->odd_zeros += !c && place % 2;
-	marks->keys += c == '"' && next == ':';
-	marks->tags +=
-		c == '<' && (is_letter(next) || next == '/' || next == '!');
-	marks->closed += c == '>';
+_Static_assert((int)MF_CONTENT_BLOCK <= (int)COUNT_MASK, "a count has room");
+
+enum counted {
+	COUNT_UPPER,
+	COUNT_LOWER,
+	COUNT_DIGIT,
+	COUNT_HEXADECIMAL,
+	COUNT_BASE64,
+	COUNT_ZERO,
+};
+
+#define ONE(counted) (UINT64_C(1) << COUNT_BITS * COUNT_##counted)
+#define LETTER	     ONE(BASE64)
+#define HEXADECIMAL  (ONE(HEXADECIMAL) | ONE(BASE64))
+
+static const uint64_t ones[UINT8_MAX + 1] = {
+	[0] = ONE(ZERO),
+	['0' ... '9'] = ONE(DIGIT) | HEXADECIMAL,
+	['A' ... 'F'] = ONE(UPPER) | HEXADECIMAL,
+	['G' ... 'Z'] = ONE(UPPER) | LETTER,
+	['a' ... 'f'] = ONE(LOWER) | HEXADECIMAL,
+	['g' ... 'z'] = ONE(LOWER) | LETTER,
+	['+'] = ONE(BASE64),
+	['/'] = ONE(BASE64),
+	['='] = ONE(BASE64),
+	['-'] = ONE(BASE64),
+	['_'] = ONE(BASE64),
+};
+
+static unsigned count_in(uint64_t sums, enum counted counted)
+{
+	return (unsigned)(sums >> COUNT_BITS * counted) & COUNT_MASK;
+}
+
+static void count_bytes(struct marks *marks, const uint8_t *text, size_t size)
+{
+	uint64_t sums = 0;
+
+	for (size_t i = 0; i < size; i++)
+		sums += ones[text[i]];
+	marks->upper = count_in(sums, COUNT_UPPER);
+	marks->lower = count_in(sums, COUNT_LOWER);
+	marks->digits = count_in(sums, COUNT_DIGIT);
+	marks->hexadecimal = count_in(sums, COUNT_HEXADECIMAL);
+	marks->base64 = count_in(sums, COUNT_BASE64);
+	marks->zeros = count_in(sums, COUNT_ZERO);
+	for (size_t i = 1; i < size && marks->zeros; i += 2)
+		marks->odd_zeros += !text[i];
+}
+
+/* What a byte says together with the one behind it. */
+static void mark_pairs(struct marks *marks, const uint8_t *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		uint8_t next = text[i + 1];
+
+		marks->keys += text[i] == '"' && next == ':';
+		marks->closed += text[i] == '>';
+		if (MF_UNLIKELY(text[i] == '<'))
+			marks->tags +=
+				is_letter(next) || next == '/' || next == '!';
+	}
 }
 
 /* TEXT has a byte behind it that may be read. */
 static void mark(struct marks *marks, const uint8_t *text, size_t size)
 {
-	const uint8_t *end = text + size;
+	const uint8_t *end = text + size, *line = text;
 
-	for (size_t i = 0; i < size; i++) {
-		mark_byte(marks, text + i, i);
-		if (i && text[i - 1] != '\n')
-			continue;
+	count_bytes(marks, text, size);
+	mark_pairs(marks, text, size);
+	while (line && line < end) {
 		marks->lines++;
-		marks->headers += is_header(text + i, end);
-		marks->times += is_time(text + i, end);
+		marks->headers += is_header(line, end);
+		marks->times += is_time(line, end);
+		line = memchr(line, '\n', (size_t)(end - line));
+		line = line ? line + 1 : NULL;
 	}
 }
 
