@@ -16,8 +16,6 @@ enum {
 	CHI_LIMIT = 70, /* of 15 degrees of freedom: 1 in millions is above */
 };
 
-#define EACH_BYTE UINT64_C(0x0101010101010101)
-
 /* ---- like what was compressed ------------------------------------------------ */
 
 struct histogram {
@@ -54,16 +52,6 @@ static void sample(const uint8_t *block, uint64_t used,
 	}
 }
 
-/* Bytes of WORD that are not 0. */
-static unsigned count_nonzero(uint64_t word)
-{
-	uint64_t low = word & 0x7f * EACH_BYTE;
-
-	/* the high bit of a byte: whether any of its bits is set */
-	word = ((low + 0x7f * EACH_BYTE) | word) >> 7 & EACH_BYTE;
-	return (unsigned)(word * EACH_BYTE >> 56);
-}
-
 /* The sum of the bytes of WORD; below 512. */
 static unsigned sum_of(uint64_t word)
 {
@@ -71,6 +59,25 @@ static unsigned sum_of(uint64_t word)
 
 	word = (word & pairs) + (word >> 8 & pairs);
 	return (unsigned)(word * UINT64_C(0x0001000100010001) >> 48);
+}
+
+typedef uint8_t lanes __attribute__((vector_size(16)));
+
+/* Values that are there. */
+static unsigned count_different(const struct histogram *histogram)
+{
+	lanes there = { 0 };
+	uint64_t halves[2];
+
+	for (unsigned i = 0; i < VALUES; i += sizeof(lanes)) {
+		lanes values;
+
+		memcpy(&values, histogram->values + i, sizeof(values));
+		there -= (lanes)(values != 0);
+	}
+	memcpy(halves, &there, sizeof(halves));
+	/* of each lane 16 at most */
+	return sum_of(halves[0] + halves[1]);
 }
 
 /*
@@ -111,14 +118,12 @@ static bool is_even(const struct histogram *histogram)
 static bool is_random(const uint8_t *block, uint64_t used)
 {
 	struct histogram histogram;
-	unsigned different = 0;
+	unsigned different;
 
 	sample(block, used, &histogram);
 	if (histogram.total < LEAST_SAMPLE)
 		return false;
-	for (unsigned i = 0; i < VALUES; i += 8)
-		different +=
-			count_nonzero(mf_load(uint64_t, &histogram.values[i]));
+	different = count_different(&histogram);
 	return different >= least_different(histogram.total) &&
 	       is_even(&histogram);
 }
