@@ -50,6 +50,9 @@ static void test_masks(void **state)
 				 i >= 0xe0 && i < 0xf0);
 		assert_int_equal(masks->leads4 >> bit & 1,
 				 i >= 0xf0 && i < 0xf5);
+		assert_int_equal(masks->choosy >> bit & 1,
+				 i == 0xc2 || i == 0xe0 || i == 0xed ||
+					 i == 0xf0 || i == 0xf4);
 	}
 	free(bytes);
 	free(plain);
