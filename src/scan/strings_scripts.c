@@ -45,17 +45,31 @@ struct block {
 };
 
 static const struct block blocks[] = {
-	{ 0x0009, 0x0009, ANY, 0 },	   { 0x0020, 0x007e, ANY, 0 },
-	{ 0x00a0, 0x00bf, ANY, 0 },	   { 0x0370, 0x03ff, GREEK, 16 },
-	{ 0x0400, 0x052f, CYRILLIC, 16 },  { 0x0530, 0x058f, ARMENIAN, 16 },
-	{ 0x0590, 0x05ff, HEBREW, 16 },	   { 0x0600, 0x06ff, ARABIC, 16 },
-	{ 0x0900, 0x109f, INDIC, 16 },	   { 0x10a0, 0x10ff, GEORGIAN, 16 },
-	{ 0x1200, 0x137f, ETHIOPIC, 14 },  { 0x1780, 0x17ff, KHMER, 16 },
-	{ 0x1f00, 0x1fff, GREEK, 16 },	   { 0x2000, 0x206f, ANY, 0 },
-	{ 0x20a0, 0x20bf, ANY, 0 },	   { 0x2100, 0x214f, ANY, 0 },
-	{ 0x3000, 0x303f, ANY, FREQUENT }, { 0x3040, 0x312f, HAN, 14 },
-	{ 0x3130, 0x318f, HANGUL, 14 },	   { FIRST_HAN, 0x9fff, HAN, 3 },
-	{ 0xac00, 0xd7a3, HANGUL, 5 },	   { 0xff01, 0xffe6, ANY, 10 },
+	{ 0x0009, 0x0009, ANY, 0 },
+	{ 0x0020, 0x007e, ANY, 0 },
+	{ 0x00a0, 0x036f, ANY, 0 }, /* Latin */
+	{ 0x0370, 0x03ff, GREEK, 16 },
+	{ 0x0400, 0x052f, CYRILLIC, 16 },
+	{ 0x0530, 0x058f, ARMENIAN, 16 },
+	{ 0x0590, 0x05ff, HEBREW, 16 },
+	{ 0x0600, 0x06ff, ARABIC, 16 },
+	{ 0x0900, 0x109f, INDIC, 16 },
+	{ 0x10a0, 0x10ff, GEORGIAN, 16 },
+	{ 0x1200, 0x137f, ETHIOPIC, 14 },
+	{ 0x1780, 0x17ff, KHMER, 16 },
+	{ 0x1e00, 0x1eff, ANY, 0 }, /* Latin */
+	{ 0x1f00, 0x1fff, GREEK, 16 },
+	{ 0x2000, 0x206f, ANY, 0 },
+	{ 0x20a0, 0x20bf, ANY, 0 },
+	{ 0x2100, 0x27bf, ANY, 0 }, /* arrows, boxes, signs */
+	/* those behind it look like digits of ASCII */
+	{ 0x3000, 0x302f, ANY, FREQUENT },
+	{ 0x3040, 0x30ff, HAN, 14 },
+	{ 0x3105, 0x312f, HAN, 14 },
+	{ 0x3131, 0x318f, HANGUL, 14 },
+	{ FIRST_HAN, 0x9fff, HAN, 3 },
+	{ 0xac00, 0xd7a3, HANGUL, 5 },
+	{ 0xff01, 0xffe6, ANY, 10 },
 };
 
 /* Every second letter of what is written is one of these. Ascending. */
@@ -122,8 +136,8 @@ static unsigned script_of(uint32_t unit, unsigned *worth)
  * other than letters. What this refuses nobody has to look at twice.
  */
 static const uint8_t pages[256] = {
-	[0x00] = ANY,
-	[0x03] = GREEK,
+	[0x00 ... 0x02] = ANY,
+	[0x03] = ANY,
 	[0x04] = CYRILLIC,
 	[0x05] = ANY,
 	[0x06] = ARABIC,
@@ -131,7 +145,8 @@ static const uint8_t pages[256] = {
 	[0x12 ... 0x13] = ETHIOPIC,
 	[0x17] = KHMER,
 	[0x1f] = GREEK,
-	[0x20 ... 0x21] = ANY,
+	[0x1e] = ANY,
+	[0x20 ... 0x27] = ANY,
 	[0x30 ... 0x31] = ANY,
 	[0x4e ... 0x9f] = HAN,
 	[0xac ... 0xd7] = HANGUL,
@@ -224,6 +239,17 @@ static bool is_text(const struct judged *judged)
 	       judged->letters * 2 >= judged->characters &&
 	       judged->pairs * 2 < letters && judged->rises && judged->falls &&
 	       __builtin_popcountll(judged->kinds) >= KINDS;
+}
+
+bool mf_string_fits_script(uint32_t unit, unsigned *script)
+{
+	unsigned worth, of = script_of(unit, &worth);
+
+	if (of == UNKNOWN || (of != ANY && *script && of != *script))
+		return false;
+	if (of != ANY)
+		*script = of;
+	return true;
 }
 
 uint32_t mf_string_script(const uint8_t *bytes, uint32_t size,

@@ -85,14 +85,25 @@ bool mf_string_is_wide_character(const uint8_t *bytes, size_t size)
 struct reach {
 	uint32_t start, end;
 	uint32_t characters;
+	unsigned script; /* of what is not Latin in it; 0: nothing */
 };
+
+/* What has letters of two scripts beside Latin is something else, mostly short
+ * ASCII with zeros between. */
+static bool is_same_script(const uint8_t *bytes, uint32_t length,
+			   struct reach *reach)
+{
+	return length > 2 ||
+	       mf_string_fits_script(mf_wide_unit(bytes), &reach->script);
+}
 
 /* Adds to REACH what comes behind it. */
 static void reach_on(const uint8_t *bytes, uint32_t limit, struct reach *reach)
 {
 	uint32_t length, pairs = 0;
 
-	while ((length = character(bytes + reach->end, limit - reach->end))) {
+	while ((length = character(bytes + reach->end, limit - reach->end)) &&
+	       is_same_script(bytes + reach->end, length, reach)) {
 		pairs = is_pair(bytes + reach->end) ? pairs + 1 : 0;
 		if (pairs == PAIRS) {
 			reach->end -= (PAIRS - 1) * 2;
@@ -111,7 +122,8 @@ static void reach_back(const uint8_t *bytes, uint32_t limit,
 	uint32_t length, pairs = 0;
 
 	while ((length = character_before(bytes + reach->start,
-					  reach->start - limit))) {
+					  reach->start - limit)) &&
+	       is_same_script(bytes + reach->start - length, length, reach)) {
 		pairs = is_pair(bytes + reach->start - 2) ? pairs + 1 : 0;
 		if (pairs == PAIRS) {
 			reach->start += (PAIRS - 1) * 2;
@@ -191,22 +203,21 @@ static bool is_alone_behind(const struct mf_string_piece *piece, uint32_t end)
 }
 
 /* Says whether the first (or last) characters of REACH may belong to a longer
- * text: one is ASCII, or could be behind so few, or they are of a script. */
+ * text: one is ASCII, or they are of a script. */
 static bool is_text_near(const uint8_t *bytes, const struct reach *reach,
 			 bool at_end)
 {
 	uint32_t count =
 		MF_MIN((reach->end - reach->start) / 2, (uint32_t)NEAR);
 
-	if (count < NEAR)
-		return true;
 	for (uint32_t i = 0; i < count; i++)
 		if (is_plain(bytes + (at_end ? reach->end - 2 - i * 2
 					     : reach->start + i * 2)))
 			return true;
 	return mf_string_may_be_script(
-		bytes + (at_end ? reach->end - (size_t)2 * NEAR : reach->start),
-		NEAR);
+		bytes + (at_end ? reach->end - (size_t)2 * count
+				: reach->start),
+		count);
 }
 
 /* An end of a piece: of characters at even or odd addresses. */
@@ -227,7 +238,7 @@ static bool open_behind(const struct mf_string_piece *piece, bool odd,
 	end -= ((piece->window->address + end) & 1) != odd;
 	if (end - piece->start >= 2 && is_high(mf_wide_unit(bytes + end - 2)))
 		end -= 2;
-	*ret = (struct open_end){ { end, end, 0 }, piece->end - end, odd };
+	*ret = (struct open_end){ { end, end, 0, 0 }, piece->end - end, odd };
 	reach_back(bytes, piece->start, &ret->reach);
 	if (ret->reach.start == end)
 		return ret->cut == 1;
@@ -245,7 +256,7 @@ static bool open_before(const struct mf_string_piece *piece, bool odd,
 	start += ((piece->window->address + start) & 1) != odd;
 	if (piece->end - start >= 2 && is_low(mf_wide_unit(bytes + start)))
 		start += 2;
-	*ret = (struct open_end){ { start, start, 0 },
+	*ret = (struct open_end){ { start, start, 0, 0 },
 				  start - piece->start,
 				  odd };
 	reach_on(bytes, piece->end, &ret->reach);
@@ -387,7 +398,7 @@ static void take_between(const struct mf_string_piece *piece,
 
 	while ((at = next_seed(piece->worker->wide, at, inner.end)) <
 	       inner.end) {
-		struct reach reach = { at, at, 0 };
+		struct reach reach = { at, at, 0, 0 };
 
 		if (is_plain_seed(bytes + at)) {
 			reach_around(bytes, &inner, &reach);
@@ -403,7 +414,7 @@ static void take_between(const struct mf_string_piece *piece,
 
 void mf_strings_wide(const struct mf_string_piece *piece)
 {
-	struct reach inner = { piece->start, piece->end, 0 };
+	struct reach inner = { piece->start, piece->end, 0, 0 };
 	struct open_ends ends[2];
 
 	if (piece->begins && piece->ends) {

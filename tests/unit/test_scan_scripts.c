@@ -84,6 +84,40 @@ static void test_no_scripts(void **state)
 	forged_scan_deinit(&forged);
 }
 
+/* Short strings of ASCII, one behind the other, as compilers keep them. */
+static void test_short_strings(void **state)
+{
+	static const char kept[] = "1\0"
+				   "9\0"
+				   "2\0"
+				   "1\0"
+				   "2021103L\0"
+				   "1\0"
+				   "9\0"
+				   "210\0"
+				   "13\0"
+				   "12\0"
+				   "7\0"
+				   "1\0"
+				   "2\0"
+				   "1\0"
+				   "201\0"
+				   "1\0"
+				   "39\0";
+	struct bytes bytes = { 0 };
+	struct forged_scan forged;
+	const struct mf_strings *strings;
+
+	(void)state;
+	put(&bytes, kept, sizeof(kept));
+	forged_scan_init(&forged, bytes.all, bytes.size);
+	strings = scan(&forged, 0);
+	if (strings->sums.totals[MF_STRING_UTF16].count)
+		fail_msg("%s", forged_scan_json(&forged));
+	assert_non_null(find_in(&strings->sums.texts, "2021103L"));
+	forged_scan_deinit(&forged);
+}
+
 /* Of a quarter of a million random values of 16 bytes none is a text. */
 static void test_no_scripts_by_chance(void **state)
 {
@@ -125,6 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_scripts),
 		cmocka_unit_test(test_no_scripts),
+		cmocka_unit_test(test_short_strings),
 		cmocka_unit_test(test_no_scripts_by_chance),
 		cmocka_unit_test(test_cut_scripts),
 	};
