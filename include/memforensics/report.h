@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 struct mf_report;
@@ -33,6 +34,7 @@ enum mf_report_format {
 	MF_FORMAT_TEXT,
 	MF_FORMAT_JSON,
 	MF_FORMAT_CSV,
+	MF_FORMAT_KEPT, /* nothing is printed: mf_report_kept_tables */
 };
 
 struct mf_report_options {
@@ -104,6 +106,13 @@ static inline struct mf_value mf_numbers(const int *items, size_t count)
 { return (struct mf_value){ .type = MF_VALUE_NUMBERS,
 			    .numbers = { items, count } }; }
 /* clang-format on */
+
+/**
+ * Adds VALUE as text has it, escaped: with units, or plain BYTES; of ASCII alone
+ * where not UTF8.
+ */
+void mf_value_write(struct mf_buffer *buffer, struct mf_value value, bool utf8,
+		    bool bytes);
 
 /** Where a column or a field appears. */
 enum mf_report_show {
@@ -238,6 +247,30 @@ void mf_report_findings(struct mf_report *report,
 
 /** An error as the three lines of CONTRACT.md on STREAM. */
 void mf_report_error(FILE *stream, const struct mf_error *error);
+
+/* ---- rows that are kept -------------------------------------------------- */
+
+/**
+ * A table of a report of MF_FORMAT_KEPT (its stream NULL), for those who show rows otherwise. All
+ * of it is a copy, and lives as long as the report, which is not to be ended.
+ */
+struct mf_kept_table {
+	struct mf_table table;
+	size_t row_count;
+	const struct mf_value *const *rows; /* of each, its values */
+	const struct mf_value *total;	    /* NULL: none */
+	uint64_t left_out; /* rows beyond options.top, if that is not 0 */
+	/* the table, and its row, that it is inside of; NULL: of none */
+	const struct mf_kept_table *around;
+	size_t around_row;
+};
+
+/** In the order in which they were ended: the inner ones first. */
+const struct mf_kept_table *const *
+mf_report_kept_tables(const struct mf_report *report, size_t *count);
+/** The first whose key that is, or NULL. */
+const struct mf_kept_table *mf_report_kept_table(const struct mf_report *report,
+						 const char *key);
 
 /* ---- reading one back ---------------------------------------------------- */
 

@@ -9,11 +9,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
+
 static struct {
 	enum mf_log_level level;
 	const char *debug;
 	double last_progress;
 	bool progress_shown;
+	const struct mf_log_listener *listener;
 } log_state = { .level = MF_LOG_WARNING };
 
 void mf_log_set_level(enum mf_log_level level)
@@ -26,9 +29,29 @@ void mf_log_set_debug(const char *rooms)
 	log_state.debug = rooms;
 }
 
+void mf_log_set_listener(const struct mf_log_listener *listener)
+{
+	log_state.listener = listener;
+}
+
+static void MF_PRINTF(2, 0)
+	tell(const char *prefix, const char *format, va_list arguments)
+{
+	MF_AUTO_BUFFER(line);
+
+	mf_buffer_puts(&line, prefix);
+	mf_buffer_vprintf(&line, format, arguments);
+	log_state.listener->say(log_state.listener->context,
+				mf_buffer_text(&line));
+}
+
 static void MF_PRINTF(2, 0)
 	say(const char *prefix, const char *format, va_list arguments)
 {
+	if (log_state.listener) {
+		tell(prefix, format, arguments);
+		return;
+	}
 	fprintf(stderr, "memforensics: %s", prefix);
 	vfprintf(stderr, format, arguments);
 	fputc('\n', stderr);
@@ -94,6 +117,11 @@ static double now(void)
 void mf_progress(const char *what, unsigned long long done,
 		 unsigned long long total)
 {
+	if (log_state.listener) {
+		log_state.listener->progress(log_state.listener->context, what,
+					     done, total);
+		return;
+	}
 	if (log_state.level < MF_LOG_WARNING || !isatty(STDERR_FILENO))
 		return;
 	if (done >= total) {

@@ -20,6 +20,19 @@ void mf_log_set_level(enum mf_log_level level);
 /** Turns on debug lines of ROOMS ("heap,target", or "all"). */
 void mf_log_set_debug(const char *rooms);
 
+/** Who is told instead of standard error; each may be called by any thread. */
+struct mf_log_listener {
+	/** A line, without its end. */
+	void (*say)(void *context, const char *line);
+	/** As mf_progress; DONE == TOTAL: nothing is under way. */
+	void (*progress)(void *context, const char *what,
+			 unsigned long long done, unsigned long long total);
+	void *context;
+};
+
+/** LISTENER lives until another, or NULL, takes its place. */
+void mf_log_set_listener(const struct mf_log_listener *listener);
+
 void mf_warn(const char *format, ...) MF_PRINTF(1, 2);
 void mf_note(const char *format, ...) MF_PRINTF(1, 2);
 void mf_debug(const char *room, const char *format, ...) MF_PRINTF(2, 3);

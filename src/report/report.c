@@ -20,6 +20,7 @@ static const struct mf_report_ops *const sinks[] = {
 	[MF_FORMAT_TEXT] = &mf_report_text_ops,
 	[MF_FORMAT_JSON] = &mf_report_json_ops,
 	[MF_FORMAT_CSV] = &mf_report_csv_ops,
+	[MF_FORMAT_KEPT] = &mf_report_kept_ops,
 };
 
 struct mf_report *mf_report_create(FILE *stream,

@@ -55,6 +55,6 @@ struct mf_report_ops {
 };
 
 extern const struct mf_report_ops mf_report_text_ops, mf_report_json_ops,
-	mf_report_csv_ops;
+	mf_report_csv_ops, mf_report_kept_ops;
 
 #endif

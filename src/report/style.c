@@ -221,6 +221,14 @@ void mf_style_value(struct mf_buffer *buffer, const struct mf_style *style,
 	}
 }
 
+void mf_value_write(struct mf_buffer *buffer, struct mf_value value, bool utf8,
+		    bool bytes)
+{
+	const struct mf_style style = { .utf8 = utf8, .bytes = bytes };
+
+	mf_style_value(buffer, &style, value);
+}
+
 void mf_style_bar(struct mf_buffer *buffer, const struct mf_style *style,
 		  double ratio, unsigned columns)
 {
