@@ -185,7 +185,8 @@ struct mf_run {
 extern const struct mf_command mf_command_attach, mf_command_maps,
 	mf_command_arenas, mf_command_chunks, mf_command_explain,
 	mf_command_refs, mf_command_leaks, mf_command_threads, mf_command_scan,
-	mf_command_dump, mf_command_snapshot, mf_command_diff;
+	mf_command_dump, mf_command_snapshot, mf_command_diff,
+	mf_command_browse;
 
 /** All commands, in the order of help. */
 const struct mf_command *const *mf_commands(size_t *count);

@@ -32,6 +32,7 @@ static const struct mf_command *const commands[] = {
 	&mf_command_dump,
 	&mf_command_snapshot,
 	&mf_command_diff,
+	&mf_command_browse,
 };
 /* clang-format on */
 

@@ -1,0 +1,78 @@
+/*
+ * The browser's own state, which its parts share: browser.c opens, closes and
+ * waits, frame.c draws, act.c does what keys ask for.
+ */
+#ifndef MF_TUI_BROWSE_H
+#define MF_TUI_BROWSE_H
+
+#include "memforensics/tui.h"
+
+#include "tui/terminal.h"
+#include "tui/views.h"
+
+enum {
+	MF_BROWSE_VIEWS = 16,  /* with a digit, at most */
+	MF_BROWSE_TAGS = 4096, /* at most */
+	MF_BROWSE_DEPTH = 64,  /* views over each other */
+};
+
+/** Where somebody was in a view, for when it is opened again. */
+struct mf_kept_place {
+	uint64_t cursor, top;
+};
+
+struct mf_browser {
+	struct mf_browse_options options;
+	struct mf_worker *worker;
+	struct mf_models *models;		/* NULL: none have come */
+	struct mf_bytes *bytes;			/* of these models */
+	struct mf_pane *roots[MF_BROWSE_VIEWS]; /* NULL: not opened yet */
+	struct mf_kept_place places[MF_BROWSE_VIEWS];
+	size_t root; /* the view that is shown, or lies below the others */
+	MF_VEC(struct mf_pane *) over; /* opened from rows, the last is shown */
+	MF_VEC(struct mf_subject) tags;
+	char *message; /* NULL: none */
+	bool message_is_bad;
+	char *failure; /* why there are no models; NULL */
+	char *wanted;  /* what was searched last; NULL */
+	int process;   /* a descriptor of it; -1 */
+	bool ended;    /* the process has */
+	bool done;
+	int signal;	     /* that ended it; 0 */
+	bool suspends;	     /* as soon as the target is let go */
+	unsigned first_row;  /* of the screen, that a row of the view is on */
+	uint64_t busy_since; /* ns; of a search or sort of our own; 0 */
+};
+
+/** The view that is shown; NULL: what it needs has not come. */
+struct mf_pane *mf_browser_pane(const struct mf_browser *browser);
+void mf_browser_close_top(struct mf_browser *browser);
+/** All panes and models: nothing of the moment is left. */
+void mf_browser_let_go(struct mf_browser *browser);
+/** Why the view of OPS cannot be shown now; NULL: it can. */
+const char *mf_browser_lacks(const struct mf_browser *browser,
+			     const struct mf_view_ops *ops);
+
+/** Draws all of it. */
+void mf_frame_draw(struct mf_browser *browser);
+/** The same but for what has not changed: QUESTION and what was typed. */
+void mf_frame_prompt(struct mf_browser *browser, const char *question,
+		     const char *text, size_t cursor);
+/** The view of the bar of views that column X is in; NULL: none. */
+const struct mf_view_ops *mf_frame_view_at(const struct mf_browser *browser,
+					   int y, int x);
+/** How a row of PANE's values looks, in WIDTH columns. */
+void mf_frame_row(struct mf_pane *pane, uint64_t row, unsigned width,
+		  struct mf_strip *line);
+
+/** Does what KEY asks for. */
+void mf_act(struct mf_browser *browser, struct mf_key key);
+/** Goes where TEXT says: an address, a symbol, "arena:3", a view. */
+void mf_act_goto(struct mf_browser *browser, const char *text);
+/** Asks for a path, and writes what is tagged, or the rows, there. */
+void mf_act_output(struct mf_browser *browser);
+
+/** How the rows of panes are searched and sorted. */
+extern const struct mf_list_source mf_pane_source;
+
+#endif

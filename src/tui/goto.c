@@ -1,0 +1,167 @@
+/*
+ * What may be typed after `:` - an address, a symbol, an arena, a thread's
+ * stack, a view - and where that is.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/units.h"
+#include "tui/browse.h"
+
+/* A symbol's address is for the worker to find: the image is the session's. */
+struct symbol_job {
+	struct mf_job job;
+	struct mf_browser *browser;
+	char *name;
+	bool found;
+	uint64_t address;
+};
+
+static struct mf_error *find_symbol(struct mf_job *job,
+				    const struct mf_view *view)
+{
+	struct symbol_job *symbol = (struct symbol_job *)job;
+	const struct mf_module *modules;
+	size_t count = 0;
+
+	modules = mf_image_modules(view->image, &count);
+	for (size_t i = 0; i < count && !symbol->found; i++)
+		symbol->found =
+			!mf_job_is_cancelled(job) &&
+			mf_image_find_symbol(view->image, &modules[i],
+					     symbol->name, MF_SYMBOLS_FILE,
+					     &symbol->address, NULL);
+	return NULL;
+}
+
+static void go_to_symbol(struct mf_job *job, const struct mf_error *error)
+{
+	struct symbol_job *symbol = (struct symbol_job *)job;
+
+	(void)error;
+	if (symbol->found)
+		mf_browser_complain(symbol->browser,
+				    mf_browser_open_bytes(symbol->browser,
+							  symbol->address));
+	else
+		mf_browser_say(symbol->browser,
+			       "neither an address, nor a symbol, nor a view: "
+			       "%s",
+			       symbol->name);
+}
+
+static void destroy_symbol(struct mf_job *job)
+{
+	struct symbol_job *symbol = (struct symbol_job *)job;
+
+	free(symbol->name);
+	free(symbol);
+}
+
+static void ask_symbol(struct mf_browser *browser, const char *name)
+{
+	struct symbol_job *symbol;
+
+	if (!browser->models->whole) {
+		mf_browser_say(browser, "symbols come with the memory");
+		return;
+	}
+	symbol = mf_new(struct symbol_job);
+	symbol->job = (struct mf_job){
+		.what = "looking for a symbol",
+		.run = find_symbol,
+		.done = go_to_symbol,
+		.destroy = destroy_symbol,
+		.urgent = true,
+	};
+	symbol->browser = browser;
+	symbol->name = mf_strdup(name);
+	mf_worker_ask(browser->worker, &symbol->job);
+}
+
+/* ---- places that models know ------------------------------------------------------ */
+
+static const struct mf_arena *find_arena(const struct mf_heap *heap,
+					 uint64_t index)
+{
+	size_t count = 0;
+	const struct mf_allocator *allocators =
+		heap ? mf_heap_allocators(heap, &count) : NULL;
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < allocators[i].arena_count; j++)
+			if (allocators[i].arenas[j].index == index)
+				return &allocators[i].arenas[j];
+	return NULL;
+}
+
+static struct mf_error *no_such(const char *what, uint64_t number)
+{
+	return mf_error_create(MF_ERROR_FAILED, "there is no %s %" PRIu64, what,
+			       number);
+}
+
+static struct mf_error *go_to_arena(struct mf_browser *browser, uint64_t index)
+{
+	const struct mf_arena *arena = find_arena(browser->models->heap, index);
+
+	if (!arena)
+		return no_such("arena", index);
+	return mf_browser_open_bytes(browser, arena->heap_count
+						      ? arena->heaps[0].start
+						      : arena->address);
+}
+
+static struct mf_error *go_to_stack(struct mf_browser *browser, uint64_t tid)
+{
+	mf_auto_free struct mf_stack_bounds *stacks = NULL;
+	size_t count = mf_space_list_stacks(browser->models->space, &stacks);
+
+	for (size_t i = 0; i < count; i++)
+		if (stacks[i].tid > 0 && (uint64_t)stacks[i].tid == tid)
+			return mf_browser_open_bytes(browser, stacks[i].start);
+	return no_such("thread", tid);
+}
+
+static bool led_by(const char *text, const char *word, uint64_t *ret)
+{
+	size_t length = strlen(word);
+
+	return !strncmp(text, word, length) &&
+	       mf_parse_number(text + length, ret);
+}
+
+static bool parse_address(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	if (mf_parse_number(text, ret))
+		return true;
+	/* as maps prints them, without 0x: at least one digit must be there */
+	if (strspn(text, "0123456789abcdefABCDEF") != strlen(text) ||
+	    !strpbrk(text, "0123456789") || strlen(text) < 6 ||
+	    strlen(text) > 16)
+		return false;
+	*ret = strtoull(text, &end, 16);
+	return true;
+}
+
+void mf_act_goto(struct mf_browser *browser, const char *text)
+{
+	const struct mf_view_ops *view = mf_view_find(text);
+	uint64_t number;
+
+	if (view && view->digit)
+		mf_browser_show(browser, view);
+	else if (led_by(text, "arena:", &number))
+		mf_browser_complain(browser, go_to_arena(browser, number));
+	else if (led_by(text, "tid:", &number))
+		mf_browser_complain(browser, go_to_stack(browser, number));
+	else if (parse_address(text, &number))
+		mf_browser_complain(browser,
+				    mf_browser_open_bytes(browser, number));
+	else
+		ask_symbol(browser, text);
+}

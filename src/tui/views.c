@@ -1,0 +1,37 @@
+/*
+ * The list of views.
+ */
+#include "tui/views.h"
+
+#include <string.h>
+
+/* In the order of their digits, and of Tab. */
+static const struct mf_view_ops *const views[] = {
+	&mf_view_overview,
+	&mf_view_regions,
+	&mf_view_findings,
+};
+
+/* Opened from rows. */
+static const struct mf_view_ops *const others[] = {
+	&mf_view_advice,
+	&mf_view_hex,
+	&mf_view_help,
+};
+
+const struct mf_view_ops *const *mf_views(size_t *count)
+{
+	*count = MF_ARRAY_SIZE(views);
+	return views;
+}
+
+const struct mf_view_ops *mf_view_find(const char *name)
+{
+	for (size_t i = 0; i < MF_ARRAY_SIZE(views); i++)
+		if (!strcmp(views[i]->name, name))
+			return views[i];
+	for (size_t i = 0; i < MF_ARRAY_SIZE(others); i++)
+		if (!strcmp(others[i]->name, name))
+			return others[i];
+	return NULL;
+}

@@ -1,0 +1,29 @@
+/*
+ * All views.
+ */
+#ifndef MF_TUI_VIEWS_H
+#define MF_TUI_VIEWS_H
+
+#include "tui/view.h"
+
+extern const struct mf_view_ops mf_view_overview, mf_view_regions,
+	mf_view_findings, mf_view_advice, mf_view_hex, mf_view_help;
+
+/** Those with a digit, in the order of Tab. */
+const struct mf_view_ops *const *mf_views(size_t *count);
+
+/** Any view, by its name; NULL: there is none. */
+const struct mf_view_ops *mf_view_find(const char *name);
+
+/** ARGUMENT of the view of regions; NULL: all of them, as a tree. */
+struct mf_regions_argument {
+	enum mf_class class; /* the only one */
+};
+
+/** ARGUMENT of the view of bytes. */
+struct mf_hex_argument {
+	uint64_t start, end; /* 0, 0: the region that `at` is in */
+	uint64_t at;
+};
+
+#endif
