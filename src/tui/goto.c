@@ -24,6 +24,7 @@ static struct mf_error *find_symbol(struct mf_job *job,
 {
 	struct symbol_job *symbol = (struct symbol_job *)job;
 	const struct mf_module *modules;
+	uint64_t size;
 	size_t count = 0;
 
 	modules = mf_image_modules(view->image, &count);
@@ -32,7 +33,7 @@ static struct mf_error *find_symbol(struct mf_job *job,
 			!mf_job_is_cancelled(job) &&
 			mf_image_find_symbol(view->image, &modules[i],
 					     symbol->name, MF_SYMBOLS_FILE,
-					     &symbol->address, NULL);
+					     &symbol->address, &size);
 	return NULL;
 }
 

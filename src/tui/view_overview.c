@@ -142,34 +142,45 @@ static void add_limit(struct overview *overview)
 	row->bar = (double)used / (double)most;
 }
 
-static void add_allocator(struct overview *overview,
-			  const struct mf_allocator *allocator)
+static void describe_allocator(const struct overview *overview,
+			       const struct mf_allocator *allocator,
+			       struct mf_buffer *text)
 {
 	const struct mf_arena_figures *figures = &allocator->figures;
 	uint64_t unused = figures->free.bytes + figures->top.bytes +
 			  figures->fastbin.bytes + figures->tcache.bytes;
-	char has[MF_UNIT_TEXT], in_use[MF_UNIT_TEXT], spare[MF_UNIT_TEXT],
-		back[MF_UNIT_TEXT];
-	struct mf_text_row *row;
+	char size[MF_UNIT_TEXT];
 
-	if (allocator->supported)
-		row = mf_text_rows_add(
-			&overview->rows, MF_TINT_PLAIN, 3,
-			"%s %s: %zu arena%s, %s; in use %s, free and cached "
-			"%s, malloc_trim would return %s",
-			allocator->name, allocator->version,
-			allocator->arena_count,
-			allocator->arena_count == 1 ? "" : "s",
-			size_text(overview, has, figures->system),
-			size_text(overview, in_use, figures->in_use.bytes),
-			size_text(overview, spare, unused),
-			size_text(overview, back, figures->trimmable_bytes));
-	else
-		row = mf_text_rows_add(
-			&overview->rows, MF_TINT_PLAIN, 3, "%s %s: %s resident",
-			allocator->name, allocator->version,
-			size_text(overview, has, allocator->resident));
-	row->kind = KIND_HEAP;
+	mf_buffer_printf(text, "%s%s%s: ", allocator->name,
+			 *allocator->version ? " " : "", allocator->version);
+	if (!allocator->supported) {
+		mf_buffer_printf(
+			text, "%s resident",
+			size_text(overview, size, allocator->resident));
+		return;
+	}
+	mf_buffer_printf(text, "%zu arena%s, %s; ", allocator->arena_count,
+			 allocator->arena_count == 1 ? "" : "s",
+			 size_text(overview, size, figures->system));
+	mf_buffer_printf(text, "in use %s, ",
+			 size_text(overview, size, figures->in_use.bytes));
+	mf_buffer_printf(text, "free and cached %s; ",
+			 size_text(overview, size, unused));
+	mf_buffer_printf(text, "malloc_trim would give back %s",
+			 size_text(overview, size, figures->trimmable_bytes));
+}
+
+static void add_allocator(struct overview *overview,
+			  const struct mf_allocator *allocator)
+{
+	size_t first = overview->rows.rows.count;
+	MF_AUTO_BUFFER(text);
+
+	describe_allocator(overview, allocator, &text);
+	mf_text_rows_wrap(&overview->rows, MF_TINT_PLAIN, 3, WRAP,
+			  mf_buffer_text(&text));
+	for (; first < overview->rows.rows.count; first++)
+		overview->rows.rows.items[first].kind = KIND_HEAP;
 }
 
 static void add_heaps(struct overview *overview)

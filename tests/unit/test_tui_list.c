@@ -1,0 +1,250 @@
+/*
+ * Rows that are moved through, searched, filtered and sorted without being kept.
+ */
+#include <inttypes.h>
+
+#include "tui/list.h"
+#include "unit.h"
+
+/* Row N has the number N * STEP % COUNT, and a text that says it. */
+struct rows {
+	uint64_t count, step;
+	uint64_t fetched;   /* texts and keys that were asked for */
+	uint64_t cancel_at; /* 0: never */
+};
+
+static uint64_t count(void *data)
+{
+	const struct rows *rows = data;
+
+	return rows->count;
+}
+
+static uint64_t number(const struct rows *rows, uint64_t row)
+{
+	return row * rows->step % rows->count;
+}
+
+static void text(void *data, uint64_t row, struct mf_buffer *into)
+{
+	struct rows *rows = data;
+
+	rows->fetched++;
+	mf_buffer_printf(into, "Row %" PRIu64, number(rows, row));
+}
+
+static bool key(void *data, uint64_t row, unsigned column, uint64_t *ret,
+		struct mf_buffer *into)
+{
+	struct rows *rows = data;
+
+	rows->fetched++;
+	if (column == 0) {
+		*ret = number(rows, row);
+		return true;
+	}
+	mf_buffer_printf(into, "%c", (int)('a' + number(rows, row) % 26));
+	return false;
+}
+
+static bool is_cancelled(void *data, uint64_t done, uint64_t total)
+{
+	const struct rows *rows = data;
+
+	assert_true(done <= total);
+	return rows->cancel_at && done >= rows->cancel_at;
+}
+
+static const struct mf_list_source source = {
+	.count = count,
+	.text = text,
+	.key = key,
+	.is_cancelled = is_cancelled,
+};
+
+static void ten_million_rows_are_moved_through_unfetched(void **state)
+{
+	struct rows rows = { .count = 10000000, .step = 1 };
+	struct mf_list list;
+
+	(void)state;
+	mf_list_init(&list, &source, &rows);
+	mf_list_settle(&list, 20);
+	assert_int_equal(mf_list_count(&list), 10000000);
+	mf_list_go(&list, UINT64_MAX);
+	assert_int_equal(list.cursor, 9999999);
+	assert_int_equal(list.top, 9999980);
+	mf_list_move(&list, -25);
+	assert_int_equal(list.cursor, 9999974);
+	assert_int_equal(list.top, 9999974);
+	mf_list_move(&list, INT64_MIN);
+	assert_int_equal(list.cursor, 0);
+	mf_list_move(&list, INT64_MAX);
+	assert_int_equal(list.cursor, 9999999);
+	assert_int_equal(rows.fetched, 0);
+	assert_null(list.index);
+	mf_list_deinit(&list);
+}
+
+static void a_screen_is_filled_to_its_last_line(void **state)
+{
+	struct rows rows = { .count = 30, .step = 1 };
+	struct mf_list list;
+
+	(void)state;
+	mf_list_init(&list, &source, &rows);
+	mf_list_settle(&list, 10);
+	mf_list_go(&list, 29);
+	assert_int_equal(list.top, 20);
+	mf_list_settle(&list, 25);
+	assert_int_equal(list.top, 5);
+	mf_list_settle(&list, 40);
+	assert_int_equal(list.top, 0);
+	assert_int_equal(list.cursor, 29);
+	rows.count = 3;
+	mf_list_settle(&list, 40);
+	assert_int_equal(list.cursor, 2);
+	rows.count = 0;
+	mf_list_settle(&list, 0);
+	assert_int_equal(list.cursor, 0);
+	mf_list_move(&list, 5);
+	assert_int_equal(list.cursor, 0);
+	assert_false(mf_list_find(&list, "Row", true));
+	mf_list_deinit(&list);
+}
+
+static void what_is_found_comes_round(void **state)
+{
+	struct rows rows = { .count = 100, .step = 1 };
+	struct mf_list list;
+
+	(void)state;
+	mf_list_init(&list, &source, &rows);
+	mf_list_settle(&list, 10);
+	assert_true(mf_list_find(&list, "row 7", true));
+	assert_int_equal(list.cursor, 7);
+	assert_true(mf_list_find(&list, "row 7", true));
+	assert_int_equal(list.cursor, 70);
+	assert_true(mf_list_find(&list, "Row 7", false));
+	assert_int_equal(list.cursor, 7);
+	assert_true(mf_list_find(&list, "row 7", false));
+	assert_int_equal(list.cursor, 79);
+	/* capitals matter where there are some */
+	assert_false(mf_list_find(&list, "ROW 7", true));
+	assert_int_equal(list.cursor, 79);
+	/* the only one is found again */
+	assert_true(mf_list_find(&list, "row 99", true));
+	assert_true(mf_list_find(&list, "row 99", false));
+	assert_int_equal(list.cursor, 99);
+	mf_list_deinit(&list);
+}
+
+static void an_order_is_kept_until_it_is_taken_back(void **state)
+{
+	struct rows rows = { .count = 101, .step = 37 };
+	struct mf_list list;
+
+	(void)state;
+	mf_list_init(&list, &source, &rows);
+	mf_list_settle(&list, 10);
+	mf_list_go(&list, 3);
+	assert_true(mf_list_sort(&list, 0, true));
+	assert_int_equal(mf_list_row(&list, list.cursor), 3);
+	for (uint64_t i = 0; i < 101; i++)
+		assert_int_equal(number(&rows, mf_list_row(&list, i)), 100 - i);
+	assert_true(mf_list_sort(&list, 0, false));
+	for (uint64_t i = 0; i < 101; i++)
+		assert_int_equal(number(&rows, mf_list_row(&list, i)), i);
+	/* texts, and those that are equal as they come */
+	assert_true(mf_list_sort(&list, 1, false));
+	for (uint64_t i = 1; i < 101; i++) {
+		uint64_t left = mf_list_row(&list, i - 1);
+		uint64_t right = mf_list_row(&list, i);
+		uint64_t a = number(&rows, left) % 26,
+			 b = number(&rows, right) % 26;
+
+		assert_true(a < b || (a == b && left < right));
+	}
+	assert_true(mf_list_unsort(&list));
+	assert_null(list.index);
+	assert_int_equal(list.cursor, 3);
+	mf_list_deinit(&list);
+}
+
+static void a_filter_and_an_order_go_together(void **state)
+{
+	struct rows rows = { .count = 1000, .step = 1 };
+	struct mf_list list;
+
+	(void)state;
+	mf_list_init(&list, &source, &rows);
+	mf_list_settle(&list, 10);
+	assert_true(mf_list_sort(&list, 0, true));
+	assert_true(mf_list_filter(&list, "99"));
+	assert_int_equal(mf_list_count(&list), 19);
+	assert_int_equal(mf_list_row(&list, 0), 999);
+	assert_int_equal(mf_list_row(&list, 18), 99);
+	rows.count = 500;
+	assert_true(mf_list_renew(&list));
+	assert_int_equal(mf_list_count(&list), 5);
+	assert_true(mf_list_unsort(&list));
+	assert_int_equal(mf_list_row(&list, 0), 99);
+	assert_true(mf_list_filter(&list, ""));
+	assert_int_equal(mf_list_count(&list), 500);
+	assert_null(list.filter);
+	mf_list_deinit(&list);
+}
+
+static void of_too_many_rows_the_foremost_are_kept(void **state)
+{
+	const uint64_t most = MF_LIST_MOST;
+	struct rows rows = { .count = 2 * most + 1, .step = 1234577 };
+	struct mf_list list;
+
+	(void)state;
+	mf_list_init(&list, &source, &rows);
+	mf_list_settle(&list, 10);
+	assert_true(mf_list_sort(&list, 0, true));
+	assert_int_equal(mf_list_count(&list), most);
+	assert_int_equal(list.left_out, most + 1);
+	for (uint64_t i = 0; i < most; i += 997)
+		assert_int_equal(number(&rows, mf_list_row(&list, i)),
+				 rows.count - 1 - i);
+	mf_list_deinit(&list);
+}
+
+static void what_is_cancelled_changes_nothing(void **state)
+{
+	struct rows rows = { .count = 100000, .step = 7 };
+	struct mf_list list;
+
+	(void)state;
+	mf_list_init(&list, &source, &rows);
+	mf_list_settle(&list, 10);
+	assert_true(mf_list_sort(&list, 0, false));
+	rows.cancel_at = 5000;
+	assert_false(mf_list_sort(&list, 1, true));
+	assert_false(mf_list_filter(&list, "5"));
+	assert_false(mf_list_find(&list, "no such", true));
+	assert_false(list.descending);
+	assert_int_equal(list.column, 0);
+	assert_null(list.filter);
+	assert_int_equal(mf_list_count(&list), 100000);
+	assert_int_equal(number(&rows, mf_list_row(&list, 77)), 77);
+	mf_list_deinit(&list);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ten_million_rows_are_moved_through_unfetched),
+		cmocka_unit_test(a_screen_is_filled_to_its_last_line),
+		cmocka_unit_test(what_is_found_comes_round),
+		cmocka_unit_test(an_order_is_kept_until_it_is_taken_back),
+		cmocka_unit_test(a_filter_and_an_order_go_together),
+		cmocka_unit_test(of_too_many_rows_the_foremost_are_kept),
+		cmocka_unit_test(what_is_cancelled_changes_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
