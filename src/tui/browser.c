@@ -336,7 +336,6 @@ static bool wait_for_something(struct mf_browser *browser)
 		return false;
 	if (fds[3].revents & POLLIN)
 		note_end(browser);
-	suspend_if_asked(browser);
 	take_news(browser);
 	return true;
 }
@@ -361,6 +360,7 @@ static void loop(struct mf_browser *browser)
 		take_keys(browser);
 		if (browser->done)
 			return;
+		suspend_if_asked(browser);
 		mf_frame_draw(browser);
 	} while (wait_for_something(browser));
 }

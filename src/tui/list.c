@@ -181,9 +181,9 @@ static int compare_ascending(const void *a, const void *b)
 static int compare_descending(const void *a, const void *b)
 {
 	const struct key *left = a, *right = b;
-	int order = compare_keys(right, left);
+	int order = compare_keys(left, right);
 
-	return order ? order
+	return order ? -order
 		     : (left->row > right->row) - (left->row < right->row);
 }
 

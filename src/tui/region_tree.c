@@ -42,7 +42,8 @@ struct mf_region_tree {
 
 static int compare_regions(const void *a, const void *b, void *data)
 {
-	const struct mf_region *regions = data;
+	const struct mf_region_tree *tree = data;
+	const struct mf_region *regions = tree->regions;
 	const struct mf_region *left = &regions[*(const uint32_t *)a];
 	const struct mf_region *right = &regions[*(const uint32_t *)b];
 	int owner;

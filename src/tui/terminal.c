@@ -133,8 +133,9 @@ static void handle(int number)
 
 static void set_handler(int number, void (*handler)(int), int flags)
 {
-	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
+	struct sigaction action = { .sa_flags = flags };
 
+	action.sa_handler = handler;
 	sigemptyset(&action.sa_mask);
 	sigaction(number, &action, NULL);
 }
@@ -192,12 +193,20 @@ bool mf_terminal_takes_suspension(void)
 
 /* ---- taking it and giving it back ------------------------------------------------ */
 
-static void add_restore(const char *capability)
+/* NULL: this kind of terminal has it not. */
+static const char *capability(const char *name)
 {
-	const char *text = tigetstr(capability);
+	const char *text = tigetstr(name);
+
+	return (intptr_t)text == -1 ? NULL : text;
+}
+
+static void add_restore(const char *name)
+{
+	const char *text = capability(name);
 	size_t length;
 
-	if (!text || text == (char *)-1)
+	if (!text)
 		return;
 	length = strcspn(text, "$"); /* not its delays */
 	if (length > RESTORE_MOST - terminal.restore_size)
@@ -209,13 +218,11 @@ static void add_restore(const char *capability)
 static void prepare_restore(void)
 {
 	static const char no_mouse[] = "\033[?1006l\033[?1000l";
-	const char *mouse = tigetstr("kmous");
-
 	terminal.restore_size = 0;
 	add_restore("sgr0");
 	add_restore("cnorm");
 	add_restore("rmkx");
-	if (mouse && mouse != (char *)-1) {
+	if (capability("kmous")) {
 		memcpy(terminal.restore + terminal.restore_size, no_mouse,
 		       sizeof(no_mouse) - 1);
 		terminal.restore_size += sizeof(no_mouse) - 1;
@@ -235,7 +242,8 @@ static struct mf_error *refuse(const char *why)
 
 static struct mf_error *check_terminal(void)
 {
-	const char *name = getenv("TERM"), *place;
+	const char *name = getenv("TERM");
+	bool has_place;
 	int status = 0;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
@@ -246,9 +254,9 @@ static struct mf_error *check_terminal(void)
 	if (setupterm(NULL, STDOUT_FILENO, &status) != OK || status != 1)
 		return refuse("nothing is known here of a terminal of this "
 			      "kind (TERM)");
-	place = tigetstr("cup");
+	has_place = capability("cup") != NULL;
 	del_curterm(cur_term);
-	if (!place || place == (char *)-1)
+	if (!has_place)
 		return refuse("this kind of terminal (TERM) cannot place a "
 			      "cursor");
 	return NULL;
