@@ -273,7 +273,7 @@ AGAIN	= --no-print-directory \
 check:
 	$(Q)contrib/deps build check
 	$(Q)$(MAKE) $(AGAIN) all units fuzzers fixtures
-	$(Q)O='$(O)' tests/run unit fuzz cli
+	$(Q)O='$(O)' tests/run unit fuzz cli tui
 
 demo:
 	$(Q)contrib/deps build

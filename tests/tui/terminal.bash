@@ -53,7 +53,7 @@ type_text() { # TEXT
 
 # How often a screen is looked at for what has to come: far more often than it
 # takes, on any machine; only what never comes needs an end.
-looks=4000
+looks=${MF_LOOKS:-4000}
 
 # Waits until the screen has what PATTERN (an extended regular expression, of a
 # line) says; fails when the program has ended before it came.
@@ -83,25 +83,25 @@ until_gone() { # PATTERN
 	return 1
 }
 
-# The screen has that now.
+# The same of what comes with what has come: a terminal may show half of it.
 shows() { # PATTERN
-	local text
-	text=$(screen)
-	grep -qE -- "$1" <<<"$text" || {
-		printf 'not on the screen: %s\n%s\n' "$1" "$text"
-		return 1
-	}
+	until_screen "$1"
 }
 
 # Waits until the program has ended: its status is $status.
 until_ended() {
-	while [ ! -e "$ended" ]; do :; done
+	local look
+	for ((look = 0; look < looks; look++)); do
+		screen >/dev/null
+		[ ! -e "$ended" ] || break
+	done
 	# shellcheck disable=SC2034 # for the tests
 	status=$(cat "$ended")
 }
 
 # The modes of the terminal, after the end, are those that a shell wants.
 is_plain() {
+	until_screen '^it ended with'
 	grep -qE '(^| )icanon' "$BATS_TEST_TMPDIR/modes"
 	grep -qE '(^| )echo( |$)' "$BATS_TEST_TMPDIR/modes"
 	grep -qE '(^| )isig' "$BATS_TEST_TMPDIR/modes"
@@ -111,5 +111,5 @@ is_plain() {
 
 # The first process that COMMAND of open_terminal is.
 browser_pid() {
-	pgrep -f "^$MEMFORENSICS browse $1" | head -n 1
+	pgrep -o -f "^$MEMFORENSICS browse $1"
 }
