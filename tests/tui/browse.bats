@@ -4,6 +4,7 @@
 # and where its bytes are.
 
 # shellcheck disable=SC2154 # status, PID, MEMFORENSICS: of the helpers
+# shellcheck disable=SC1003 # a backslash is a key
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -219,7 +220,7 @@ go_to() { # WHERE
 	shows '^   ####+  '
 	press 2
 	until_screen '\+ anon \('
-	[ -z "$(screen | LC_ALL=C grep '[^ -~]')" ]
+	run ! grep -q '[^ -~]' <(screen)
 }
 
 @test "eight colours, and 256" {
@@ -280,7 +281,7 @@ go_to() { # WHERE
 	press Enter
 	until_screen 'VERDICT'
 	press C-z
-	until_screen '^shell> '
+	until_screen '^shell>'
 	shows 'Stopped'
 	[[ $(awk '/^State:/ { print $2 }' "/proc/$PID/status") == [SR] ]]
 	type_text fg
@@ -288,7 +289,7 @@ go_to() { # WHERE
 	until_screen 'VERDICT'
 	press q
 	until_gone 'VERDICT'
-	until_screen '^shell> '
+	until_screen '^shell>'
 }
 
 @test "a core and a saved listing are browsed, too" {
