@@ -115,11 +115,11 @@ static void fill(struct mf_pane *pane, uint64_t number, struct mf_hex_row *row)
 	const struct mf_models *models = mf_browser_models(pane->browser);
 	const struct hex *hex = pane->state;
 	uint64_t address = hex->start + number * MF_HEX_ROW;
+	uint64_t left = hex->end - address;
 
 	*row = (struct mf_hex_row){
 		.address = address,
-		.count = (unsigned)MF_MIN(hex->end - address,
-					  (uint64_t)MF_HEX_ROW),
+		.count = left < MF_HEX_ROW ? (unsigned)left : MF_HEX_ROW,
 		.group = hex->group,
 		.cursor = -1,
 	};
