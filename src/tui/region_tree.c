@@ -168,8 +168,8 @@ struct mf_region_tree *mf_region_tree_create(const struct mf_region *regions,
 		if (!class || regions[i].class == *class)
 			tree->flat[tree->count++] = (uint32_t)i;
 	memcpy(tree->order, tree->flat, tree->count * sizeof(*tree->order));
-	qsort_r(tree->order, tree->count, sizeof(*tree->order),
-		compare_regions, tree);
+	qsort_r(tree->order, tree->count, sizeof(*tree->order), compare_regions,
+		tree);
 	make_owners(tree);
 	make_classes(tree);
 	/* the only class is there to be looked into */

@@ -227,9 +227,9 @@ static bool hex_subject(struct mf_pane *pane, uint64_t row,
 {
 	const struct hex *hex = pane->state;
 	uint64_t start = hex->start + row * MF_HEX_ROW;
+	uint64_t end = MF_MIN(start + MF_HEX_ROW, hex->end);
 
-	*ret = (struct mf_subject){ start, MF_MIN(start + MF_HEX_ROW, hex->end),
-				    start + hex->at };
+	*ret = (struct mf_subject){ start, end, start + hex->at };
 	return true;
 }
 
