@@ -177,6 +177,22 @@ static void scan_words(struct mf_graph_worker *worker, uint64_t slot,
 	}
 }
 
+/* What a compiler that runs in the process has written into its code: the word
+ * that an operand begins in is told of. Such operands have no tags. */
+static void scan_code(struct mf_graph_worker *worker, uint64_t address,
+		      const uint8_t *bytes, size_t size)
+{
+	const uint64_t low = worker->graph->nodes.low;
+	const uint64_t span = worker->graph->nodes.high - low;
+
+	for (size_t i = 0; i + WORD <= size; i++) {
+		uint64_t value = mf_load(uint64_t, bytes + i);
+
+		if (MF_UNLIKELY(value - low < span))
+			look_at(worker, (address + i) & -(uint64_t)WORD, value);
+	}
+}
+
 void mf_graph_window(struct mf_graph_worker *worker,
 		     const struct mf_scan_window *window)
 {
@@ -187,7 +203,11 @@ void mf_graph_window(struct mf_graph_worker *worker,
 		const struct mf_scan_piece *piece = &window->pieces[i];
 		uint32_t start = (piece->start + WORD - 1) & ~(WORD - 1U);
 
-		if (start < piece->end)
+		if (piece->code)
+			scan_code(worker, window->address + piece->start,
+				  window->bytes + piece->start,
+				  piece->end - piece->start);
+		else if (start < piece->end)
 			scan_words(worker, window->address + start,
 				   window->bytes + start,
 				   (piece->end - start) / WORD);

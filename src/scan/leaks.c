@@ -126,11 +126,27 @@ static void note_dead(struct crew *crew, const struct mf_scan_window *window,
 	}
 }
 
+/* Of a compiler that runs in the process: HotSpot has lists whose only head is
+ * an operand. */
+static bool is_code(const struct mf_leaks *leaks, uint64_t address,
+		    const struct mf_scan_piece *piece)
+{
+	const struct mf_region *region;
+
+	if (piece->kind != MF_KINDS)
+		return false;
+	region =
+		mf_space_region_at(leaks->places.space, address + piece->start);
+	return region && region->mapping->perms & MF_PERM_EXEC &&
+	       mf_mapping_has_no_file(region->mapping);
+}
+
 static void scan_slice(struct crew *crew, struct mf_scan_window *window)
 {
 	crew->live.count = 0;
 	mf_vec_foreach(piece, &crew->pieces.list) {
 		crew->bytes += piece->end - piece->start;
+		piece->code = is_code(crew->leaks, window->address, piece);
 		if (is_dead(piece))
 			note_dead(crew, window, piece);
 		else

@@ -45,6 +45,7 @@ struct mf_scan_piece {
 	uint8_t header; /* bytes of the chunk before what its user has */
 	bool begins;	/* its first byte is the chunk's (or range's) first */
 	bool ends;	/* its last byte is the chunk's (or range's) last */
+	bool code;	/* words stand anywhere in it, as operands do */
 	uint64_t chunk; /* its address, with header; 0: no chunk */
 	uint64_t size;	/* of the chunk, with header; else of the range */
 };

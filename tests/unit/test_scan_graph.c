@@ -449,6 +449,32 @@ static void test_only_pieces_and_what_is_not_hidden(void **state)
 	mf_graph_destroy(scene.graph);
 }
 
+/* Operands of code stand anywhere; the word that they begin in is told of. */
+static void test_operands_of_code(void **state)
+{
+	const uint64_t value = BASE + 16;
+	struct scene scene;
+
+	(void)state;
+	scene_init(&scene, true);
+	memset(scene.words, 0, sizeof(scene.words));
+	memcpy((uint8_t *)scene.words + 10, &value, sizeof(value));
+	memcpy((uint8_t *)scene.words + 31, &value, sizeof(value));
+	/* the last that is all there, and one that is not */
+	memcpy((uint8_t *)scene.words + 56, &value, sizeof(value));
+	memcpy((uint8_t *)scene.words + 66, &value, sizeof(value));
+	scene.pieces[0] = (struct mf_scan_piece){ .end = 64,
+						  .kind = MF_KINDS,
+						  .code = true };
+	scene.pieces[1] = (struct mf_scan_piece){ .start = 64,
+						  .end = 128,
+						  .kind = MF_KINDS };
+	scene.piece_count = 2;
+	scan(&scene, 0x1000);
+	assert_edges(&scene, 0x1000, "1:0+0 3:0+0 7:0+0 ");
+	mf_graph_destroy(scene.graph);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -464,6 +490,7 @@ int main(void)
 		cmocka_unit_test(test_words_that_point_into_chunks_in_use),
 		cmocka_unit_test(test_tagged_words_when_they_are_asked_for),
 		cmocka_unit_test(test_only_pieces_and_what_is_not_hidden),
+		cmocka_unit_test(test_operands_of_code),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
