@@ -145,7 +145,9 @@ static void sort_by(struct mf_browser *browser, unsigned column,
 	browser->busy_since = 0;
 	if (pane->ops->flatten)
 		pane->ops->flatten(pane);
-	if (mf_list_sort(&pane->list, column, descending))
+	if (pane->ops->sort && pane->ops->sort(pane, column, descending))
+		mf_list_note_order(&pane->list, column, descending);
+	else if (mf_list_sort(&pane->list, column, descending))
 		mf_list_go(&pane->list, 0);
 	else
 		mf_browser_say(browser, "stopped: the order is as it was");

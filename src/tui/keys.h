@@ -37,6 +37,9 @@
 	X(SORT_NEXT,	">",		"sorting", "sort by the column to the right") \
 	X(SORT_REVERSE,	"I",		"sorting", "turn the order round")    \
 	X(TREE,		"t",		"sorting", "as a tree, or flat")      \
+	X(STATES,	"s",		"sorting", "chunks: those of the next state alone") \
+	X(ZOOM_IN,	"+ =",		"sorting", "map of a heap: more of it")        \
+	X(ZOOM_OUT,	"-",		"sorting", "map of a heap: less of it")        \
 	X(HEX,		"x",		"about a row", "its bytes")           \
 	X(EXPLAIN,	"e",		"about a row", "what is at its address") \
 	X(REFERRERS,	"w",		"about a row", "who points at it")    \

@@ -367,6 +367,19 @@ bool mf_list_sort(struct mf_list *list, unsigned column, bool descending)
 	return make_index(list, &indexing);
 }
 
+void mf_list_note_order(struct mf_list *list, unsigned column, bool descending)
+{
+	free(list->index);
+	list->index = NULL;
+	list->left_out = 0;
+	list->sorted = true;
+	list->column = column;
+	list->descending = descending;
+	if (list->filter)
+		mf_list_renew(list);
+	mf_list_go(list, 0);
+}
+
 bool mf_list_unsort(struct mf_list *list)
 {
 	struct indexing indexing = as_it_is(list);

@@ -73,6 +73,8 @@ void mf_list_go(struct mf_list *list, uint64_t position);
 bool mf_list_filter(struct mf_list *list, const char *filter);
 /** The same for an order. */
 bool mf_list_sort(struct mf_list *list, unsigned column, bool descending);
+/** Rows come in that order by themselves: nothing has to be kept of it. */
+void mf_list_note_order(struct mf_list *list, unsigned column, bool descending);
 /** As rows come. */
 bool mf_list_unsort(struct mf_list *list);
 /** The same filter and order over rows that have changed. */

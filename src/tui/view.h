@@ -96,6 +96,9 @@ struct mf_view_ops {
 	/** NULL, or an error that the status line tells. */
 	struct mf_error *(*enter)(struct mf_pane *pane, uint64_t row);
 	bool (*handle)(struct mf_pane *pane, enum mf_request request);
+	/** Rows come in the order of COLUMN from now on, or will; false: the
+	 * list has to put them in order. NULL: it always has. */
+	bool (*sort)(struct mf_pane *pane, unsigned column, bool descending);
 	/** Rows are about to be sorted or filtered: a tree becomes a list. */
 	void (*flatten)(struct mf_pane *pane);
 	/** Adds what the status line says of it. NULL: which row of how many. */

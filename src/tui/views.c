@@ -9,12 +9,16 @@
 static const struct mf_view_ops *const views[] = {
 	&mf_view_overview,
 	&mf_view_regions,
+	&mf_view_arenas,
+	&mf_view_chunks,
 	&mf_view_findings,
 };
 
 /* Opened from rows. */
 static const struct mf_view_ops *const others[] = {
 	&mf_view_advice,
+	&mf_view_arena,
+	&mf_view_heap,
 	&mf_view_hex,
 	&mf_view_help,
 };

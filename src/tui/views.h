@@ -7,7 +7,8 @@
 #include "tui/view.h"
 
 extern const struct mf_view_ops mf_view_overview, mf_view_regions,
-	mf_view_findings, mf_view_advice, mf_view_hex, mf_view_help;
+	mf_view_findings, mf_view_advice, mf_view_hex, mf_view_help,
+	mf_view_arenas, mf_view_arena, mf_view_heap, mf_view_chunks;
 
 /** Those with a digit, in the order of Tab. */
 const struct mf_view_ops *const *mf_views(size_t *count);
@@ -18,6 +19,19 @@ const struct mf_view_ops *mf_view_find(const char *name);
 /** ARGUMENT of the view of regions; NULL: all of them, as a tree. */
 struct mf_regions_argument {
 	enum mf_class class; /* the only one */
+};
+
+/** ARGUMENT of the view of one arena. */
+struct mf_arena_argument {
+	const struct mf_allocator *allocator;
+	const struct mf_arena *arena; /* NULL: the allocator's, together */
+};
+
+/** ARGUMENT of the view of one heap of an arena. */
+struct mf_heap_argument {
+	const struct mf_allocator *allocator;
+	const struct mf_arena *arena;
+	const struct mf_arena_heap *heap;
 };
 
 /** ARGUMENT of the view of bytes. */

@@ -1,0 +1,233 @@
+/*
+ * Allocators and their arenas, the worst first, and why each of them is kept.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/units.h"
+#include "base/vec.h"
+#include "tui/arena_text.h"
+#include "tui/views.h"
+
+struct row {
+	const struct mf_allocator *allocator;
+	const struct mf_arena *arena; /* NULL: the allocator */
+};
+
+struct arenas {
+	MF_VEC(struct row) rows;
+	struct mf_buffer name, why; /* of the row that was asked for last */
+};
+
+enum column {
+	ARENA,
+	SYSTEM,
+	IN_USE,
+	FREE,
+	BACK,
+	WHY,
+	RESIDENT,
+	PINNED,
+	CACHED,
+	THREADS,
+	HEAPS,
+};
+
+static const struct mf_view_column columns[] = {
+	[ARENA] = { "arena", MF_VALUE_TEXT, 14, 0, 0 },
+	[SYSTEM] = { "system", MF_VALUE_SIZE, 10, 'S', MF_COLUMN_DESCENDING },
+	[IN_USE] = { "in use", MF_VALUE_SIZE, 10, 'A', MF_COLUMN_DESCENDING },
+	[FREE] = { "free+top", MF_VALUE_SIZE, 10, 'F', MF_COLUMN_DESCENDING },
+	[BACK] = { "trimmable", MF_VALUE_SIZE, 10, 'B', MF_COLUMN_DESCENDING },
+	[WHY] = { "kept for", MF_VALUE_TEXT, 13, 'W', MF_COLUMN_FILL },
+	[RESIDENT] = { "resident", MF_VALUE_SIZE, 10, 'R',
+		       MF_COLUMN_DESCENDING | MF_COLUMN_IF_ROOM },
+	[PINNED] = { "pinned", MF_VALUE_SIZE, 10, 'P',
+		     MF_COLUMN_DESCENDING | MF_COLUMN_IF_ROOM },
+	[CACHED] = { "cached", MF_VALUE_SIZE, 10, 'C',
+		     MF_COLUMN_DESCENDING | MF_COLUMN_IF_ROOM },
+	[THREADS] = { "threads", MF_VALUE_COUNT, 7, 'T',
+		      MF_COLUMN_DESCENDING | MF_COLUMN_IF_ROOM },
+	[HEAPS] = { "heaps", MF_VALUE_COUNT, 5, 'H',
+		    MF_COLUMN_DESCENDING | MF_COLUMN_IF_ROOM },
+};
+
+/* ---- rows ------------------------------------------------------------------------ */
+
+static uint64_t badness(const struct mf_arena *arena)
+{
+	return arena->figures.trimmable_bytes + arena->figures.pinned_bytes;
+}
+
+static int by_badness(const void *a, const void *b)
+{
+	const struct mf_arena *left = ((const struct row *)a)->arena;
+	const struct mf_arena *right = ((const struct row *)b)->arena;
+
+	if (badness(left) != badness(right))
+		return badness(left) < badness(right) ? 1 : -1;
+	if (left->figures.system != right->figures.system)
+		return left->figures.system < right->figures.system ? 1 : -1;
+	return (left->index > right->index) - (left->index < right->index);
+}
+
+static void add_allocator(struct arenas *arenas,
+			  const struct mf_allocator *allocator)
+{
+	size_t first;
+
+	mf_vec_push(&arenas->rows, (struct row){ allocator, NULL });
+	first = arenas->rows.count;
+	for (size_t i = 0; i < allocator->arena_count; i++)
+		mf_vec_push(&arenas->rows,
+			    (struct row){ allocator, &allocator->arenas[i] });
+	if (arenas->rows.count > first)
+		qsort(arenas->rows.items + first, arenas->rows.count - first,
+		      sizeof(*arenas->rows.items), by_badness);
+}
+
+static struct mf_error *arenas_open(struct mf_pane *pane, const void *argument)
+{
+	struct arenas *arenas = pane->state;
+	size_t count;
+	const struct mf_allocator *allocators = mf_heap_allocators(
+		mf_browser_models(pane->browser)->heap, &count);
+
+	(void)argument;
+	for (size_t i = 0; i < count; i++)
+		add_allocator(arenas, &allocators[i]);
+	return NULL;
+}
+
+static void arenas_close(struct mf_pane *pane)
+{
+	struct arenas *arenas = pane->state;
+
+	mf_vec_deinit(&arenas->rows);
+	mf_buffer_deinit(&arenas->name);
+	mf_buffer_deinit(&arenas->why);
+}
+
+static uint64_t arenas_count(struct mf_pane *pane)
+{
+	const struct arenas *arenas = pane->state;
+
+	return arenas->rows.count;
+}
+
+static void describe(struct arenas *arenas, const struct row *row)
+{
+	const struct mf_allocator *allocator = row->allocator;
+
+	mf_buffer_clear(&arenas->name);
+	mf_buffer_clear(&arenas->why);
+	if (row->arena) {
+		mf_tui_arena_name(&arenas->name, row->arena);
+		mf_tui_arena_why(&arenas->why, allocator, row->arena);
+		return;
+	}
+	mf_buffer_printf(&arenas->name, "%s%s%s", allocator->name,
+			 *allocator->version ? " " : "", allocator->version);
+	if (!allocator->supported)
+		mf_buffer_puts(&arenas->why, "its heap is not walked");
+	else if (allocator->owns_malloc)
+		mf_buffer_puts(&arenas->why, "malloc");
+}
+
+static void set_figures(struct mf_value *values,
+			const struct mf_arena_figures *figures)
+{
+	values[SYSTEM] = mf_size(figures->system);
+	values[IN_USE] = mf_size(figures->in_use.bytes);
+	values[FREE] = mf_size(figures->free.bytes + figures->top.bytes);
+	values[BACK] = mf_size(figures->trimmable_bytes);
+	values[RESIDENT] = mf_size(figures->resident);
+	values[PINNED] = mf_size(figures->pinned_bytes);
+	values[CACHED] =
+		mf_size(figures->tcache.bytes + figures->fastbin.bytes);
+}
+
+static void arenas_values(struct mf_pane *pane, uint64_t number,
+			  struct mf_value *values)
+{
+	struct arenas *arenas = pane->state;
+	const struct row *row = &arenas->rows.items[number];
+
+	for (size_t i = 0; i < MF_ARRAY_SIZE(columns); i++)
+		values[i] = mf_none();
+	describe(arenas, row);
+	values[ARENA] = mf_text(mf_buffer_text(&arenas->name));
+	values[WHY] = mf_text(mf_buffer_text(&arenas->why));
+	if (row->arena) {
+		set_figures(values, &row->arena->figures);
+		values[THREADS] = mf_count(row->arena->attached_threads);
+		values[HEAPS] = mf_count(row->arena->heap_count);
+	} else if (row->allocator->supported) {
+		set_figures(values, &row->allocator->figures);
+		values[RESIDENT] = mf_size(row->allocator->resident);
+	} else {
+		values[SYSTEM] = mf_size(row->allocator->mapped);
+		values[RESIDENT] = mf_size(row->allocator->resident);
+	}
+}
+
+static enum mf_tint arenas_tint(struct mf_pane *pane, uint64_t number)
+{
+	const struct arenas *arenas = pane->state;
+	const struct row *row = &arenas->rows.items[number];
+
+	if (!row->arena)
+		return row->allocator->supported ? MF_TINT_TITLE : MF_TINT_DIM;
+	if (row->arena->corrupt_count)
+		return MF_TINT_CRITICAL;
+	return mf_tui_arena_is_orphan(row->allocator, row->arena)
+		       ? MF_TINT_WARNING
+		       : MF_TINT_PLAIN;
+}
+
+static bool arenas_subject(struct mf_pane *pane, uint64_t number,
+			   struct mf_subject *ret)
+{
+	const struct arenas *arenas = pane->state;
+	const struct mf_arena *arena = arenas->rows.items[number].arena;
+
+	if (!arena || !arena->address)
+		return false;
+	*ret = (struct mf_subject){ arena->address, arena->address + 1,
+				    arena->address };
+	if (arena->heap_count) {
+		ret->start = ret->at = arena->heaps[0].start;
+		ret->end = ret->start + arena->heaps[0].committed;
+	}
+	return true;
+}
+
+static struct mf_error *arenas_enter(struct mf_pane *pane, uint64_t number)
+{
+	struct arenas *arenas = pane->state;
+	const struct row *row = &arenas->rows.items[number];
+	const struct mf_arena_argument argument = { row->allocator,
+						    row->arena };
+
+	describe(arenas, row);
+	return mf_browser_open(pane->browser, &mf_view_arena, &argument,
+			       mf_buffer_text(&arenas->name));
+}
+
+const struct mf_view_ops mf_view_arenas = {
+	.name = "arenas",
+	.summary = "allocators and arenas, the worst first; why each is kept",
+	.digit = '3',
+	.needs = MF_NEEDS_HEAP,
+	.size = sizeof(struct arenas),
+	.columns = columns,
+	.column_count = MF_ARRAY_SIZE(columns),
+	.open = arenas_open,
+	.close = arenas_close,
+	.count = arenas_count,
+	.values = arenas_values,
+	.tint = arenas_tint,
+	.subject = arenas_subject,
+	.enter = arenas_enter,
+};
