@@ -4,6 +4,7 @@
  * group.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,7 +88,7 @@ static void add_heap(struct arena_view *view, size_t number)
 	char size[MF_UNIT_TEXT], used[MF_UNIT_TEXT], spare[MF_UNIT_TEXT];
 	struct mf_text_row *row = mf_text_rows_add(
 		&view->rows, MF_TINT_PLAIN, 3,
-		"%014" PRIx64 " %10s, in use %s, free %s%s", heap->start,
+		"%012" PRIx64 " %10s, in use %s, free %s%s", heap->start,
 		size_of(view, size, heap->committed),
 		size_of(view, used, heap->in_use.bytes),
 		size_of(view, spare, heap->free.bytes),
@@ -223,7 +224,7 @@ static void add_pinners(struct arena_view *view)
 
 		set_link(mf_text_rows_add(
 				 &view->rows, MF_TINT_PLAIN, 3,
-				 "%014" PRIx64 " %" PRIu64 " bytes, %" PRIu64
+				 "%012" PRIx64 " %" PRIu64 " bytes, %" PRIu64
 				 " chunk%s, pins %s %s",
 				 pinner->address, pinner->size, pinner->count,
 				 pinner->count == 1 ? "" : "s",
@@ -249,7 +250,7 @@ static void add_tcaches(struct arena_view *view)
 		any = true;
 		set_link(mf_text_rows_add(
 				 &view->rows, MF_TINT_PLAIN, 3,
-				 "%014" PRIx64 " thread %d: %s in %s chunks",
+				 "%012" PRIx64 " thread %d: %s in %s chunks",
 				 cache->address, cache->tid,
 				 size_of(view, size, cache->amount.bytes),
 				 mf_format_count(count, cache->amount.count)),
@@ -258,6 +259,18 @@ static void add_tcaches(struct arena_view *view)
 }
 
 /* ---- the view ---------------------------------------------------------------------- */
+
+/* The cursor begins where Enter leads on. */
+static void go_to_first_link(struct mf_pane *pane)
+{
+	const struct arena_view *view = pane->state;
+
+	for (size_t i = 0; i < view->rows.rows.count; i++)
+		if (view->rows.rows.items[i].kind != KIND_TEXT) {
+			pane->list.cursor = i;
+			return;
+		}
+}
 
 static struct mf_error *arena_open(struct mf_pane *pane, const void *argument)
 {
@@ -275,6 +288,7 @@ static struct mf_error *arena_open(struct mf_pane *pane, const void *argument)
 	add_pinners(view);
 	add_tcaches(view);
 	add_classes(view);
+	go_to_first_link(pane);
 	return NULL;
 }
 

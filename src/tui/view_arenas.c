@@ -1,6 +1,7 @@
 /*
  * Allocators and their arenas, the worst first, and why each of them is kept.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,9 +211,13 @@ static struct mf_error *arenas_enter(struct mf_pane *pane, uint64_t number)
 	const struct mf_arena_argument argument = { row->allocator,
 						    row->arena };
 
-	describe(arenas, row);
-	return mf_browser_open(pane->browser, &mf_view_arena, &argument,
-			       mf_buffer_text(&arenas->name));
+	char crumb[MF_UNIT_TEXT] = "main";
+
+	if (!row->arena)
+		snprintf(crumb, sizeof(crumb), "of %s", row->allocator->name);
+	else if (!row->arena->main)
+		snprintf(crumb, sizeof(crumb), "%u", row->arena->index);
+	return mf_browser_open(pane->browser, &mf_view_arena, &argument, crumb);
 }
 
 const struct mf_view_ops mf_view_arenas = {

@@ -4,6 +4,7 @@
  * themselves are made when they are looked at.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

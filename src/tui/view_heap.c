@@ -3,6 +3,7 @@
  * job asks which pages are there, and goes over the chunks once.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,7 +180,7 @@ static void heap_line(struct mf_pane *pane, uint64_t row, struct mf_strip *line)
 	const struct heap_view *heap = pane->state;
 	uint64_t first = row * CELLS * heap->scale;
 
-	mf_strip_printf(line, MF_TINT_PLAIN, "%014" PRIx64 " ",
+	mf_strip_printf(line, MF_TINT_PLAIN, "%012" PRIx64 " ",
 			heap->start + row * bytes_of_row(heap));
 	for (unsigned i = 0; i < CELLS; i++, first += heap->scale) {
 		const struct mf_cell_look *look;
