@@ -212,7 +212,7 @@ static const struct {
 	const char *name;
 } states[] = {
 	{ 0, "of every state" },
-	{ 1U << MF_KIND_IN_USE | 1U << MF_KIND_MMAPPED, "in use" },
+	{ 1U << MF_KIND_IN_USE, "in use" },
 	{ 1U << MF_KIND_FREE | 1U << MF_KIND_UNSORTED, "free" },
 	{ 1U << MF_KIND_TCACHE, "in tcaches" },
 	{ 1U << MF_KIND_FASTBIN, "in fast bins" },
@@ -227,7 +227,7 @@ static size_t state_of(const struct chunks *chunks)
 	for (size_t i = 0; i < MF_ARRAY_SIZE(states); i++)
 		if (states[i].kinds == chunks->wish.kinds)
 			return i;
-	return MF_ARRAY_SIZE(states) - 1;
+	return 0;
 }
 
 static bool chunks_handle(struct mf_pane *pane, enum mf_request request)
