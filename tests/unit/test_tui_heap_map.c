@@ -60,7 +60,9 @@ static struct mf_heap_map *make(void)
 
 static void a_page_is_what_most_of_it_is(void **state)
 {
-	static const char wanted[] = "#pcf.ot.";
+	static const char wanted[] = "#pcf."
+				     "o"
+				     "t.";
 	struct mf_heap_map *map = make();
 
 	(void)state;
