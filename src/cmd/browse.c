@@ -44,9 +44,9 @@ const struct mf_command mf_command_browse = {
 	.description =
 		"Shows one moment of the target on the whole screen: what RSS "
 		"is made of, its regions, heaps, findings and bytes.\n"
-		"Every key is told by `?`. Nothing changes the target.\n"
+		"Every key is told by `?`.\nNothing changes the target.\n"
 		"Of a process the mappings are there at once; the rest comes "
-		"while they are looked at. It is copied, if it can be, and "
+		"while they are looked at.\nIt is copied, if it can be, and "
 		"goes on: the copy is what is browsed, until the end.",
 	.needs = MF_CAN_MAPPINGS,
 	.run = run_browse,
