@@ -242,10 +242,11 @@ static bool heap_subject(struct mf_pane *pane, uint64_t row,
 {
 	const struct heap_view *heap = pane->state;
 	uint64_t start = heap->start + row * bytes_of_row(heap);
+	uint64_t end = start + bytes_of_row(heap);
 
-	*ret = (struct mf_subject){
-		start, MF_MIN(start + bytes_of_row(heap), heap->end), start
-	};
+	*ret = (struct mf_subject){ start, end, start };
+	if (ret->end > heap->end)
+		ret->end = heap->end;
 	return true;
 }
 
