@@ -140,3 +140,11 @@ void mf_progress(const char *what, unsigned long long done,
 	fprintf(stderr, "\r\033[K%s: %llu %%", what,
 		total ? done * 100 / total : 0);
 }
+
+bool mf_work_goes_on(unsigned long long done, unsigned long long total)
+{
+	const struct mf_log_listener *listener = log_state.listener;
+
+	return !listener || !listener->goes_on ||
+	       listener->goes_on(listener->context, done, total);
+}

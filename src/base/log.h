@@ -27,6 +27,9 @@ struct mf_log_listener {
 	/** As mf_progress; DONE == TOTAL: nothing is under way. */
 	void (*progress)(void *context, const char *what,
 			 unsigned long long done, unsigned long long total);
+	/** As mf_work_goes_on; NULL: it always does. */
+	bool (*goes_on)(void *context, unsigned long long done,
+			unsigned long long total);
 	void *context;
 };
 
@@ -43,5 +46,11 @@ void mf_debug(const char *room, const char *format, ...) MF_PRINTF(2, 3);
  */
 void mf_progress(const char *what, unsigned long long done,
 		 unsigned long long total);
+
+/**
+ * Tells whoever listens that DONE of TOTAL of a piece of work is done; false:
+ * nobody wants the rest of it any more.
+ */
+bool mf_work_goes_on(unsigned long long done, unsigned long long total);
 
 #endif

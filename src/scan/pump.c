@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/processors.h"
 #include "scan/engine.h"
 
@@ -36,6 +37,8 @@ struct pump {
 	size_t batch_count, next_count, empty_count;
 	bool busy[MF_SCAN_THREADS_MAX]; /* crews that scan one */
 	uint64_t planned;		/* batches so far */
+	size_t passed;			/* stretches that are behind us */
+	uint64_t passed_bytes, bytes;	/* of these, and of all */
 	bool ended;			/* there are no more of them */
 	struct mf_error *error;		/* the first one */
 };
@@ -69,11 +72,39 @@ static void fail(struct pump *pump, struct mf_error *error)
 	pump->next_count = 0;
 }
 
+/* Somebody who looks on may have had enough. */
+static struct mf_error *tell(struct pump *pump)
+{
+	const struct mf_scan_plan *plan = pump->plan;
+	uint64_t inside = 0;
+
+	while (pump->passed < plan->next &&
+	       pump->passed < plan->stretches.count) {
+		const struct mf_scan_stretch *stretch =
+			&plan->stretches.items[pump->passed++];
+
+		pump->passed_bytes += stretch->end - stretch->start;
+	}
+	if (plan->next < plan->stretches.count &&
+	    plan->at > plan->stretches.items[plan->next].start)
+		inside = plan->at - plan->stretches.items[plan->next].start;
+	if (mf_work_goes_on(pump->passed_bytes + inside, pump->bytes))
+		return NULL;
+	return mf_error_create(MF_ERROR_FAILED, "it was stopped");
+}
+
+static struct mf_error *plan_next(struct pump *pump,
+				  struct mf_scan_batch *batch, bool *more)
+{
+	MF_TRY(tell(pump));
+	return mf_scan_plan_next(pump->plan, batch, more);
+}
+
 static void plan_one(struct pump *pump)
 {
 	struct mf_scan_batch *batch = pump->empty[--pump->empty_count];
 	bool more = false;
-	struct mf_error *error = mf_scan_plan_next(pump->plan, batch, &more);
+	struct mf_error *error = plan_next(pump, batch, &more);
 
 	if (error)
 		fail(pump, error);
@@ -151,6 +182,9 @@ static void pump_init(struct pump *pump)
 	pthread_mutex_init(&pump->lock, NULL);
 	pthread_cond_init(&pump->changed, NULL);
 	pump->batch_count = (size_t)pump->crew_count * AHEAD_EACH;
+	for (size_t i = 0; i < pump->plan->stretches.count; i++)
+		pump->bytes += pump->plan->stretches.items[i].end -
+			       pump->plan->stretches.items[i].start;
 	for (size_t i = 0; i < pump->batch_count; i++) {
 		mf_scan_batch_init(&pump->batches[i]);
 		pump->empty[pump->empty_count++] = &pump->batches[i];

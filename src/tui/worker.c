@@ -83,6 +83,22 @@ static void progress(void *context, const char *what, unsigned long long done,
 	pthread_mutex_unlock(&worker->lock);
 }
 
+static bool goes_on(void *context, unsigned long long done,
+		    unsigned long long total)
+{
+	struct mf_worker *worker = context;
+	bool ret = true;
+
+	pthread_mutex_lock(&worker->lock);
+	if (worker->running) {
+		worker->state.done = done;
+		worker->state.total = total;
+		ret = !mf_job_is_cancelled(worker->running);
+	}
+	pthread_mutex_unlock(&worker->lock);
+	return ret;
+}
+
 static void set_busy(struct mf_worker *worker, const char *what)
 {
 	pthread_mutex_lock(&worker->lock);
@@ -351,6 +367,7 @@ struct mf_worker *mf_worker_start(struct mf_session *session)
 	worker->listener = (struct mf_log_listener){
 		.say = say,
 		.progress = progress,
+		.goes_on = goes_on,
 		.context = worker,
 	};
 	mf_log_set_listener(&worker->listener);
