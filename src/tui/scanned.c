@@ -15,31 +15,42 @@
 
 /* ---- the scan ------------------------------------------------------------------ */
 
-/* The target stands still, or is a copy; what cannot be had is not there. */
-static struct mf_error *read_all(struct mf_scan *scan,
-				 const struct mf_view *view,
-				 const struct mf_scan_pointed *pointed)
+static void write_scan(struct mf_gather *gather, struct mf_scan *scan)
+{
+	char size[MF_UNIT_TEXT];
+
+	mf_scan_finish(scan);
+	mf_scan_write(scan, gather->report);
+	gather->said = mf_asprintf("of %s in use",
+				   mf_format_size(size, mf_scan_bytes(scan)));
+}
+
+/* Names of groups are the selection's: it lives until they are written. */
+static struct mf_error *scan_usual(struct mf_gather *gather,
+				   const struct mf_view *view,
+				   struct mf_scan *scan,
+				   const struct mf_scan_pointed *pointed)
 {
 	struct mf_select *select = mf_select_create_usual();
 	struct mf_selection selection = { 0 };
 	struct mf_error *error = mf_select_resolve(select, view, &selection);
+	const struct mf_scan_input input = {
+		.target = view->target,
+		.image = view->image,
+		.space = view->space,
+		.heap = view->heap,
+		.ranges = selection.ranges,
+		.range_count = selection.range_count,
+		.groups = selection.groups,
+		.group_count = selection.group_count,
+		.pointed = pointed,
+		.pointed_count = pointed ? 1 : 0,
+	};
 
 	if (!error)
-		error = mf_scan_read(
-			scan, &(struct mf_scan_input){
-				      .target = view->target,
-				      .image = view->image,
-				      .space = view->space,
-				      .heap = view->heap,
-				      .ranges = selection.ranges,
-				      .range_count = selection.range_count,
-				      .groups = selection.groups,
-				      .group_count = selection.group_count,
-				      .pointed = pointed,
-				      .pointed_count = pointed ? 1 : 0,
-			      });
+		error = mf_scan_read(scan, &input);
 	if (!error)
-		mf_scan_finish(scan);
+		write_scan(gather, scan);
 	mf_selection_deinit(&selection);
 	mf_select_destroy(select);
 	return error;
@@ -55,17 +66,10 @@ struct mf_error *mf_scanned_gather(struct mf_gather *gather,
 		.end = gather->start + 1,
 	};
 	struct mf_scan *scan = NULL;
-	char size[MF_UNIT_TEXT];
 	struct mf_error *error;
 
 	MF_TRY(mf_scan_create(view->target, view->image, options, &scan));
-	error = read_all(scan, view, pointed ? &words : NULL);
-	if (!error) {
-		mf_scan_write(scan, gather->report);
-		gather->said =
-			mf_asprintf("of %s in use",
-				    mf_format_size(size, mf_scan_bytes(scan)));
-	}
+	error = scan_usual(gather, view, scan, pointed ? &words : NULL);
 	mf_scan_destroy(scan);
 	return error;
 }

@@ -127,6 +127,13 @@ static struct mf_error *refs_open(struct mf_pane *pane, const void *argument)
 	return NULL;
 }
 
+static const char *refs_waits(struct mf_pane *pane)
+{
+	const char *waits = mf_sheet_waits(pane);
+
+	return waits || pane->list.filter ? waits : "no word points there";
+}
+
 static bool add_target(const struct refs *refs, struct mf_strip *line)
 {
 	const struct mf_kept_table *targets =
@@ -211,7 +218,7 @@ const struct mf_view_ops mf_view_refs = {
 	.head = refs_head,
 	.subject = refs_subject,
 	.handle = refs_handle,
-	.waits = mf_sheet_waits,
+	.waits = refs_waits,
 };
 
 /* ---- paths ----------------------------------------------------------------------- */
@@ -257,11 +264,16 @@ static bool paths_head(struct mf_pane *pane, unsigned number,
 
 	if (number)
 		return number == 1 && mf_sheet_moment(pane, line);
-	add_target(refs, line);
-	if (refs->sheet.table && !refs->sheet.table->row_count)
-		mf_strip_printf(line, MF_TINT_DIM,
-				": no root was found within %d steps", DEPTH);
-	return true;
+	return add_target(refs, line);
+}
+
+static const char *paths_waits(struct mf_pane *pane)
+{
+	const char *waits = mf_sheet_waits(pane);
+
+	return waits || pane->list.filter
+		       ? waits
+		       : "no root holds it, within eight steps";
 }
 
 static struct mf_error *paths_enter(struct mf_pane *pane, uint64_t row)
@@ -288,7 +300,7 @@ const struct mf_view_ops mf_view_paths = {
 	.head = paths_head,
 	.enter = paths_enter,
 	.handle = mf_sheet_handle,
-	.waits = mf_sheet_waits,
+	.waits = paths_waits,
 };
 
 /* ---- steps ----------------------------------------------------------------------- */
