@@ -162,7 +162,7 @@ char *mf_wide_pattern(const char *text)
 {
 	MF_AUTO_BUFFER(pattern);
 
-	for (; *text; text++)
+	for (; *text && (unsigned char)*text < 0x80; text++)
 		mf_buffer_printf(&pattern, "%s%02x 00", pattern.size ? " " : "",
 				 (unsigned char)*text);
 	return mf_strdup(mf_buffer_text(&pattern));

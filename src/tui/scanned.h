@@ -45,7 +45,8 @@ size_t mf_forms_next(const struct mf_sheet *sheet,
  * the caller's.
  */
 char *mf_shape_pattern(const char *shape);
-/** TEXT, of ASCII, as UTF-16LE in a pattern of bytes; the caller's. */
+/** TEXT, as far as it is ASCII, as UTF-16LE in a pattern of bytes; "": none of
+ * it is. The caller's. */
 char *mf_wide_pattern(const char *text);
 /** Some of TEXT was masked, so that it stands nowhere. */
 bool mf_text_is_masked(const char *text);

@@ -167,6 +167,10 @@ static struct mf_error *strings_enter(struct mf_pane *pane, uint64_t row)
 	pattern = strings->form == BY_SHAPE ? mf_shape_pattern(text)
 		  : wide		    ? mf_wide_pattern(text)
 					    : mf_strdup(text);
+	if (!*pattern)
+		return mf_browser_open_bytes(
+			pane->browser,
+			mf_kept_value(table, row, "first").number);
 	return mf_browser_open(pane->browser, &mf_view_places,
 			       &(struct mf_places_argument){
 				       .kind = strings->form == BY_SHAPE
