@@ -56,7 +56,7 @@ struct mf_sheet {
 /** Asks for it: WHAT is said meanwhile. To be filled in, then mf_sheet_ask. */
 struct mf_gather *
 mf_gather_create(const char *what,
-		 struct mf_error *(*run)(struct mf_gather *gather,
+		 struct mf_error *(*how)(struct mf_gather *gather,
 					 const struct mf_view *view));
 void mf_sheet_ask(struct mf_pane *pane, struct mf_gather *gather);
 /** Shows rows of what another pane has. */

@@ -24,7 +24,7 @@ browse() { # COLUMNSxLINES FIXTURE [OPTION...]
 }
 
 only_rows_with() { # TEXT
-	press '\'
+	press \\
 	until_screen '^only rows with:'
 	type_text "$1"
 	press Enter
@@ -61,7 +61,7 @@ said() { # WORD FIELD
 	press BSpace BSpace
 	until_screen '^ 1 of 1, with "quick brown"'
 	# the same of two bytes each
-	press '\' C-u
+	press \\ C-u
 	type_text 'a wide text'
 	press Enter Enter
 	until_screen '^ a wide text.*found 500 times'
@@ -87,7 +87,7 @@ said() { # WORD FIELD
 	type_text 'PRIVATE KEY'
 	press Enter
 	until_gone '^search:'
-	! screen | grep -q 'MII[A-Za-z0-9+/]'
+	[ "$(screen | grep -c 'MII[A-Za-z0-9+/]')" = 0 ]
 }
 
 @test "types: how many objects of each, and where" {
