@@ -56,7 +56,7 @@ said() { # WORD FIELD
 	press Enter
 	until_screen 'lazy dog  found 500 times'
 	press Enter
-	until_screen 'the quick brown '
+	until_screen 'the quick brown$'
 	shows '> places > bytes 0x'
 	press BSpace BSpace
 	until_screen '^ 1 of 1, with "quick brown"'
@@ -141,7 +141,7 @@ said() { # WORD FIELD
 	first=$(said first 2)
 	table=$(said table 2)
 	go_to "0x$first"
-	until_screen 'a text that the $'
+	until_screen 'a text that the$'
 	press e
 	until_screen "^ +text +a text that the table holds"
 	until_screen '^ +refs +1 word points into the chunk'
