@@ -155,13 +155,14 @@ static size_t lines_of(const struct mf_screen *screen,
 /* Takes one row from the block that is furthest above its least. */
 static bool give_way(struct mf_screen *screen, size_t classes)
 {
+	const size_t first_classes = MF_MAX(classes, (size_t)6);
 	struct {
 		size_t *rows, least;
 	} blocks[] = {
 		{ &screen->contents, 2 },
 		{ &screen->suspects, 2 },
 		{ &screen->contents, 1 },
-		{ &screen->classes, MF_MAX(classes, (size_t)6) },
+		{ &screen->classes, first_classes },
 		{ &screen->arenas, 3 },
 		{ &screen->advice, 6 },
 		{ &screen->verdicts, 3 },
