@@ -106,12 +106,12 @@ go_to() { # WHERE
 	until_screen 'address▾'
 	press '\'
 	until_screen '^only rows with:'
-	type_text '5a00'
+	type_text 0x5a0000000000
 	press Enter
-	until_screen '^ 1 of 1, with "5a00"'
+	until_screen '^ 1 of 1, with "0x5a0000000000"'
 	shows '8.0 KiB .*64.0 KiB  anon: anon'
 	press '\' C-u Enter
-	until_gone 'with "5a00"'
+	until_gone 'with "0x5a0000000000"'
 	press /
 	until_screen '^search:'
 	type_text '[stack'
@@ -130,7 +130,7 @@ go_to() { # WHERE
 	until_screen '▸ anon'
 	press '\'
 	until_screen '^only rows with:'
-	type_text 5a00
+	type_text 0x5a0000000000
 	press Enter
 	until_screen '^ 1 of 1, '
 	press Space o
