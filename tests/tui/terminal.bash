@@ -58,15 +58,12 @@ looks=${MF_LOOKS:-4000}
 # Waits until the screen has what PATTERN (an extended regular expression, of a
 # line) says; fails when the program has ended before it came.
 until_screen() { # PATTERN
-	local text='' last='' look
+	local text='' after=0 look
 	for ((look = 0; look < looks; look++)); do
-		[ ! -e "$ended" ] || last=yes
 		text=$(screen) || return 1
-		if grep -qE -- "$1" <<<"$text"; then
-			return 0
-		elif [ -n "$last" ]; then
-			break
-		fi
+		! grep -qE -- "$1" <<<"$text" || return 0
+		# its last words may still be on their way
+		[ ! -e "$ended" ] || [ $((after += 1)) -lt 400 ] || break
 	done
 	printf 'never seen: "%s"\n%s\n' "$1" "$text"
 	return 1
@@ -101,12 +98,17 @@ until_ended() {
 
 # The modes of the terminal, after the end, are those that a shell wants.
 is_plain() {
+	local look
 	until_screen '^it ended with'
 	grep -qE '(^| )icanon' "$BATS_TEST_TMPDIR/modes"
 	grep -qE '(^| )echo( |$)' "$BATS_TEST_TMPDIR/modes"
 	grep -qE '(^| )isig' "$BATS_TEST_TMPDIR/modes"
-	[ "$(terminal display-message -p \
-		'#{alternate_on} #{cursor_flag} #{mouse_any_flag}')" = '0 1 0' ]
+	for ((look = 0; look < looks; look++)); do
+		[ "$(terminal display-message -p \
+			'#{alternate_on} #{cursor_flag} #{mouse_any_flag}')" \
+			!= '0 1 0' ] || return 0
+	done
+	return 1
 }
 
 # The first process that COMMAND of open_terminal is.
