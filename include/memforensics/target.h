@@ -302,7 +302,7 @@ struct mf_impact {
 	double pause_ms, longest_pause_ms;
 	uint64_t bytes_read;
 	uint64_t pages_faulted_in;
-	double elapsed_ms; /* since it was opened */
+	double elapsed_ms; /* since it was opened, until it was kept */
 };
 
 /**
@@ -341,6 +341,27 @@ void mf_target_drop_copy(struct mf_target *target);
  * what was read through it may be wrong.
  */
 bool mf_target_lost_copy(struct mf_target *target);
+
+/**
+ * KEEP: the copy that a hold has made, if there is one, stays. Dropping it does
+ * nothing, a hold finds it as it is (nothing is stopped), and mappings are of
+ * its moment. No thread of ours is left, so that the caller may fork and read it
+ * in the child, too. Else: it is a copy as any other, and dropped.
+ */
+void mf_target_keep_copy(struct mf_target *target, bool keep);
+/** It is kept, and was not killed. */
+bool mf_target_keeps_copy(struct mf_target *target);
+
+/**
+ * Why memory is too short for a copy to be kept longer; NULL: it may be. Asked
+ * now and then, because a process that writes to all of its memory makes it
+ * grow to that size.
+ */
+const char *mf_target_refuse_copy(struct mf_target *target);
+
+/** The process has ended, or began another program; a copy of it, if it is
+ * kept, has not. */
+bool mf_target_has_ended(struct mf_target *target);
 
 /** False once the watchdog has released a target that we think we hold. */
 bool mf_target_is_still(struct mf_target *target);

@@ -197,19 +197,33 @@ static const char *refuse_frozen(const struct mf_live *live)
 	return is_frozen ? "its cgroup is frozen (a paused container)" : NULL;
 }
 
+/* Asks REFUSE, with /proc open. */
+static const char *ask_room(struct mf_target *target,
+			    const struct mf_room_need *need,
+			    const char *(*refuse)(const struct mf_room_place *,
+						  const struct mf_room_need *))
+{
+	struct mf_room_place place = { .proc = mf_live_of(target)->proc,
+				       .pool = &target->pool };
+	const char *why;
+
+	place.system = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (place.system < 0)
+		return "/proc cannot be read";
+	why = refuse(&place, need);
+	close(place.system);
+	return why;
+}
+
 static const char *refuse_room(struct mf_target *target)
 {
-	struct mf_live *live = mf_live_of(target);
-	struct mf_status *status = &target->info.status;
-	struct mf_room_place place = { .proc = live->proc,
-				       .pool = &target->pool };
+	const struct mf_status *status = &target->info.status;
 	struct mf_room_need need = {
 		.at_once = status->vm_pte + status->vm_pin + TASK_BYTES +
 			   target->mappings.count * MAPPING_BYTES,
 		.pages = status->rss_anon,
 		.asked = target->options.stop == MF_STOP_SNAPSHOT,
 	};
-	const char *why;
 
 	for (size_t i = 0; i < target->mappings.count; i++) {
 		const struct mf_mapping *mapping = &target->mappings.items[i];
@@ -219,12 +233,25 @@ static const char *refuse_room(struct mf_target *target)
 		    !(mapping->perms & MF_PERM_SHARED))
 			need.commit += mapping->end - mapping->start;
 	}
-	place.system = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (place.system < 0)
-		return "/proc cannot be read";
-	why = mf_room_refuse(&place, &need);
-	close(place.system);
-	return why;
+	return ask_room(target, &need, mf_room_refuse);
+}
+
+/*
+ * It has its page tables, and what the process has written to since. How much
+ * that is, is not asked: as much more as a copy is likely to take from its
+ * beginning has to be there all the time.
+ */
+const char *mf_decide_against_keeping(struct mf_target *target)
+{
+	const struct mf_room_need need = {
+		.pages = target->info.status.rss_anon,
+	};
+
+	for (size_t i = 0; i < target->mappings.count; i++)
+		if (count_huge(target, &target->mappings.items[i]))
+			return "it has huge pages of its own, and a write to "
+			       "one takes another of their pool";
+	return ask_room(target, &need, mf_room_refuse_more);
 }
 
 /* The figures of now, as far as they can be had. */

@@ -16,4 +16,7 @@ enum mf_stop mf_decide_stop(struct mf_target *target);
 enum mf_stop mf_decide_instead(struct mf_target *target, enum mf_stop failed,
 			       const char *why);
 
+/** Why there is no more room for a copy that has been made; NULL: there is. */
+const char *mf_decide_against_keeping(struct mf_target *target);
+
 #endif

@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "target/arch.h"
 #include "target/copy.h"
+#include "target/decide.h"
 
 enum {
 	ARGUMENTS_MAX = 4096,
@@ -92,6 +93,16 @@ static bool live_lost_copy(struct mf_target *target)
 	if (live->copy.pid && !mf_live_has_memory(live))
 		live->lost_copy = true;
 	return live->lost_copy;
+}
+
+static bool live_has_copy(struct mf_target *target)
+{
+	return mf_live_of(target)->copy.pid != 0 && !live_lost_copy(target);
+}
+
+static bool live_has_ended(struct mf_target *target)
+{
+	return !mf_live_has_own_memory(mf_live_of(target));
 }
 
 /* ---- mappings ------------------------------------------------------------ */
@@ -349,6 +360,9 @@ static const struct mf_target_ops live_ops = {
 	.release = mf_hold_end,
 	.drop_copy = mf_copy_drop,
 	.lost_copy = live_lost_copy,
+	.has_copy = live_has_copy,
+	.has_ended = live_has_ended,
+	.refuse_copy = mf_decide_against_keeping,
 	.is_still = mf_hold_is_still,
 	.thread_extra = mf_live_thread_extra,
 	.process_extra = mf_live_process_extra,

@@ -251,15 +251,37 @@ static const char *check_huge(const struct mf_room_place *place,
 		       : say(place, "the pool of huge pages", room, need->huge);
 }
 
+static const char *check_groups(const struct mf_room_place *place,
+				const struct mf_room_need *need,
+				struct fate *fate)
+{
+	const char *why = check_group(place, NULL, need, fate);
+
+	if (!why && !fate->kills_all)
+		why = check_group(place, "memory", need, fate);
+	return why;
+}
+
+const char *mf_room_refuse_more(const struct mf_room_place *place,
+				const struct mf_room_need *need)
+{
+	struct fate fate = { false, NULL };
+	char text[SMALL];
+	const char *why = check_groups(place, need, &fate);
+
+	if (why ||
+	    mf_proc_read_text(place->system, "meminfo", text, sizeof(text)) < 0)
+		return why;
+	return check_system(place, text, need, &fate);
+}
+
 const char *mf_room_refuse(const struct mf_room_place *place,
 			   const struct mf_room_need *need)
 {
 	struct fate fate = { false, NULL };
 	char text[SMALL];
-	const char *why = check_group(place, NULL, need, &fate);
+	const char *why = check_groups(place, need, &fate);
 
-	if (!why && !fate.kills_all)
-		why = check_group(place, "memory", need, &fate);
 	if (!why)
 		why = mf_room_refuse_task(place, need->asked);
 	if (why ||

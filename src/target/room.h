@@ -32,6 +32,10 @@ struct mf_room_place {
 const char *mf_room_refuse(const struct mf_room_place *place,
 			   const struct mf_room_need *need);
 
+/** The same of one that is there already: it takes no task and no promise. */
+const char *mf_room_refuse_more(const struct mf_room_place *place,
+				const struct mf_room_need *need);
+
 /** The same, of tasks alone (room_tasks.c). */
 const char *mf_room_refuse_task(const struct mf_room_place *place, bool asked);
 

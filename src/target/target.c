@@ -72,7 +72,7 @@ const struct mf_target_info *mf_target_info(const struct mf_target *target)
 struct mf_error *mf_target_refresh(struct mf_target *target)
 {
 	mf_target_forget(target);
-	if (!target->ops->refresh)
+	if (!target->ops->refresh || target->keeps_copy)
 		return NULL;
 	mf_mappings_clear(&target->mappings);
 	return target->ops->refresh(target);
@@ -154,7 +154,7 @@ struct mf_error *mf_target_hold(struct mf_target *target)
 {
 	struct mf_error *error;
 
-	if (target->held++ || !target->ops->hold)
+	if (target->held++ || !target->ops->hold || target->keeps_copy)
 		return NULL;
 	mf_target_forget(target);
 	target->held_ns = mf_now_ns();
@@ -174,10 +174,47 @@ void mf_target_release(struct mf_target *target)
 
 void mf_target_drop_copy(struct mf_target *target)
 {
-	if (!target->ops->drop_copy)
+	if (!target->ops->drop_copy || target->keeps_copy)
 		return;
 	mf_target_forget(target);
 	target->ops->drop_copy(target);
+}
+
+/* A thread would not be there in a child that is forked. */
+static void end_ahead(struct mf_target *target)
+{
+	mf_ahead_destroy(target->ahead);
+	target->ahead = NULL;
+}
+
+void mf_target_keep_copy(struct mf_target *target, bool keep)
+{
+	if (!keep) {
+		target->keeps_copy = false;
+		mf_target_drop_copy(target);
+		return;
+	}
+	end_ahead(target);
+	if (!target->kept_ns)
+		target->kept_ns = mf_now_ns();
+	target->keeps_copy =
+		target->ops->has_copy && target->ops->has_copy(target);
+}
+
+bool mf_target_keeps_copy(struct mf_target *target)
+{
+	return target->keeps_copy && !mf_target_lost_copy(target);
+}
+
+const char *mf_target_refuse_copy(struct mf_target *target)
+{
+	return target->ops->refuse_copy ? target->ops->refuse_copy(target)
+					: NULL;
+}
+
+bool mf_target_has_ended(struct mf_target *target)
+{
+	return target->ops->has_ended && target->ops->has_ended(target);
 }
 
 bool mf_target_lost_copy(struct mf_target *target)
@@ -207,7 +244,10 @@ uint64_t mf_target_pause_left_ns(const struct mf_target *target)
 void mf_target_get_impact(const struct mf_target *target, struct mf_impact *ret)
 {
 	*ret = target->impact;
-	ret->elapsed_ms = (double)(mf_now_ns() - target->opened_ns) / 1000000.0;
+	ret->elapsed_ms =
+		(double)((target->kept_ns ? target->kept_ns : mf_now_ns()) -
+			 target->opened_ns) /
+		1000000.0;
 }
 
 void mf_target_mark(const struct mf_target *target, struct mf_target_mark *ret)

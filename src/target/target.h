@@ -47,6 +47,10 @@ struct mf_target_ops {
 	void (*release)(struct mf_target *target);
 	void (*drop_copy)(struct mf_target *target);
 	bool (*lost_copy)(struct mf_target *target);
+	bool (*has_copy)(struct mf_target *target);
+	bool (*has_ended)(struct mf_target *target);
+	/** Why a copy is not to be kept; NULL: it may be. */
+	const char *(*refuse_copy)(struct mf_target *target);
 	/** Adds what `read` would copy to target->ahead and fills in the rest;
 	 * false, with nothing touched: it cannot. NULL: never. */
 	bool (*begin)(struct mf_target *target,
@@ -86,6 +90,8 @@ struct mf_target {
 	uint64_t opened_ns, held_ns; /* held_ns: when the hold began */
 	unsigned held;		     /* depth of holds */
 	bool was_stopped;	     /* since the last rewind */
+	bool keeps_copy;
+	uint64_t kept_ns;  /* when it was; 0: not yet */
 	uint64_t expected; /* bytes to be read under a hold; UINT64_MAX: all */
 	uint64_t expected_more; /* and read again, or of other memory */
 	struct mf_page_cache *cache;
