@@ -55,6 +55,7 @@ struct mf_session_options {
 	bool retries_set;
 	unsigned retries;
 	unsigned listing_index; /* which listing of a file that holds several */
+	bool keep; /* one look for good: see mf_session_is_frozen */
 };
 
 /** TARGET: a process id, or the path of a saved listing. */
@@ -64,6 +65,21 @@ struct mf_error *mf_session_open(const char *target,
 void mf_session_close(struct mf_session *session);
 
 struct mf_target *mf_session_target(struct mf_session *session);
+
+/**
+ * With options.keep: the copy that the models were read from is kept, or the
+ * target is a file. From then on passes run over the models as they are, and all
+ * is of one moment. False while no models are built, and where there is no copy
+ * (any more): each pass takes a look of its own then.
+ */
+bool mf_session_is_frozen(struct mf_session *session);
+
+/**
+ * Heaps are to be known as OPTIONS say: if they are not, the models are built
+ * anew when they are next asked for, of the same moment if it is frozen.
+ */
+void mf_session_set_heap(struct mf_session *session,
+			 const struct mf_heap_options *options);
 
 /**
  * Models; each call builds what is missing. The target is held once, while
@@ -83,8 +99,9 @@ struct mf_error *mf_session_analysis(struct mf_session *session,
 				     struct mf_analysis **ret) MF_MUST_CHECK;
 
 /**
- * Builds the models (anew, if they are there) and runs PASS over them, under
- * one hold. When it returns, the target runs and no copy is left.
+ * Builds the models (anew, if they are there and not frozen) and runs PASS over
+ * them, under one hold. When it returns, the target runs, and no copy is left
+ * but one that is kept.
  */
 struct mf_error *mf_session_run_pass(struct mf_session *session,
 				     const struct mf_session_pass *pass)

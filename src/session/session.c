@@ -130,6 +130,39 @@ struct mf_target *mf_session_target(struct mf_session *session)
 	return session->target;
 }
 
+bool mf_session_is_frozen(struct mf_session *session)
+{
+	enum mf_target_kind kind = mf_target_info(session->target)->kind;
+
+	return session->options.keep && session->space &&
+	       (kind == MF_TARGET_CORE || kind == MF_TARGET_LISTING ||
+		mf_target_keeps_copy(session->target));
+}
+
+static void drop_models(struct mf_session *session)
+{
+	mf_analysis_destroy(session->analysis);
+	mf_heap_destroy(session->heap);
+	mf_space_destroy(session->space);
+	session->analysis = NULL;
+	session->heap = NULL;
+	session->space = NULL;
+}
+
+void mf_session_set_heap(struct mf_session *session,
+			 const struct mf_heap_options *options)
+{
+	const struct mf_heap_options *known = &session->options.heap;
+
+	if (known->no_symbols == options->no_symbols &&
+	    known->trim_ranges == options->trim_ranges &&
+	    known->no_walk == options->no_walk &&
+	    known->thread_caches == options->thread_caches)
+		return;
+	drop_models(session);
+	session->options.heap = *options;
+}
+
 /* What a person at a terminal is told of a long build. */
 enum step {
 	STEP_SYMBOLS,
@@ -330,8 +363,8 @@ static struct mf_error *make_models(struct mf_session *session,
 
 /*
  * All models, of one moment of the target; LAST: there will be no other. Nobody
- * reads more of it afterwards, so that a copy ends here: before the next one,
- * and before a pager waits.
+ * reads more of it afterwards, unless it is kept, so that a copy ends here:
+ * before the next one, and before a pager waits.
  */
 static struct mf_error *look(struct mf_session *session, struct moment *moment,
 			     bool last)
@@ -343,7 +376,8 @@ static struct mf_error *look(struct mf_session *session, struct moment *moment,
 		error = mf_error_create(MF_ERROR_FAILED,
 					"the copy of process %llu was killed",
 					(unsigned long long)session->pid);
-	mf_target_drop_copy(session->target);
+	if (error || !session->options.keep)
+		mf_target_drop_copy(session->target);
 	return error;
 }
 
@@ -391,8 +425,12 @@ static bool may_stop_again(const struct mf_session *session, unsigned retries)
 	       impact.pause_ms + impact.longest_pause_ms <= most_ms;
 }
 
-static bool is_better(const struct moment *moment, const struct moment *than)
+/* A copy that is to be kept is of the last look: the models are of that one. */
+static bool is_better(const struct mf_session *session,
+		      const struct moment *moment, const struct moment *than)
 {
+	if (session->options.keep)
+		return true;
 	if (!moment->exact || !moment->heap)
 		return false;
 	if (moment->doubt.torn != than->doubt.torn)
@@ -408,7 +446,9 @@ static bool is_better(const struct moment *moment, const struct moment *than)
 static void look_again(struct mf_session *session,
 		       const struct mf_target_mark *begin, struct moment *best)
 {
+	/* what is kept is the same however often it is looked at */
 	for (unsigned retries = 0; best->exact && best->doubt.torn &&
+				   !mf_target_keeps_copy(session->target) &&
 				   may_stop_again(session, retries);
 	     retries++) {
 		struct moment next = { 0 };
@@ -419,7 +459,7 @@ static void look_again(struct mf_session *session,
 		mf_target_rewind(session->target, begin);
 		error = look(session, &next, false);
 		conclude(session, begin, &next);
-		if (!error && is_better(&next, best)) {
+		if (!error && is_better(session, &next, best)) {
 			struct moment worse = *best;
 
 			*best = next;
@@ -479,6 +519,8 @@ static struct mf_error *build_once(struct mf_session *session)
 		moment_deinit(&moment);
 		return error;
 	}
+	if (session->options.keep)
+		mf_target_keep_copy(session->target, true);
 	session->space = moment.space;
 	session->heap = moment.heap;
 	moment.space = NULL;
@@ -584,19 +626,43 @@ struct mf_error *mf_session_analysis(struct mf_session *session,
 	return NULL;
 }
 
+/* The models are there, and what they were read from. */
+static struct mf_error *run_over_models(struct mf_session *session)
+{
+	const struct mf_session_pass *pass = session->pass;
+	const struct mf_view view = {
+		.target = session->target,
+		.image = session->image,
+		.space = session->space,
+		.heap = session->heap,
+	};
+
+	tell(STEP_PASS);
+	MF_TRY(prepare_pass(session));
+	MF_TRY(read_first(session));
+	if (pass->read)
+		/* cppcheck-suppress returnDanglingLifetime ; as above */
+		MF_TRY(pass->read(&view, pass->context));
+	tell(STEP_DONE);
+	return mf_target_lost_copy(session->target)
+		       ? mf_error_create(MF_ERROR_FAILED,
+					 "the copy of process %llu was killed",
+					 (unsigned long long)session->pid)
+		       : NULL;
+}
+
 struct mf_error *mf_session_run_pass(struct mf_session *session,
 				     const struct mf_session_pass *pass)
 {
 	struct mf_error *error;
 
-	mf_analysis_destroy(session->analysis);
-	mf_heap_destroy(session->heap);
-	mf_space_destroy(session->space);
-	session->analysis = NULL;
-	session->heap = NULL;
-	session->space = NULL;
 	session->pass = pass;
-	error = build(session);
+	if (mf_session_is_frozen(session)) {
+		error = run_over_models(session);
+	} else {
+		drop_models(session);
+		error = build(session);
+	}
 	session->pass = NULL;
 	return error;
 }
