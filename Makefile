@@ -25,13 +25,14 @@ O	?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 
 PKG_CONFIG ?= pkg-config
 WITH_YARA ?= $(shell $(PKG_CONFIG) --exists yara 2>/dev/null && echo yes)
-PKGS	:= libdw libelf libunwind-ptrace jansson libzstd zlib libpcre2-8 ncursesw \
+PKGS	:= libdw libelf libunwind-ptrace jansson libzstd zlib libpcre2-8 \
+	ncursesw readline \
 	$(if $(filter yes,$(WITH_YARA)),yara)
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 ifeq ($(PKG_LIBS),)
 PKG_LIBS := -ldw -lelf -lunwind-ptrace -lunwind-generic -ljansson -lzstd -lz -lpcre2-8 \
-	-lncursesw -ltinfo \
+	-lncursesw -ltinfo -lreadline \
 	$(if $(filter yes,$(WITH_YARA)),-lyara)
 HINT	:= pkg-config does not find $(PKGS): contrib/deps build installs them
 endif

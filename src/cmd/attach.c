@@ -18,7 +18,7 @@ static struct mf_error *set_batch(struct mf_settings *settings,
 
 static const struct mf_option options[] = {
 	{ .name = "batch",
-	  .summary = "the report only, as now always: no prompt follows",
+	  .summary = "the report only: no prompt follows on a terminal",
 	  .set = set_batch },
 };
 

@@ -96,6 +96,7 @@ struct mf_settings {
 	const char *output; /* NULL: standard output */
 	bool force;
 	bool quiet, verbose, help, version, batch;
+	bool at_prompt;	      /* typed there: the target was named before */
 	const char *generate; /* NULL, or what to make for the build */
 	bool to_stdout;	      /* -o - */
 	bool full, compress;  /* of snapshot */
@@ -135,8 +136,10 @@ struct mf_option {
 	struct mf_error *(*set)(struct mf_settings *settings,
 				const char *value);
 	enum mf_completion completion;
-	char letter; /* 0: none */
-	bool hidden; /* in no list */
+	char letter;	/* 0: none */
+	bool hidden;	/* in no list */
+	bool of_target; /* how it is opened and held: not of a command that is
+			   typed at the prompt, where it is open */
 };
 
 struct mf_run;
@@ -153,6 +156,7 @@ struct mf_command {
 	size_t arguments_least;
 	size_t arguments_most; /* 0: as many as there are */
 	bool takes_regions;    /* the arguments are region expressions */
+	bool offers_regions, offers_symbols; /* some of them may be */
 	/** Judges the settings before the target is opened. NULL: no need. */
 	struct mf_error *(*check)(const struct mf_settings *settings);
 	unsigned needs;	 /* MF_CAN_* */
@@ -172,6 +176,7 @@ struct mf_run {
 	const struct mf_command *command;
 	const struct mf_settings *settings;
 	struct mf_session *session;
+	bool is_borrowed;	  /* the session is another's, and stays open */
 	struct mf_select *select; /* of takes_regions; NULL: none were given */
 	struct mf_output *output;
 	struct mf_report *report; /* NULL before mf_run_begin */
@@ -209,8 +214,26 @@ struct mf_parsed {
 	struct mf_settings settings;
 };
 
+/** RET has what is so unless an option says otherwise. */
 struct mf_error *mf_command_parse(int argc, char **argv, struct mf_parsed *ret)
 	MF_MUST_CHECK;
+
+/** Opens the target of SETTINGS for COMMAND, as it needs it. */
+struct mf_error *mf_command_open(const struct mf_command *command,
+				 const struct mf_settings *settings,
+				 struct mf_session **ret) MF_MUST_CHECK;
+
+/**
+ * Runs what was typed at the prompt, prints its errors, and returns its exit
+ * code. SESSION: of the prompt, and frozen; NULL: it opens one of its own.
+ */
+int mf_command_run_typed(int argc, char **argv,
+			 const struct mf_settings *settings,
+			 struct mf_session *session);
+
+/** Prints ERROR, with a hint in any case, ends it, and returns its code. */
+int mf_command_complain(struct mf_error *error,
+			const struct mf_settings *settings);
 
 /**
  * Writes TEXT in lines of at most 78 columns, a new one for each line of TEXT
@@ -223,6 +246,8 @@ const char *mf_help_arguments(const struct mf_command *command);
 
 /** COMMAND NULL: of the program. */
 void mf_help_print(FILE *stream, const struct mf_command *command);
+/** The same as it is typed at the prompt. */
+void mf_help_print_typed(FILE *stream, const struct mf_command *command);
 
 /**
  * Writes WHAT ("bash", "zsh", "man") to STREAM, from the tables. The page's

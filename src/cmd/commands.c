@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 #include "cmd/command.h"
+#include "cmd/line.h"
+#include "cmd/prompt.h"
 
 enum {
 	EXIT_PARTIAL = 2,
@@ -157,33 +159,54 @@ static struct mf_error *check_arguments(struct mf_run *run)
 			       &run->select);
 }
 
-static struct mf_error *open_and_run(struct mf_run *run)
+struct mf_error *mf_command_open(const struct mf_command *command,
+				 const struct mf_settings *settings,
+				 struct mf_session **ret)
 {
-	const struct mf_settings *settings = run->settings;
 	struct mf_session_options options = settings->session;
 
-	if (!settings->target)
-		return mf_error_hint(
-			mf_error_why(mf_error_create(MF_ERROR_USAGE,
-						     "%s of what?",
-						     run->command->name),
-				     "neither a process id nor a file was "
-				     "given"),
-			"memforensics %s PID", run->command->name);
+	if (command->unstopped && options.target.stop == MF_STOP_AUTO)
+		options.target.stop = MF_STOP_NONE;
+	if (command->copied && options.target.stop == MF_STOP_AUTO)
+		options.target.stop = MF_STOP_SNAPSHOT;
+	/* what is kept is for all commands that follow */
+	options.target.extended_registers = command->copied || options.keep;
+	options.target.wait_channels =
+		command->of_threads || command->copied || options.keep;
+	options.heap.no_walk = command->no_walk && !settings->walk_heaps;
+	options.heap.thread_caches = command->of_threads;
+	return mf_session_open(settings->target, &options, ret);
+}
+
+/* The prompt's heaps are walked for all commands; some want to know more. */
+static void use_borrowed(const struct mf_run *run)
+{
+	mf_session_set_heap(run->session, &run->settings->session.heap);
+}
+
+static struct mf_error *check_target(const struct mf_run *run)
+{
+	if (run->settings->target)
+		return NULL;
+	return mf_error_hint(
+		mf_error_why(mf_error_create(MF_ERROR_USAGE, "%s of what?",
+					     run->command->name),
+			     "neither a process id nor a file was given"),
+		"memforensics %s PID", run->command->name);
+}
+
+static struct mf_error *open_and_run(struct mf_run *run)
+{
+	MF_TRY(check_target(run));
 	MF_TRY(check_arguments(run));
-	MF_TRY(check_output(settings));
+	MF_TRY(check_output(run->settings));
+	if (run->is_borrowed)
+		use_borrowed(run);
 	if (run->command->opens_own)
 		return run->command->run(run);
-	if (run->command->unstopped && options.target.stop == MF_STOP_AUTO)
-		options.target.stop = MF_STOP_NONE;
-	if (run->command->copied && options.target.stop == MF_STOP_AUTO)
-		options.target.stop = MF_STOP_SNAPSHOT;
-	options.target.extended_registers = run->command->copied;
-	options.target.wait_channels =
-		run->command->of_threads || run->command->copied;
-	options.heap.no_walk = run->command->no_walk && !settings->walk_heaps;
-	options.heap.thread_caches = run->command->of_threads;
-	MF_TRY(mf_session_open(settings->target, &options, &run->session));
+	if (!run->session)
+		MF_TRY(mf_command_open(run->command, run->settings,
+				       &run->session));
 	MF_TRY(check_needs(run));
 	return run->command->run(run);
 }
@@ -212,40 +235,63 @@ static const char *general_hint(enum mf_error_code code)
 	}
 }
 
-static int complain(struct mf_error *error)
+/* What is advised is what would be typed where the error was made. */
+static void make_hint(struct mf_error *error,
+		      const struct mf_settings *settings)
 {
-	int code = error->code;
+	char *hint;
 
 	if (!error->hint)
 		mf_error_hint(error, "%s", general_hint(error->code));
+	if (!settings->at_prompt)
+		return;
+	hint = mf_line_shorten(error->hint, settings->target);
+	mf_error_hint(error, "%s", hint);
+	free(hint);
+}
+
+int mf_command_complain(struct mf_error *error,
+			const struct mf_settings *settings)
+{
+	int code = error->code;
+
+	make_hint(error, settings);
 	mf_report_error(stderr, error);
 	mf_error_destroy(error);
 	return code;
 }
 
-static int run_command(const struct mf_parsed *parsed)
+static void end_run(struct mf_run *run)
 {
-	struct mf_run run = {
-		.command = parsed->command,
-		.settings = &parsed->settings,
-	};
-	struct mf_error *error = open_and_run(&run);
+	mf_report_destroy(run->report);
+	mf_output_destroy(run->output);
+	mf_select_destroy(run->select);
+	run->report = NULL;
+	run->output = NULL;
+	run->select = NULL;
+}
+
+static int do_run(struct mf_run *run)
+{
+	struct mf_error *error = open_and_run(run);
 	int code;
 
 	mf_progress("", 1, 1);
-	code = error ? complain(error) : exit_code(&run);
-	mf_report_destroy(run.report);
-	mf_output_destroy(run.output);
-	mf_select_destroy(run.select);
-	mf_session_close(run.session);
+	code = error ? mf_command_complain(error, run->settings)
+		     : exit_code(run);
+	end_run(run);
+	if (!error && run->settings->session.keep)
+		mf_prompt_run(run->settings, &run->session);
+	if (!run->is_borrowed)
+		mf_session_close(run->session);
 	return code;
 }
 
-static int generate(const char *what)
+static int generate(const struct mf_settings *settings)
 {
-	struct mf_error *error = mf_generate(what, stdout);
+	struct mf_error *error = mf_generate(settings->generate, stdout);
 
-	return error ? complain(error) : EXIT_SUCCESS;
+	return error ? mf_command_complain(error, settings) : EXIT_SUCCESS;
 }
 
 static void set_log(const struct mf_settings *settings)
@@ -270,6 +316,57 @@ static void keep_streams(void)
 		close(fd);
 }
 
+static void print_help(const struct mf_parsed *parsed)
+{
+	const struct mf_command *command =
+		parsed->named ? parsed->command : NULL;
+
+	if (parsed->settings.at_prompt)
+		mf_help_print_typed(stdout, command);
+	else
+		mf_help_print(stdout, command);
+}
+
+static int obey(struct mf_parsed *parsed, struct mf_session *session)
+{
+	struct mf_settings *settings = &parsed->settings;
+	struct mf_run run = {
+		.command = parsed->command,
+		.settings = settings,
+		.session = session,
+		.is_borrowed = session != NULL,
+	};
+
+	set_log(settings);
+	if (settings->version) {
+		puts("memforensics " MF_VERSION);
+		return EXIT_SUCCESS;
+	}
+	if (settings->help) {
+		print_help(parsed);
+		return EXIT_SUCCESS;
+	}
+	if (settings->generate)
+		return generate(settings);
+	if (!parsed->command) {
+		mf_help_print(stderr, NULL);
+		return EXIT_USAGE;
+	}
+	settings->session.keep = mf_prompt_is_wanted(parsed->command, settings);
+	return do_run(&run);
+}
+
+int mf_command_run_typed(int argc, char **argv,
+			 const struct mf_settings *settings,
+			 struct mf_session *session)
+{
+	struct mf_parsed parsed = { .settings = *settings };
+	struct mf_error *error = mf_command_parse(argc, argv, &parsed);
+
+	return error ? mf_command_complain(error, settings)
+		     : obey(&parsed, session);
+}
+
 int mf_command_main(int argc, char **argv)
 {
 	struct mf_parsed parsed = {
@@ -283,22 +380,6 @@ int mf_command_main(int argc, char **argv)
 	/* A file that may not grow is an error, told, with nothing left of it. */
 	signal(SIGXFSZ, SIG_IGN);
 	error = mf_command_parse(argc, argv, &parsed);
-	if (error)
-		return complain(error);
-	set_log(&parsed.settings);
-	if (parsed.settings.version) {
-		puts("memforensics " MF_VERSION);
-		return EXIT_SUCCESS;
-	}
-	if (parsed.settings.help) {
-		mf_help_print(stdout, parsed.named ? parsed.command : NULL);
-		return EXIT_SUCCESS;
-	}
-	if (parsed.settings.generate)
-		return generate(parsed.settings.generate);
-	if (!parsed.command) {
-		mf_help_print(stderr, NULL);
-		return EXIT_USAGE;
-	}
-	return run_command(&parsed);
+	return error ? mf_command_complain(error, &parsed.settings)
+		     : obey(&parsed, NULL);
 }

@@ -23,6 +23,7 @@ static const unsigned scanned = MF_SCAN_CONTENT | MF_SCAN_STRINGS |
 struct side {
 	const char *key; /* "before" */
 	const char *name;
+	bool is_view; /* what the prompt has open */
 	struct mf_document *document;
 };
 
@@ -37,7 +38,8 @@ static void run_deinit(struct mf_run *run)
 {
 	mf_report_destroy(run->report);
 	mf_select_destroy(run->select);
-	mf_session_close(run->session);
+	if (!run->is_borrowed)
+		mf_session_close(run->session);
 }
 
 static struct mf_error *write_target(struct mf_run *run,
@@ -63,8 +65,9 @@ static struct mf_error *look_at_target(struct mf_run *run)
 
 	pass.options.wanted = scanned;
 	pass.select = run->select = mf_select_create_usual();
-	MF_TRY(mf_session_open(run->settings->target, &run->settings->session,
-			       &run->session));
+	if (!run->session)
+		MF_TRY(mf_session_open(run->settings->target,
+				       &run->settings->session, &run->session));
 	if (mf_target_can(mf_session_target(run->session), MF_CAN_READ))
 		MF_TRY(mf_scan_pass_run(&pass, run->session));
 	return write_target(run, &pass);
@@ -83,6 +86,10 @@ static struct mf_error *make_report(const struct mf_run *whole,
 	size_t size = 0;
 
 	settings.target = side->name;
+	if (side->is_view) {
+		run.session = whole->session;
+		run.is_borrowed = true;
+	}
 	run.into = open_memstream(&text, &size);
 	if (!run.into)
 		return mf_error_create(MF_ERROR_FAILED,
@@ -121,7 +128,7 @@ static bool is_report(const char *path)
 
 static struct mf_error *load(const struct mf_run *run, struct side *side)
 {
-	if (is_report(side->name))
+	if (!side->is_view && is_report(side->name))
 		return mf_document_read(side->name, &side->document);
 	return make_report(run, side);
 }
@@ -239,6 +246,7 @@ static struct mf_error *run_diff(struct mf_run *run)
 	mf_cleanup(side_deinit) struct side before = {
 		.key = "before",
 		.name = run->settings->target,
+		.is_view = run->session != NULL,
 	};
 	mf_cleanup(side_deinit) struct side after = {
 		.key = "after",

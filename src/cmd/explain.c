@@ -152,6 +152,7 @@ const struct mf_command mf_command_explain = {
 	.arguments_help = "ADDR: an address, SYMBOL, MODULE:SYMBOL, or "
 			  "arena:N (the state of that arena); at most 64.",
 	.arguments_least = 1,
+	.offers_symbols = true,
 	.arguments_most = MF_EXPLAIN_MAX,
 	.check = check,
 	.needs = MF_CAN_MAPPINGS | MF_CAN_READ,

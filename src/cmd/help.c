@@ -70,8 +70,10 @@ static void print_pair(FILE *stream, const char *left, const char *right)
 		fprintf(stream, "%*s%-*s  %s\n", MARGIN, "", LEFT, left, right);
 }
 
+/* OPENS: those about how a target is opened, too. */
 static void print_options(FILE *stream, const char *title,
-			  const struct mf_option *options, size_t count)
+			  const struct mf_option *options, size_t count,
+			  bool opens)
 {
 	if (!count)
 		return;
@@ -79,19 +81,19 @@ static void print_options(FILE *stream, const char *title,
 	for (size_t i = 0; i < count; i++) {
 		MF_AUTO_BUFFER(names);
 
-		if (options[i].hidden)
+		if (options[i].hidden || (options[i].of_target && !opens))
 			continue;
 		add_names(&names, &options[i]);
 		print_pair(stream, mf_buffer_text(&names), options[i].summary);
 	}
 }
 
-static void print_common(FILE *stream, const char *title)
+static void print_common(FILE *stream, const char *title, bool opens)
 {
 	size_t count;
 	const struct mf_option *common = mf_common_options(&count);
 
-	print_options(stream, title, common, count);
+	print_options(stream, title, common, count, opens);
 }
 
 static void print_target(FILE *stream, const struct mf_command *command)
@@ -140,11 +142,17 @@ static void print_program(FILE *stream)
 	fputs("\nCommands:\n", stream);
 	for (size_t i = 0; i < count; i++)
 		print_pair(stream, commands[i]->name, commands[i]->summary);
-	print_common(stream, "Options");
+	print_common(stream, "Options", true);
 	fputs("\nExit codes: 0 done, 1 failed, 2 done but partial, "
 	      "3 no permission, 4 no such process,\n5 this target can't do "
 	      "that, 64 wrong usage. More: man memforensics\n",
 	      stream);
+}
+
+static void print_arguments_line(FILE *stream, const struct mf_command *command)
+{
+	fprintf(stream, "%s%s\n\n", command->arguments ? " " : "",
+		command->arguments ? command->arguments : "");
 }
 
 void mf_help_print(FILE *stream, const struct mf_command *command)
@@ -153,14 +161,47 @@ void mf_help_print(FILE *stream, const struct mf_command *command)
 		print_program(stream);
 		return;
 	}
-	fprintf(stream, "%s: %s.\n\n  memforensics %s [OPTIONS] TARGET%s%s\n\n",
-		command->name, command->summary, command->name,
-		command->arguments ? " " : "",
-		command->arguments ? command->arguments : "");
+	fprintf(stream, "%s: %s.\n\n  memforensics %s [OPTIONS] TARGET",
+		command->name, command->summary, command->name);
+	print_arguments_line(stream, command);
 	mf_help_wrap(stream, command->description, false);
 	print_target(stream, command);
 	print_arguments(stream, command);
 	print_options(stream, "Options of this command", command->options,
-		      command->option_count);
-	print_common(stream, "Options of all commands");
+		      command->option_count, true);
+	print_common(stream, "Options of all commands", true);
+}
+
+static void print_prompt(FILE *stream)
+{
+	size_t count;
+	const struct mf_command *const *commands = mf_commands(&count);
+
+	for (size_t i = 0; i < count; i++)
+		print_pair(stream, commands[i]->name, commands[i]->summary);
+	print_pair(stream, "refresh [OPTIONS]",
+		   "take a new view; options as of attach");
+	print_pair(stream, "help [COMMAND]", "this, or what a command does");
+	print_pair(stream, "quit, exit, Ctrl-D", "end");
+	fputs("\nEach works on the view, without TARGET: arenas -v, scan "
+	      "arena:3, explain 0x55d0c0de.\n"
+	      "COMMAND | SHELL COMMAND, such as maps | less. Tab completes; "
+	      "Ctrl-C ends a command.\n",
+	      stream);
+}
+
+void mf_help_print_typed(FILE *stream, const struct mf_command *command)
+{
+	if (!command) {
+		print_prompt(stream);
+		return;
+	}
+	fprintf(stream, "%s: %s.\n\n  %s [OPTIONS]", command->name,
+		command->summary, command->name);
+	print_arguments_line(stream, command);
+	mf_help_wrap(stream, command->description, false);
+	print_arguments(stream, command);
+	print_options(stream, "Options of this command", command->options,
+		      command->option_count, false);
+	print_common(stream, "Options of all commands", false);
 }

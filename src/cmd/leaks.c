@@ -326,12 +326,17 @@ static void wait_for(uint64_t ns)
 
 static struct mf_error *refuse_twice(const struct mf_run *run)
 {
-	return mf_error_hint(
-		mf_error_why(
-			mf_error_create(MF_ERROR_UNSUPPORTED,
-					"cannot look at this target twice"),
-			"a core is of one moment"),
-		"memforensics leaks %s", run->settings->target);
+	const char *of = run->settings->target;
+	struct mf_error *error = mf_error_create(
+		MF_ERROR_UNSUPPORTED, "cannot look at this target twice");
+
+	if (!run->is_borrowed)
+		return mf_error_hint(
+			mf_error_why(error, "a core is of one moment"),
+			"memforensics leaks %s", of);
+	return mf_error_hint(mf_error_why(error, "the view is of one moment"),
+			     "in a shell: memforensics leaks %s --twice 10m",
+			     of);
 }
 
 static void tell_first(const struct mf_run *run, const struct mf_leaks *leaks)
@@ -352,7 +357,7 @@ static struct mf_error *look_twice(const struct mf_run *run, struct pass *pass,
 		mf_target_info(mf_session_target(run->session));
 	double started;
 
-	if (info->kind == MF_TARGET_CORE)
+	if (info->kind == MF_TARGET_CORE || mf_session_is_frozen(run->session))
 		return refuse_twice(run);
 	MF_TRY(look(pass, run->session));
 	started = seconds_now();

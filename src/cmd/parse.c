@@ -182,7 +182,7 @@ static bool is_number(const char *word)
 	return isdigit((unsigned char)word[0]);
 }
 
-static struct mf_error *unknown_command(const char *word)
+static struct mf_error *unknown_command(const char *word, bool typed)
 {
 	struct mf_error *error = mf_error_create(
 		MF_ERROR_USAGE, "there is no command '%s'", word);
@@ -197,24 +197,36 @@ static struct mf_error *unknown_command(const char *word)
 		mf_buffer_printf(&all, "%s%s", i ? ", " : "", names[i]);
 	}
 	mf_error_why(error, "the commands are %s", mf_buffer_text(&all));
-	if (access(word, F_OK) == 0)
+	if (!typed && access(word, F_OK) == 0)
 		return mf_error_hint(error, "memforensics attach %s", word);
 	meant = mf_did_you_mean(word, names, count);
 	return meant ? mf_error_hint(error, "memforensics %s", meant)
 		     : mf_error_hint(error, "memforensics --help");
 }
 
+static struct mf_error *no_command(void)
+{
+	return mf_error_hint(
+		mf_error_why(mf_error_create(MF_ERROR_USAGE, "to do what?"),
+			     "there are only options"),
+		"help");
+}
+
 static struct mf_error *take_command(struct mf_parsed *parsed, int *count,
 				     char ***words)
 {
+	bool typed = parsed->settings.at_prompt;
+
+	if (typed && !*count)
+		return no_command();
 	if (*count && (parsed->command = mf_command_find((*words)[0]))) {
 		parsed->named = true;
 		++*words;
 		--*count;
 		return NULL;
 	}
-	if (*count && !is_number((*words)[0]))
-		return unknown_command((*words)[0]);
+	if (*count && (typed || !is_number((*words)[0])))
+		return unknown_command((*words)[0], typed);
 	return NULL;
 }
 
@@ -258,6 +270,13 @@ static struct mf_error *take_words(struct mf_parsed *parsed, size_t count,
 		++words;
 		--count;
 	}
+	/* what a process was like is compared with what it is like now */
+	if (settings->at_prompt && !count && command->opens_own &&
+	    is_number(settings->target)) {
+		settings->arguments = &settings->target;
+		settings->argument_count = 1;
+		return NULL;
+	}
 	if (command && command->arguments)
 		most = command->arguments_most ? command->arguments_most
 					       : SIZE_MAX;
@@ -269,6 +288,17 @@ static struct mf_error *take_words(struct mf_parsed *parsed, size_t count,
 	settings->arguments = (const char *const *)words;
 	settings->argument_count = count;
 	return NULL;
+}
+
+static struct mf_error *refuse_typed(const struct mf_option *option)
+{
+	return mf_error_hint(
+		mf_error_why(mf_error_create(MF_ERROR_USAGE, "--%s is too late",
+					     option->name),
+			     "it is about how the target is opened and held, "
+			     "and that was done"),
+		"refresh --%s%s%s", option->name, option->argument ? " " : "",
+		option->argument ? option->argument : "");
 }
 
 static struct mf_error *apply(const struct given *given,
@@ -290,6 +320,8 @@ static struct mf_error *apply(const struct given *given,
 						     command->name, name),
 				     "that is an option of another command"),
 			"memforensics %s --help", command->name);
+	if (parsed->settings.at_prompt && option->of_target)
+		return refuse_typed(option);
 	return option->set(&parsed->settings, given->value);
 }
 

@@ -297,6 +297,8 @@ const struct mf_command mf_command_refs = {
 		"(NAME may be a glob); or a region: heap, arena:N, stack, "
 		"stack:TID, class:CLASS, label:TEXT, suspicious, all.",
 	.arguments_least = 1,
+	.offers_regions = true,
+	.offers_symbols = true,
 	.check = check,
 	.needs = MF_CAN_MAPPINGS | MF_CAN_READ,
 	.run = run_refs,

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/units.h"
 #include "cmd/command.h"
 
@@ -43,7 +44,7 @@ unsigned mf_run_width(const struct mf_run *run)
 	return width_of(fileno(mf_output_stream(run->output)));
 }
 
-static struct mf_error *open_report(struct mf_run *run)
+static struct mf_error *make_report(struct mf_run *run)
 {
 	const struct mf_settings *settings = run->settings;
 	struct mf_report_options options = settings->report;
@@ -62,6 +63,13 @@ static struct mf_error *open_report(struct mf_run *run)
 	options.width = mf_run_width(run);
 	run->report = mf_report_create(mf_output_stream(run->output), &options);
 	return NULL;
+}
+
+/* What was said of the work is not to stand in the report's way. */
+static struct mf_error *open_report(struct mf_run *run)
+{
+	mf_progress("", 1, 1);
+	return make_report(run);
 }
 
 /* ---- data -------------------------------------------------------------------- */
