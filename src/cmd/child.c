@@ -47,17 +47,22 @@ struct running {
 	const struct mf_child *child;
 	pid_t command, shell; /* 0: none, or ended */
 	sigset_t before;
-	int status; /* of the command */
+	int status, shell_status;
 };
+
+static bool was_interrupted(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGINT;
+}
 
 static void say_end(const struct running *running)
 {
 	int status = running->status;
 
-	if (!WIFSIGNALED(status))
-		return;
-	if (WTERMSIG(status) == SIGINT)
+	if (was_interrupted(status) || was_interrupted(running->shell_status))
 		fputc('\n', stderr);
+	else if (!WIFSIGNALED(status))
+		return;
 	else if (WTERMSIG(status) != SIGPIPE || !running->shell)
 		fprintf(stderr, "the command was ended: %s\n",
 			strsignal(WTERMSIG(status)));
@@ -105,11 +110,9 @@ static void await(const struct running *running, pid_t pid, int *status)
 
 static void await_all(struct running *running)
 {
-	int ignored;
-
 	await(running, running->command, &running->status);
 	if (running->shell)
-		await(running, running->shell, &ignored);
+		await(running, running->shell, &running->shell_status);
 	say_end(running);
 }
 

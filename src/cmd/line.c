@@ -238,13 +238,12 @@ static size_t word_length(const char *at)
 char *mf_line_shorten(const char *hint, const char *target)
 {
 	static const char program[] = "memforensics ";
-	const char *begin = strstr(hint, program), *at = begin;
+	const char *at;
 	MF_AUTO_BUFFER(text);
 
-	if (!begin || (begin != hint && !strncmp(hint, "sudo ", 5)))
+	if (strncmp(hint, program, strlen(program)) != 0)
 		return mf_strdup(hint);
-	mf_buffer_add(&text, hint, (size_t)(begin - hint));
-	at += strlen(program);
+	at = hint + strlen(program);
 	if (is_word(at, word_length(at), "--help")) {
 		mf_buffer_puts(&text, "help");
 		at += word_length(at);

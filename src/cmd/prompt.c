@@ -30,15 +30,17 @@ enum {
 };
 
 struct prompt {
-	struct mf_settings base;	/* of every command */
-	struct mf_settings asked;	/* how the view was asked for */
-	struct mf_session **session;	/* NULL in it: there is no view */
-	struct mf_typed_line refreshed; /* owns the texts of asked, if it was */
+	const struct mf_settings *first; /* of the command line */
+	struct mf_settings base;	 /* of every command */
+	struct mf_session **session;
+	struct mf_typed_line
+		refreshed; /* owns texts of base, if the view was */
 	struct mf_history history;
-	char *text; /* "redis-server.1234> " */
-	uint64_t guarded_ns;
+	char *text;	 /* "redis-server.1234> " */
+	bool has_models; /* the session's are built */
 	bool told_ended, told_lost;
 	bool is_over;
+	uint64_t guarded_ns;
 };
 
 /* Readline's callbacks and signal handlers have no context. */
@@ -71,31 +73,32 @@ static void catch_signals(void)
 
 /* ---- the view ----------------------------------------------------------------- */
 
+static struct mf_target *target_of(const struct prompt *prompt)
+{
+	return mf_session_target(*prompt->session);
+}
+
 static bool is_frozen(const struct prompt *prompt)
 {
-	return *prompt->session && mf_session_is_frozen(*prompt->session);
+	return mf_session_is_frozen(*prompt->session);
 }
 
 static bool is_process(const struct prompt *prompt)
 {
-	const struct mf_target_info *info =
-		mf_target_info(mf_session_target(*prompt->session));
+	const struct mf_target_info *info = mf_target_info(target_of(prompt));
 
 	return info->kind == MF_TARGET_LIVE || info->kind == MF_TARGET_SNAPSHOT;
 }
 
 static void say_view(const struct prompt *prompt)
 {
-	const struct mf_target_info *info;
+	const struct mf_target_info *info = mf_target_info(target_of(prompt));
 	struct mf_impact impact;
 	time_t now = time(NULL);
 	char at[16] = "";
 	struct tm tm;
 
-	if (!*prompt->session)
-		return;
-	info = mf_target_info(mf_session_target(*prompt->session));
-	mf_target_get_impact(mf_session_target(*prompt->session), &impact);
+	mf_target_get_impact(target_of(prompt), &impact);
 	if (localtime_r(&now, &tm))
 		strftime(at, sizeof(at), "%H:%M:%S", &tm);
 	if (!is_process(prompt))
@@ -110,42 +113,45 @@ static void say_view(const struct prompt *prompt)
 						       : impact.why);
 }
 
-/* What was seen of the view since a line was begun; "" for nothing. */
-static const char *guard(struct prompt *prompt, struct mf_buffer *text)
+static void look_for_end(struct prompt *prompt, struct mf_buffer *text)
 {
-	struct mf_target *target =
-		*prompt->session ? mf_session_target(*prompt->session) : NULL;
-	bool had = target && !prompt->told_lost && prompt->asked.session.keep;
+	if (prompt->told_ended || !mf_target_has_ended(target_of(prompt)))
+		return;
+	prompt->told_ended = true;
+	mf_buffer_printf(text, "process %s has ended, or began another program",
+			 prompt->base.target);
+	mf_buffer_puts(text, is_frozen(prompt) ? "; the view stays as it is\n"
+					       : "\n");
+}
+
+static void look_for_room(struct prompt *prompt, struct mf_buffer *text)
+{
+	struct mf_target *target = target_of(prompt);
 	const char *why = NULL;
 
-	if (!target || !is_process(prompt))
-		return "";
-	if (!prompt->told_ended && mf_target_has_ended(target)) {
-		prompt->told_ended = true;
-		mf_buffer_printf(text,
-				 "process %s has ended, or began another "
-				 "program%s\n",
-				 prompt->base.target,
-				 is_frozen(prompt)
-					 ? "; the view stays, and its copy "
-					   "until the prompt ends"
-					 : "");
-	}
-	if (!had)
-		return mf_buffer_text(text);
+	if (prompt->told_lost)
+		return;
 	if (mf_target_lost_copy(target))
 		why = "its copy was killed, most likely because memory ran out";
 	else if (is_frozen(prompt))
 		why = mf_target_refuse_copy(target);
 	if (!why)
-		return mf_buffer_text(text);
+		return;
 	prompt->told_lost = true;
+	mf_target_keep_copy(target, false);
 	mf_buffer_printf(text,
 			 "the view is let go: %s; each command looks anew, "
 			 "'refresh' takes a new view\n",
 			 why);
-	mf_target_keep_copy(target, false);
-	return mf_buffer_text(text);
+}
+
+/* Adds what was seen of the view since it was last looked after. */
+static void guard(struct prompt *prompt, struct mf_buffer *text)
+{
+	if (!is_process(prompt))
+		return;
+	look_for_end(prompt, text);
+	look_for_room(prompt, text);
 }
 
 static bool is_time(struct prompt *prompt)
@@ -163,7 +169,8 @@ static void tick(void *context)
 	struct prompt *prompt = context;
 	MF_AUTO_BUFFER(text);
 
-	fputs(guard(prompt, &text), stderr);
+	guard(prompt, &text);
+	fputs(mf_buffer_text(&text), stderr);
 }
 
 /* ---- reading a line ------------------------------------------------------------ */
@@ -198,7 +205,9 @@ static int idle(void)
 		state.interrupted = 0;
 		begin_line_anew();
 	}
-	if (is_time(prompt) && *guard(prompt, &text))
+	if (is_time(prompt))
+		guard(prompt, &text);
+	if (text.size)
 		tell(mf_buffer_text(&text));
 	return 0;
 }
@@ -217,10 +226,11 @@ static struct mf_view view_of(const struct prompt *prompt)
 {
 	struct mf_view view = { .target = NULL };
 	struct mf_session *session = *prompt->session;
+	/* each is there already: there can be none */
 	mf_auto_error struct mf_error *no_image = NULL, *no_space = NULL,
 				      *no_heap = NULL;
 
-	if (!session)
+	if (!prompt->has_models)
 		return view;
 	view.target = mf_session_target(session);
 	no_image = mf_session_image(session, &view.image);
@@ -266,8 +276,7 @@ static void set_up_readline(void)
 /* Text of a target is not for a terminal to obey. */
 static char *make_text(const struct prompt *prompt)
 {
-	const struct mf_target_info *info =
-		mf_target_info(mf_session_target(*prompt->session));
+	const struct mf_target_info *info = mf_target_info(target_of(prompt));
 	mf_auto_free char *name = mf_escaped(info->comm);
 	const char *slash = strrchr(prompt->base.target, '/');
 	mf_auto_free char *target =
@@ -308,25 +317,35 @@ static struct mf_error *parse_refresh(struct prompt *prompt,
 	words[0] = program.text;
 	words[1] = command.text;
 	memcpy(words + 2, line->words + 1, (line->count - 1) * sizeof(char *));
-	*ret = (struct mf_parsed){ .settings = prompt->asked };
-	ret->settings.target = prompt->base.target;
+	*ret = (struct mf_parsed){ .settings = *prompt->first };
 	return mf_command_parse((int)line->count + 1, words, ret);
 }
 
-/* The old view is given up first: two copies would take twice the memory. */
-static struct mf_error *take_view(struct prompt *prompt)
+/*
+ * The old view is given up before the new one is taken, and not before it can
+ * be: two copies would take twice the memory. Takes LINE, which has the texts of
+ * SETTINGS.
+ */
+static struct mf_error *take_view(struct prompt *prompt,
+				  const struct mf_settings *settings,
+				  struct mf_typed_line *line)
 {
+	struct mf_session *session;
 	struct mf_space *space;
 
+	MF_TRY(mf_command_open(&mf_command_attach, settings, &session));
 	mf_session_close(*prompt->session);
-	*prompt->session = NULL;
-	MF_TRY(mf_command_open(&mf_command_attach, &prompt->asked,
-			       prompt->session));
-	prompt->told_ended = prompt->told_lost = false;
-	return mf_session_space(*prompt->session, &space);
+	*prompt->session = session;
+	prompt->base.session = settings->session;
+	mf_line_deinit(&prompt->refreshed);
+	prompt->refreshed = *line;
+	*line = (struct mf_typed_line){ 0 };
+	prompt->told_ended = prompt->told_lost = prompt->has_models = false;
+	MF_TRY(mf_session_space(session, &space));
+	prompt->has_models = true;
+	return NULL;
 }
 
-/* Takes LINE, which the new settings have texts of. */
 static void refresh(struct prompt *prompt, struct mf_typed_line *line)
 {
 	struct mf_parsed parsed;
@@ -336,15 +355,9 @@ static void refresh(struct prompt *prompt, struct mf_typed_line *line)
 		mf_help_print_typed(stdout, NULL);
 		return;
 	}
-	if (!error) {
-		prompt->asked = parsed.settings;
-		prompt->base.session = parsed.settings.session;
-		mf_line_deinit(&prompt->refreshed);
-		prompt->refreshed = *line;
-		*line = (struct mf_typed_line){ 0 };
-		error = take_view(prompt);
-		mf_progress("", 1, 1);
-	}
+	if (!error)
+		error = take_view(prompt, &parsed.settings, line);
+	mf_progress("", 1, 1);
 	if (error)
 		mf_command_complain(error, &prompt->base);
 	else
@@ -460,7 +473,7 @@ static void prompt_deinit(struct prompt *prompt)
 /* What all commands have of the options that the target was opened with. */
 static void set_base(struct prompt *prompt)
 {
-	const struct mf_settings *asked = &prompt->asked;
+	const struct mf_settings *asked = prompt->first;
 
 	prompt->base = (struct mf_settings){
 		.target = asked->target,
@@ -477,7 +490,11 @@ static void set_base(struct prompt *prompt)
 void mf_prompt_run(const struct mf_settings *settings,
 		   struct mf_session **session)
 {
-	struct prompt prompt = { .session = session, .asked = *settings };
+	struct prompt prompt = {
+		.first = settings,
+		.session = session,
+		.has_models = true,
+	};
 
 	set_base(&prompt);
 	prompt.text = make_text(&prompt);

@@ -13,7 +13,7 @@ bool mf_prompt_is_wanted(const struct mf_command *command,
 /**
  * Reads commands and runs them over *SESSION, which was opened by SETTINGS and
  * keeps what it read, until its user has had enough. *SESSION is another one
- * afterwards, or NULL, where a new view was taken.
+ * afterwards where a new view was taken.
  */
 void mf_prompt_run(const struct mf_settings *settings,
 		   struct mf_session **session);

@@ -229,7 +229,7 @@ static void add_why(struct mf_buffer *text, const struct mf_run *run,
 	if (run->settings->session.target.stop != MF_STOP_AUTO ||
 	    !strncmp(impact->why, "--stop", 6))
 		return;
-	if (run->command->unstopped)
+	if (run->command->unstopped && !run->is_borrowed)
 		mf_buffer_printf(text, " (%s does without)",
 				 run->command->name);
 	else if (*impact->why)

@@ -1,0 +1,349 @@
+#!/usr/bin/env bats
+# The prompt of `attach`, in a real terminal: one view for every command, which
+# neither errors, Ctrl-C nor the end of the process end.
+
+# shellcheck disable=SC2154 # output, stderr, status: of bats; PID: of helper
+bats_require_minimum_version 1.5.0
+
+setup() {
+	load ../cli/helper
+	load terminal
+	need_terminal
+	work=$BATS_TEST_TMPDIR/work
+	FIXTURES=$(realpath -m "$FIXTURES")
+	mkdir "$work"
+	cd "$work" || return
+	unset XDG_STATE_HOME
+	export LC_ALL=C.UTF-8 MEMFORENSICS_HISTORY=$work/history
+}
+
+teardown() {
+	close_terminal
+	stop_all
+}
+
+# Waits until the program has done it.
+tell() { # COMMAND
+	local line
+	echo "$1" >&"$FIXTURE_IN"
+	while IFS= read -r line <&"$FIXTURE_OUT"; do
+		[ "$line" != "done" ] || return 0
+	done
+	return 1
+}
+
+# How often there was a prompt.
+count_prompts() {
+	screen | grep -c '^[a-z]*[.][0-9a-z]*>'
+}
+
+# Waits for a prompt more than BEFORE that nothing was typed at.
+await_prompt() { # BEFORE
+	local before=$1
+	until [ "$(count_prompts)" -gt "$before" ] &&
+		[[ $(screen | sed '/^$/d' | tail -1) =~ \>$ ]]; do :; done
+}
+
+open_prompt() { # ARGUMENT...
+	open_terminal 120 40 "$MEMFORENSICS" --max-pause 30s "$@"
+	await_prompt 0
+}
+
+# Types LINE and waits until its command has ended: ANSWER is what it printed.
+ask() { # LINE
+	local before
+	before=$(count_prompts)
+	keys -l -- "$1"
+	keys Enter
+	await_prompt "$before"
+	ANSWER=$(screen | sed '/^$/d' | tac |
+		sed '1d; /^[a-z]*[.][0-9a-z]*>/,$d' | tac)
+}
+
+leave() {
+	keys C-d
+	await_screen '^ended'
+}
+
+# What the process has in use, as FILE (of arenas --json) says.
+in_use() { # FILE
+	jq '.allocators[] | select(.name == "glibc") | .in_use.bytes' "$1"
+}
+
+# Those that PID has now; its copy is one.
+children() { # PID
+	cat "/proc/$1/task/$1/children"
+}
+
+@test "one view for every command, until it is refreshed" {
+	start_fixture grower
+	open_prompt "$PID"
+	await_screen '^The view is of [0-9:]+, in a copy; process [0-9]+ runs on'
+	ask 'arenas --json -o before'
+	# it runs
+	tell 'blocks 1000 3000'
+	ask 'arenas --json -o still'
+	ask 'chunks --json -o chunks --min-size 3008 --max-size 3008'
+	ask 'diff --json -o diff'
+	[ "$(in_use still)" = "$(in_use before)" ]
+	json_holds chunks '[.. | objects | select(.size? == 3008)] |
+		length < 1000'
+	json_holds diff '.diff | any(.what == "arena" and
+		.key == "glibc arena 0, in use" and .delta == 1000 * 3008)'
+	ask 'refresh'
+	[[ $ANSWER == *"The view is of "* ]]
+	ask 'arenas --json -o after'
+	[ "$(in_use after)" = $(($(in_use before) + 1000 * 3008)) ]
+	json_holds after '.impact.stop == "snapshot" and
+		.impact.consistency == "exact"'
+	leave
+	await_screen '^ended 0$'
+	[ -z "$(children "$PID")" ]
+}
+
+@test "every command runs over it" {
+	start_fixture grower
+	tell 'blocks 10 3000'
+	open_prompt "$PID"
+	local copy
+	copy=$(children "$PID")
+	ask 'attach | grep -c "^VERDICT$"'
+	[ "$ANSWER" = 1 ]
+	ask 'maps --json -o maps'
+	ask 'explain main --json -o explain'
+	ask 'refs heap --json -o refs'
+	ask 'leaks --json -o leaks'
+	ask 'threads --json -o threads'
+	ask 'scan --content --json -o scan'
+	ask 'dump heap -o heap'
+	ask 'snapshot -o core'
+	ask 'arenas --ranges --json -o ranges'
+	[ "$(children "$PID")" = "$copy" ]
+	for name in maps explain refs leaks threads scan ranges; do
+		json_holds "$name" ".impact.stops == 1 and
+			.target.pid == $PID"
+	done
+	json_holds threads '.threads[0].frames | length > 1'
+	json_holds ranges '[.. | .ranges? // empty] | length > 0'
+	# what it was then is what the process still is
+	mf dump "$PID" heap -o now --max-pause 30s >/dev/null
+	cmp heap now
+	mf arenas core --json >of_core
+	[ "$(in_use of_core)" = "$(in_use ranges)" ]
+	leave
+	[ -z "$(children "$PID")" ]
+}
+
+@test "errors do not end it, and say what to type there" {
+	start_fixture grower
+	open_prompt "$PID"
+	ask 'frob'
+	[[ $ANSWER == *"there is no command 'frob'"*"try: help" ]]
+	ask 'arena'
+	[[ $ANSWER == *"try: arenas" ]]
+	ask 'chunks "arena:0'
+	[[ $ANSWER == *"a quote is not closed"* ]]
+	ask 'maps > file'
+	[[ $ANSWER == *"try: -o FILE" ]]
+	ask 'maps --stop none'
+	[[ $ANSWER == *"try: refresh --stop auto|none|brief|snapshot" ]]
+	ask 'maps --class "an on"'
+	[[ $ANSWER == *"there is no class 'an on'"* ]]
+	ask 'dump arena:99 -o file'
+	[[ $ANSWER == *"arena:99"* ]]
+	[ ! -e file ]
+	ask 'leaks --twice 1s'
+	[[ $ANSWER == *"try: in a shell: memforensics leaks $PID --twice"* ]]
+	ask ''
+	ask 'help arenas'
+	[[ $ANSWER == *"arenas [OPTIONS]"*"--ranges"* ]]
+	[[ $ANSWER != *"--max-pause"* ]]
+	ask 'maps | tail -n 1 | wc -l'
+	[ "$ANSWER" = 1 ]
+	keys 'exit' Enter
+	await_screen '^ended 0$'
+}
+
+@test "Ctrl-C ends the command, or the line, and not the prompt" {
+	start_fixture grower
+	tell 'blocks 5000 100'
+	open_prompt "$PID"
+	mkfifo never
+	keys -l "chunks --top all --json | { touch started; cat never; }"
+	keys Enter
+	until [ -e started ]; do :; done
+	before=$(count_prompts)
+	keys C-c
+	await_prompt "$before"
+	before=$(count_prompts)
+	keys -l 'half a line'
+	await_screen 'half a line$'
+	keys C-c
+	await_prompt "$before"
+	ask 'arenas | grep -c "^ARENAS\|^glibc\|^GLIBC"'
+	tell 'blocks 1 10'
+	leave
+	[ -z "$(children "$PID")" ]
+}
+
+@test "the process ends, and the view stays" {
+	start_fixture grower
+	open_prompt "$PID"
+	ask 'arenas --json -o before'
+	before=$(count_prompts)
+	kill -KILL "$PID"
+	wait "$PID" || true
+	await_screen '^process [0-9]+ has ended.*; the view stays as it is$'
+	await_prompt "$before"
+	ask 'refresh'
+	[[ $ANSWER == *"no such process"* ]]
+	ask 'arenas --json -o after'
+	[ "$(in_use after)" = "$(in_use before)" ]
+	ask 'dump heap -o heap'
+	[ -s heap ]
+	leave
+	await_screen '^ended 0$'
+}
+
+@test "where there is no copy, each command looks anew" {
+	start_fixture grower
+	open_prompt "$PID" --stop brief
+	await_screen '^No view is kept \(--stop brief\)'
+	ask 'arenas --json -o before'
+	tell 'blocks 1000 3000'
+	ask 'arenas --json -o after'
+	[ "$(in_use after)" = $(($(in_use before) + 1000 * 3008)) ]
+	json_holds after '.impact.stop == "brief"'
+	ask 'refresh --stop snapshot'
+	[[ $ANSWER == *"in a copy"* ]]
+	leave
+}
+
+@test "a core and a listing have a prompt, too" {
+	start_fixture grower
+	mf snapshot "$PID" -o core --max-pause 30s >/dev/null
+	cat "/proc/$PID/smaps" >listing
+	mf arenas core --json >known
+	open_prompt attach core
+	await_screen '^Commands work on this file'
+	ask 'arenas --json -o arenas'
+	[ "$(in_use arenas)" = "$(in_use known)" ]
+	leave
+	close_terminal
+	open_terminal 120 40 "$MEMFORENSICS" attach listing
+	await_screen '^listing> *$'
+	keys 'maps --json -o maps' Enter
+	until [ -e maps ]; do :; done
+	json_holds maps '.target.kind == "listing"'
+	keys C-d
+	await_screen '^ended'
+}
+
+@test "completion: commands, options, values, regions, symbols, files" {
+	start_fixture grower
+	open_prompt "$PID"
+	>some-file
+	complete 'aren' 'arenas'
+	complete 'chunks --hist' 'chunks --histogram'
+	complete 'chunks --sort si' 'chunks --sort size'
+	complete 'maps --sort=rs' 'maps --sort=rss'
+	complete 'chunks --state free,tca' 'chunks --state free,tcache'
+	complete 'scan aren' 'scan arena:'
+	keys -l 'scan arena:'
+	keys Tab Tab
+	await_screen '^arena:0 +arena:1$'
+	keys C-u
+	complete 'dump class:hea' 'dump class:heap'
+	complete 'dump heap -o some' 'dump heap -o some-file'
+	complete 'help snap' 'help snapshot'
+	complete 'refresh --max-p' 'refresh --max-pause'
+	complete 'explain grower:mai' 'explain grower:main'
+	leave
+}
+
+# Types TEXT and Tab, and waits until the line is WHOLE.
+complete() { # TEXT WHOLE
+	keys -l -- "$1"
+	keys Tab
+	await_screen "> $2\$"
+	keys C-u
+}
+
+@test "history: of one's own, and only if it is wanted" {
+	start_fixture grower
+	open_prompt "$PID"
+	ask 'help'
+	ask ' help quit'
+	leave
+	close_terminal
+	[ "$(cat history)" = help ]
+	[ "$(stat -c %a history)" = 600 ]
+	unset MEMFORENSICS_HISTORY
+	export HOME=$work/home
+	mkdir home
+	open_prompt "$PID"
+	ask 'help maps'
+	keys Up
+	await_screen '> help maps$'
+	keys C-u
+	leave
+	close_terminal
+	[ "$(cat home/.local/state/memforensics/history)" = 'help maps' ]
+	export MEMFORENSICS_HISTORY=
+	open_prompt "$PID"
+	keys Up
+	ask 'help quit'
+	leave
+	[ "$(cat home/.local/state/memforensics/history)" = 'help maps' ]
+}
+
+@test "signals leave the terminal as it was, and the process alone" {
+	start_fixture grower
+	local signal
+	for signal in TERM HUP; do
+		open_terminal 120 40 bash -c 'echo $$ >shell
+			stty -a >before
+			"$0" --max-pause 30s "$1"
+			echo "ended $?"
+			stty -a >after
+			echo "all done"' "$MEMFORENSICS" "$PID"
+		await_prompt 0
+		kill "-$signal" "$(children "$(cat shell)")"
+		await_screen '^all done$'
+		screen | grep -q "^ended $((128 + $(kill -l "$signal")))$"
+		cmp before after
+		[ -z "$(children "$PID")" ]
+		close_terminal
+	done
+	# and nothing is left where the terminal goes away
+	open_prompt "$PID"
+	close_terminal
+	until [ -z "$(children "$PID")" ]; do :; done
+	tell 'blocks 1 10'
+}
+
+@test "no prompt without a terminal, nor where only a report is wanted" {
+	start_fixture grower
+	open_terminal 120 40 bash -c '
+		"$0" "$1" --batch
+		"$0" "$1" </dev/null
+		"$0" "$1" --json
+		"$0" "$1" -o report
+		"$0" "$1" | tail -n 1
+		"$0" maps "$1"
+		echo "all done"' "$MEMFORENSICS" "$PID"
+	await_screen '^all done$'
+	! screen | grep -q '^The view is\|^grower'
+	[ -s report ]
+}
+
+@test "a dumb terminal has a prompt" {
+	start_fixture grower
+	export TERM=dumb
+	open_terminal 80 24 env TERM=dumb "$MEMFORENSICS" --max-pause 30s "$PID"
+	await_prompt 0
+	ask 'maps | tail -n 1 | wc -l'
+	[ "$ANSWER" = 1 ]
+	leave
+	await_screen '^ended 0$'
+}
