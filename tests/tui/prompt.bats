@@ -205,6 +205,23 @@ children() { # PID
 	await_screen '^ended 0$'
 }
 
+@test "the copy is killed, and each command looks anew" {
+	start_fixture grower
+	open_prompt "$PID"
+	ask 'arenas --json -o before'
+	before=$(count_prompts)
+	kill -KILL "$(children "$PID")"
+	await_screen '^the view is let go: its copy was killed'
+	await_prompt "$before"
+	tell 'blocks 1000 3000'
+	ask 'arenas --json -o after'
+	[ "$(in_use after)" = $(($(in_use before) + 1000 * 3008)) ]
+	ask 'refresh'
+	[[ $ANSWER == *"The view is of "* ]]
+	leave
+	[ -z "$(children "$PID")" ]
+}
+
 @test "where there is no copy, each command looks anew" {
 	start_fixture grower
 	open_prompt "$PID" --stop brief

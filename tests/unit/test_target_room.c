@@ -197,6 +197,29 @@ static void test_system(void **state)
 	tear_down(&world);
 }
 
+/* One that is there already has its page tables, its task and its promise. */
+static void test_kept(void **state)
+{
+	struct world world;
+
+	(void)state;
+	set_up(&world);
+	world.need = (struct mf_room_need){ .pages = 1000 * MIB };
+	put(&world, "proc/loadavg", "0.10 0.20 0.30 2/300000000 4711\n");
+	put(&world, "proc/sys/vm/overcommit_memory", "2\n");
+	put(&world, "proc/meminfo", "MemAvailable: %u kB\nCommitLimit: 1 kB\n",
+	    250 * 1024);
+	assert_null(mf_room_refuse_more(&world.place, &world.need));
+	put(&world, "proc/meminfo", "MemAvailable: %u kB\n", 249 * 1024);
+	assert_non_null(strstr(mf_room_refuse_more(&world.place, &world.need),
+			       "the system has room for 249.0 MiB"));
+	put(&world, "proc/meminfo", "MemAvailable: %u kB\n", 250 * 1024);
+	put_group(&world, "two/a", 500 * MIB, 251 * MIB, 0);
+	assert_non_null(strstr(mf_room_refuse_more(&world.place, &world.need),
+			       "its cgroup"));
+	tear_down(&world);
+}
+
 static void test_cgroup(void **state)
 {
 	struct world world;
@@ -417,6 +440,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plenty),
 		cmocka_unit_test(test_system),
+		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_cgroup),
 		cmocka_unit_test(test_killed_as_one),
 		cmocka_unit_test(test_cgroup_v1),
