@@ -271,7 +271,7 @@ static struct mf_error *take_words(struct mf_parsed *parsed, size_t count,
 		--count;
 	}
 	/* what a process was like is compared with what it is like now */
-	if (settings->at_prompt && !count && command->opens_own &&
+	if (settings->at_prompt && !count && command && command->opens_own &&
 	    is_number(settings->target)) {
 		settings->arguments = &settings->target;
 		settings->argument_count = 1;

@@ -222,20 +222,21 @@ static char *next_offer(const char *text, int number)
 		       : NULL;
 }
 
+static struct mf_error *get_models(struct mf_session *session,
+				   struct mf_view *ret)
+{
+	MF_TRY(mf_session_image(session, &ret->image));
+	MF_TRY(mf_session_space(session, &ret->space));
+	return mf_session_heap(session, &ret->heap);
+}
+
+/* Models that would have to be made are not worth a look at the process. */
 static struct mf_view view_of(const struct prompt *prompt)
 {
-	struct mf_view view = { .target = NULL };
-	struct mf_session *session = *prompt->session;
-	/* each is there already: there can be none */
-	mf_auto_error struct mf_error *no_image = NULL, *no_space = NULL,
-				      *no_heap = NULL;
+	struct mf_view view = { .target = target_of(prompt) };
 
-	if (!prompt->has_models)
-		return view;
-	view.target = mf_session_target(session);
-	no_image = mf_session_image(session, &view.image);
-	no_space = mf_session_space(session, &view.space);
-	no_heap = mf_session_heap(session, &view.heap);
+	if (prompt->has_models)
+		mf_error_destroy(get_models(*prompt->session, &view));
 	return view;
 }
 

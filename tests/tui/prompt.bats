@@ -259,7 +259,7 @@ children() { # PID
 @test "completion: commands, options, values, regions, symbols, files" {
 	start_fixture grower
 	open_prompt "$PID"
-	>some-file
+	touch some-file
 	complete 'aren' 'arenas'
 	complete 'chunks --hist' 'chunks --histogram'
 	complete 'chunks --sort si' 'chunks --sort size'
@@ -318,6 +318,7 @@ complete() { # TEXT WHOLE
 	start_fixture grower
 	local signal
 	for signal in TERM HUP; do
+		# shellcheck disable=SC2016 # for the shell in the terminal
 		open_terminal 120 40 bash -c 'echo $$ >shell
 			stty -a >before
 			"$0" --max-pause 30s "$1"
@@ -341,6 +342,7 @@ complete() { # TEXT WHOLE
 
 @test "no prompt without a terminal, nor where only a report is wanted" {
 	start_fixture grower
+	# shellcheck disable=SC2016 # for the shell in the terminal
 	open_terminal 120 40 bash -c '
 		"$0" "$1" --batch
 		"$0" "$1" </dev/null
@@ -350,7 +352,7 @@ complete() { # TEXT WHOLE
 		"$0" maps "$1"
 		echo "all done"' "$MEMFORENSICS" "$PID"
 	await_screen '^all done$'
-	! screen | grep -q '^The view is\|^grower'
+	run ! grep '^The view is\|^grower.*>' <(screen)
 	[ -s report ]
 }
 
