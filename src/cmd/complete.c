@@ -192,6 +192,17 @@ static void offer_regions(struct completing *completing)
 	}
 }
 
+/* Addresses, and what means one. */
+static void offer_places(struct completing *completing)
+{
+	if (goes_on(completing, "arena:")) {
+		offer_arenas(completing);
+		return;
+	}
+	offer(completing, "arena:");
+	each_region(completing, offer_start);
+}
+
 /* ---- symbols --------------------------------------------------------------- */
 
 static void visit_symbol(const char *name, uint64_t address, uint64_t size,
@@ -290,19 +301,42 @@ static const struct mf_option *find_option(const struct mf_command *command,
 	return NULL;
 }
 
+static void offer_classes(struct completing *completing)
+{
+	each_region(completing, offer_class);
+}
+
+/* What has no words in the option's table, and is known of the target. */
+static void offer_known(struct completing *completing, const char *argument)
+{
+	static const struct {
+		const char *argument;
+		void (*offer)(struct completing *completing);
+	} known[] = {
+		{ "REGION", offer_regions },
+		{ "CLASS", offer_classes },
+		{ "TID[,TID...]", offer_threads },
+	};
+
+	for (size_t i = 0; i < MF_ARRAY_SIZE(known); i++)
+		if (!strcmp(known[i].argument, argument))
+			known[i].offer(completing);
+}
+
 /* Of "in-use,fr" the last part. */
 static void offer_value(struct completing *completing,
 			const struct mf_option *option)
 {
-	const char *comma;
+	const char *comma = strrchr(completing->word + completing->kept, ',');
 
 	completing->offers->files = option->completion == MF_COMPLETE_FILE ||
 				    option->completion == MF_COMPLETE_FOLDER;
-	if (option->completion != MF_COMPLETE_WORDS)
-		return;
-	comma = strrchr(completing->word + completing->kept, ',');
 	if (comma)
 		completing->kept = (size_t)(comma + 1 - completing->word);
+	if (option->completion != MF_COMPLETE_WORDS) {
+		offer_known(completing, option->argument);
+		return;
+	}
 	for (size_t i = 0; option->words[i]; i++)
 		offer(completing, option->words[i]);
 }
@@ -348,6 +382,8 @@ static void complete_argument(struct completing *completing,
 {
 	if (command->takes_regions || command->offers_regions)
 		offer_regions(completing);
+	else if (command->offers_symbols)
+		offer_places(completing);
 	if (command->offers_symbols) {
 		completing->kept = 0;
 		offer_symbols(completing);

@@ -69,6 +69,8 @@ static void catch_signals(void)
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(caught); i++)
 		sigaction(caught[i], &action, NULL);
+	/* of a command, as Ctrl-C is */
+	signal(SIGQUIT, SIG_IGN);
 }
 
 /* ---- the view ----------------------------------------------------------------- */
@@ -307,8 +309,7 @@ static struct mf_error *parse_refresh(struct prompt *prompt,
 				      const struct mf_typed_line *line,
 				      struct mf_parsed *ret)
 {
-	char **words = mf_new_array(line->count + 2, char *);
-	mf_auto_free char **owned = words;
+	mf_auto_free char **words = mf_new_array(line->count + 2, char *);
 	union {
 		const char *constant;
 		char *text;
@@ -382,11 +383,9 @@ static void run(struct prompt *prompt, const struct mf_typed_line *line)
 		.context = prompt,
 	};
 
-	state.interrupted = 0;
 	if (!mf_child_run(&child, line))
 		fprintf(stderr, "no process for the command: %s\n",
 			strerror(errno));
-	state.interrupted = 0;
 }
 
 static bool is_word(const struct mf_typed_line *line, const char *word)
@@ -441,10 +440,12 @@ bool mf_prompt_is_wanted(const struct mf_command *command,
 
 static void read_and_obey(struct prompt *prompt)
 {
-	mf_auto_free char *text = readline(prompt->text);
+	mf_auto_free char *text = NULL;
 	struct mf_typed_line line;
 	struct mf_error *error;
 
+	state.interrupted = 0;
+	text = readline(prompt->text);
 	if (state.ending)
 		return;
 	if (!text) {

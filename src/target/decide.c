@@ -212,6 +212,7 @@ static const char *ask_room(struct mf_target *target,
 		return "/proc cannot be read";
 	why = refuse(&place, need);
 	close(place.system);
+	/* cppcheck-suppress returnDanglingLifetime ; it is the pool's */
 	return why;
 }
 

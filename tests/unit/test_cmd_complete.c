@@ -118,6 +118,11 @@ static void test_regions(void **state)
 	assert_offers(state, "maps he", "");
 	assert_offers(state, "refs st", "stack stack: ");
 	assert_offers(state, "explain st", "");
+	assert_offers(state, "explain 0x2", "0x20000 ");
+	assert_offers(state, "explain ar", "arena: ");
+	assert_offers(state, "scan --pointer-to he", "heap ");
+	assert_offers(state, "maps --class he", "heap ");
+	assert_offers(state, "threads --tid 4711,47", "4711,4711 4711,4799 ");
 }
 
 /* Escapes do not meet the terminal, and one word stays one. */
