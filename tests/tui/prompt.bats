@@ -6,9 +6,7 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
-	load ../cli/helper
 	load terminal
-	need_terminal
 	work=$BATS_TEST_TMPDIR/work
 	FIXTURES=$(realpath -m "$FIXTURES")
 	mkdir "$work"
@@ -32,37 +30,44 @@ tell() { # COMMAND
 	return 1
 }
 
-# How often there was a prompt.
-count_prompts() {
-	screen | grep -c '^[a-z]*[.][0-9a-z]*>'
+# All that was printed.
+all_text() {
+	terminal capture-pane -p -S -
 }
 
-# Waits for a prompt more than BEFORE that nothing was typed at.
+# How often there was a prompt in TEXT.
+count_prompts() { # TEXT
+	grep -c '^[a-z]*[.][0-9a-z]*>' <<<"$1" || true
+}
+
+# Waits for a prompt more than BEFORE that nothing was typed at: TEXT is all that
+# was printed until then.
 await_prompt() { # BEFORE
-	local before=$1
-	until [ "$(count_prompts)" -gt "$before" ] &&
-		[[ $(screen | sed '/^$/d' | tail -1) =~ \>$ ]]; do :; done
+	until TEXT=$(all_text) && [[ $TEXT == *'>' ]] &&
+		[ "$(count_prompts "$TEXT")" -gt "$1" ]; do :; done
 }
 
 open_prompt() { # ARGUMENT...
-	open_terminal 120 40 "$MEMFORENSICS" --max-pause 30s "$@"
+	open_terminal 120x40 "$MEMFORENSICS" --max-pause 30s "$@"
 	await_prompt 0
 }
 
 # Types LINE and waits until its command has ended: ANSWER is what it printed.
 ask() { # LINE
 	local before
-	before=$(count_prompts)
-	keys -l -- "$1"
-	keys Enter
+	before=$(count_prompts "$(all_text)")
+	type_text "$1"
+	press Enter
 	await_prompt "$before"
-	ANSWER=$(screen | sed '/^$/d' | tac |
-		sed '1d; /^[a-z]*[.][0-9a-z]*>/,$d' | tac)
+	# what stands between the last two
+	ANSWER=$(awk '/^[a-z]*[.][0-9a-z]*>/ { said = text; text = ""; next }
+		!/^$/ { text = text $0 "\n" }
+		END { printf "%s", said }' <<<"$TEXT")
 }
 
 leave() {
-	keys C-d
-	await_screen '^ended'
+	press C-d
+	until_ended
 }
 
 # What the process has in use, as FILE (of arenas --json) says.
@@ -78,7 +83,7 @@ children() { # PID
 @test "one view for every command, until it is refreshed" {
 	start_fixture grower
 	open_prompt "$PID"
-	await_screen '^The view is of [0-9:]+, in a copy; process [0-9]+ runs on'
+	until_screen '^The view is of [0-9:]+, in a copy; process [0-9]+ runs on'
 	ask 'arenas --json -o before'
 	# it runs
 	tell 'blocks 1000 3000'
@@ -97,7 +102,7 @@ children() { # PID
 	json_holds after '.impact.stop == "snapshot" and
 		.impact.consistency == "exact"'
 	leave
-	await_screen '^ended 0$'
+	[ "$status" = 0 ]
 	[ -z "$(children "$PID")" ]
 }
 
@@ -160,8 +165,9 @@ children() { # PID
 	[[ $ANSWER != *"--max-pause"* ]]
 	ask 'maps | tail -n 1 | wc -l'
 	[ "$ANSWER" = 1 ]
-	keys 'exit' Enter
-	await_screen '^ended 0$'
+	press 'exit' Enter
+	until_ended
+	[ "$status" = 0 ]
 }
 
 @test "Ctrl-C ends the command, or the line, and not the prompt" {
@@ -169,16 +175,16 @@ children() { # PID
 	tell 'blocks 5000 100'
 	open_prompt "$PID"
 	mkfifo never
-	keys -l "chunks --top all --json | { touch started; cat never; }"
-	keys Enter
+	type_text "chunks --top all --json | { touch started; cat never; }"
+	press Enter
 	until [ -e started ]; do :; done
-	before=$(count_prompts)
-	keys C-c
+	before=$(count_prompts "$(all_text)")
+	press C-c
 	await_prompt "$before"
-	before=$(count_prompts)
-	keys -l 'half a line'
-	await_screen 'half a line$'
-	keys C-c
+	before=$(count_prompts "$(all_text)")
+	type_text 'half a line'
+	until_screen 'half a line$'
+	press C-c
 	await_prompt "$before"
 	ask 'arenas | grep -c "^ARENAS\|^glibc\|^GLIBC"'
 	tell 'blocks 1 10'
@@ -190,10 +196,10 @@ children() { # PID
 	start_fixture grower
 	open_prompt "$PID"
 	ask 'arenas --json -o before'
-	before=$(count_prompts)
+	before=$(count_prompts "$(all_text)")
 	kill -KILL "$PID"
 	wait "$PID" || true
-	await_screen '^process [0-9]+ has ended.*; the view stays as it is$'
+	until_screen '^process [0-9]+ has ended.*; the view stays as it is$'
 	await_prompt "$before"
 	ask 'refresh'
 	[[ $ANSWER == *"no such process"* ]]
@@ -202,16 +208,16 @@ children() { # PID
 	ask 'dump heap -o heap'
 	[ -s heap ]
 	leave
-	await_screen '^ended 0$'
+	[ "$status" = 0 ]
 }
 
 @test "the copy is killed, and each command looks anew" {
 	start_fixture grower
 	open_prompt "$PID"
 	ask 'arenas --json -o before'
-	before=$(count_prompts)
+	before=$(count_prompts "$(all_text)")
 	kill -KILL "$(children "$PID")"
-	await_screen '^the view is let go: its copy was killed'
+	until_screen '^the view is let go: its copy was killed'
 	await_prompt "$before"
 	tell 'blocks 1000 3000'
 	ask 'arenas --json -o after'
@@ -225,7 +231,7 @@ children() { # PID
 @test "where there is no copy, each command looks anew" {
 	start_fixture grower
 	open_prompt "$PID" --stop brief
-	await_screen '^No view is kept \(--stop brief\)'
+	until_screen '^No view is kept \(--stop brief\)'
 	ask 'arenas --json -o before'
 	tell 'blocks 1000 3000'
 	ask 'arenas --json -o after'
@@ -242,18 +248,17 @@ children() { # PID
 	cat "/proc/$PID/smaps" >listing
 	mf arenas core --json >known
 	open_prompt attach core
-	await_screen '^Commands work on this file'
+	until_screen '^Commands work on this file'
 	ask 'arenas --json -o arenas'
 	[ "$(in_use arenas)" = "$(in_use known)" ]
 	leave
 	close_terminal
-	open_terminal 120 40 "$MEMFORENSICS" attach listing
-	await_screen '^listing> *$'
-	keys 'maps --json -o maps' Enter
+	open_terminal 120x40 "$MEMFORENSICS" attach listing
+	until_screen '^listing> *$'
+	press 'maps --json -o maps' Enter
 	until [ -e maps ]; do :; done
 	json_holds maps '.target.kind == "listing"'
-	keys C-d
-	await_screen '^ended'
+	leave
 }
 
 @test "completion: commands, options, values, regions, symbols, files" {
@@ -266,10 +271,10 @@ children() { # PID
 	complete 'maps --sort=rs' 'maps --sort=rss'
 	complete 'chunks --state free,tca' 'chunks --state free,tcache'
 	complete 'scan aren' 'scan arena:'
-	keys -l 'scan arena:'
-	keys Tab Tab
-	await_screen '^arena:0 +arena:1$'
-	keys C-u
+	type_text 'scan arena:'
+	press Tab Tab
+	until_screen '^arena:0 +arena:1$'
+	press C-u
 	complete 'dump class:hea' 'dump class:heap'
 	complete 'dump heap -o some' 'dump heap -o some-file'
 	complete 'help snap' 'help snapshot'
@@ -280,10 +285,10 @@ children() { # PID
 
 # Types TEXT and Tab, and waits until the line is WHOLE.
 complete() { # TEXT WHOLE
-	keys -l -- "$1"
-	keys Tab
-	await_screen "> $2\$"
-	keys C-u
+	type_text "$1"
+	press Tab
+	until_screen "> $2\$"
+	press C-u
 }
 
 @test "history: of one's own, and only if it is wanted" {
@@ -300,15 +305,15 @@ complete() { # TEXT WHOLE
 	mkdir home
 	open_prompt "$PID"
 	ask 'help maps'
-	keys Up
-	await_screen '> help maps$'
-	keys C-u
+	press Up
+	until_screen '> help maps$'
+	press C-u
 	leave
 	close_terminal
 	[ "$(cat home/.local/state/memforensics/history)" = 'help maps' ]
 	export MEMFORENSICS_HISTORY=
 	open_prompt "$PID"
-	keys Up
+	press Up
 	ask 'help quit'
 	leave
 	[ "$(cat home/.local/state/memforensics/history)" = 'help maps' ]
@@ -319,17 +324,13 @@ complete() { # TEXT WHOLE
 	local signal
 	for signal in TERM HUP; do
 		# shellcheck disable=SC2016 # for the shell in the terminal
-		open_terminal 120 40 bash -c 'echo $$ >shell
-			stty -a >before
-			"$0" --max-pause 30s "$1"
-			echo "ended $?"
-			stty -a >after
-			echo "all done"' "$MEMFORENSICS" "$PID"
+		open_terminal 120x40 bash -c 'echo $$ >pid; exec "$0" "$@"' \
+			"$MEMFORENSICS" --max-pause 30s "$PID"
 		await_prompt 0
-		kill "-$signal" "$(children "$(cat shell)")"
-		await_screen '^all done$'
-		screen | grep -q "^ended $((128 + $(kill -l "$signal")))$"
-		cmp before after
+		kill "-$signal" "$(cat pid)"
+		until_ended
+		[ "$status" = $((128 + $(kill -l "$signal"))) ]
+		is_plain
 		[ -z "$(children "$PID")" ]
 		close_terminal
 	done
@@ -343,7 +344,7 @@ complete() { # TEXT WHOLE
 @test "no prompt without a terminal, nor where only a report is wanted" {
 	start_fixture grower
 	# shellcheck disable=SC2016 # for the shell in the terminal
-	open_terminal 120 40 bash -c '
+	open_terminal 120x40 bash -c '
 		"$0" "$1" --batch
 		"$0" "$1" </dev/null
 		"$0" "$1" --json
@@ -351,18 +352,18 @@ complete() { # TEXT WHOLE
 		"$0" "$1" | tail -n 1
 		"$0" maps "$1"
 		echo "all done"' "$MEMFORENSICS" "$PID"
-	await_screen '^all done$'
-	run ! grep '^The view is\|^grower.*>' <(screen)
+	until_screen '^all done$'
+	run ! grep '^The view is\|^grower.*>' <(all_text)
 	[ -s report ]
 }
 
 @test "a dumb terminal has a prompt" {
 	start_fixture grower
 	export TERM=dumb
-	open_terminal 80 24 env TERM=dumb "$MEMFORENSICS" --max-pause 30s "$PID"
+	open_terminal 80x24 env TERM=dumb "$MEMFORENSICS" --max-pause 30s "$PID"
 	await_prompt 0
 	ask 'maps | tail -n 1 | wc -l'
 	[ "$ANSWER" = 1 ]
 	leave
-	await_screen '^ended 0$'
+	[ "$status" = 0 ]
 }
