@@ -290,35 +290,46 @@ static char *make_text(const struct prompt *prompt)
 
 /* ---- commands ------------------------------------------------------------------ */
 
+/* The command line that LINE would be, from its word FIRST on, as main gets one.
+ * An array to free(); what is in it is LINE's, or constant. */
+static char **make_arguments(const struct mf_typed_line *line, size_t first,
+			     const char *command)
+{
+	char **words = mf_new_array(line->count + 3, char *);
+	union {
+		const char *constant;
+		char *text;
+	} program = { .constant = "memforensics" },
+	  named = { .constant = command };
+	size_t count = 0;
+
+	words[count++] = program.text;
+	if (command)
+		words[count++] = named.text;
+	memcpy(words + count, line->words + first,
+	       (line->count - first) * sizeof(char *));
+	return words;
+}
+
 static int run_in_child(const struct mf_typed_line *line, void *context)
 {
 	const struct prompt *prompt = context;
-	struct mf_session *session =
-		is_frozen(prompt) ? *prompt->session : NULL;
-	char **words = mf_new_array(line->count + 2, char *);
+	mf_auto_free char **words = make_arguments(line, 0, NULL);
 
 	/* what takes long is said from now on, not since the last command */
 	mf_progress("", 1, 1);
-	words[0] = mf_strdup("memforensics");
-	memcpy(words + 1, line->words, line->count * sizeof(char *));
 	return mf_command_run_typed((int)line->count + 1, words, &prompt->base,
-				    session);
+				    is_frozen(prompt) ? *prompt->session
+						      : NULL);
 }
 
 static struct mf_error *parse_refresh(struct prompt *prompt,
 				      const struct mf_typed_line *line,
 				      struct mf_parsed *ret)
 {
-	mf_auto_free char **words = mf_new_array(line->count + 2, char *);
-	union {
-		const char *constant;
-		char *text;
-	} program = { .constant = "memforensics" },
-	  command = { .constant = mf_command_attach.name };
+	mf_auto_free char **words =
+		make_arguments(line, 1, mf_command_attach.name);
 
-	words[0] = program.text;
-	words[1] = command.text;
-	memcpy(words + 2, line->words + 1, (line->count - 1) * sizeof(char *));
 	*ret = (struct mf_parsed){ .settings = *prompt->first };
 	return mf_command_parse((int)line->count + 1, words, ret);
 }
