@@ -139,6 +139,24 @@ children() { # PID
 	[ -z "$(children "$PID")" ]
 }
 
+@test "the browser shows the same view, and comes back to the prompt" {
+	start_fixture grower
+	open_prompt "$PID"
+	local copy
+	copy=$(children "$PID")
+	type_text 'browse'
+	press Enter
+	until_screen '^ overview'
+	until_screen 'read from a copy'
+	press q
+	until_screen '^grower[.][0-9]+> *browse$'
+	await_prompt 1
+	[ "$(children "$PID")" = "$copy" ]
+	leave
+	[ "$status" = 0 ]
+	is_plain
+}
+
 @test "errors do not end it, and say what to type there" {
 	start_fixture grower
 	open_prompt "$PID"
