@@ -179,11 +179,11 @@ refused() { # STATUS ARGUMENT...
 	[[ $output != *"$escape"* ]]
 	run -0 mf --stop none --color always "$PID"
 	[[ $output == *"${escape}["* ]]
-	run -0 script -qec "'$MEMFORENSICS' --stop none $PID" /dev/null
+	run -0 script -qec "'$MEMFORENSICS' attach --batch --stop none $PID" /dev/null
 	[[ $output == *"${escape}["* ]]
-	run -0 env NO_COLOR=1 script -qec "'$MEMFORENSICS' --stop none $PID" /dev/null
+	run -0 env NO_COLOR=1 script -qec "'$MEMFORENSICS' attach --batch --stop none $PID" /dev/null
 	[[ $output != *"${escape}["[0-9]* ]]
-	run -0 env TERM=dumb script -qec "'$MEMFORENSICS' --stop none $PID" /dev/null
+	run -0 env TERM=dumb script -qec "'$MEMFORENSICS' attach --batch --stop none $PID" /dev/null
 	[[ $output != *"${escape}["[0-9]* ]]
 }
 
