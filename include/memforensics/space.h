@@ -214,6 +214,9 @@ void mf_space_write_totals(const struct mf_space *space,
 void mf_space_write_makeup(const struct mf_space *space,
 			   struct mf_report *report, size_t rows);
 
+/** How many rows that takes without a limit: small classes share one. */
+size_t mf_space_count_makeup(const struct mf_space *space);
+
 /** Text only: the ROWS most suspicious regions; nothing when there is none. */
 void mf_space_write_suspicious(const struct mf_space *space,
 			       struct mf_report *report, size_t rows);

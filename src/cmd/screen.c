@@ -73,12 +73,10 @@ static size_t count_weighty(const struct mf_space *space)
 static void count_space(struct supply *supply, const struct mf_space *space)
 {
 	size_t count;
-	const struct mf_class_total *totals = mf_space_totals(space, &count);
 	const struct mf_region *regions;
 	struct mf_stack_census census;
 
-	for (size_t i = 0; i < count; i++)
-		supply->classes += totals[i].usage.rss != 0;
+	supply->classes = mf_space_count_makeup(space);
 	supply->weighty = count_weighty(space);
 	regions = mf_space_regions(space, &count);
 	for (size_t i = 0; i < count; i++)
@@ -182,10 +180,33 @@ static bool give_way(struct mf_screen *screen, size_t classes)
 	return false;
 }
 
+/* A block that went as a whole may have left more room than was missing. */
+static void take_back(struct mf_screen *screen, const struct mf_screen *wanted,
+		      const struct supply *supply)
+{
+	const struct {
+		size_t *rows, most;
+	} blocks[] = {
+		{ &screen->advice, wanted->advice },
+		{ &screen->arenas, wanted->arenas },
+		{ &screen->classes, wanted->classes },
+		{ &screen->verdicts, wanted->verdicts },
+	};
+
+	for (size_t i = 0; i < MF_ARRAY_SIZE(blocks); i++)
+		while (*blocks[i].rows < blocks[i].most) {
+			++*blocks[i].rows;
+			if (lines_of(screen, supply) > LINES) {
+				--*blocks[i].rows;
+				break;
+			}
+		}
+}
+
 struct mf_screen mf_screen_fit(const struct mf_run *run,
 			       const struct mf_screen_of *of)
 {
-	struct mf_screen screen = { 4, 8, 4, 3, 9, 4 };
+	struct mf_screen screen = { 4, 8, 4, 3, 9, 4 }, wanted;
 	struct supply supply = {
 		.findings = of->finding_count,
 		.all = of->findings,
@@ -201,13 +222,15 @@ struct mf_screen mf_screen_fit(const struct mf_run *run,
 	for (size_t i = 0; i < of->finding_count; i++)
 		supply.advice += mf_advice_lines(&of->findings[i]);
 	screen.verdicts = MF_MIN(screen.verdicts, supply.findings);
-	screen.classes = MF_MIN(screen.classes, supply.classes + 1);
+	screen.classes = MF_MIN(screen.classes, supply.classes);
 	screen.arenas = MF_MIN(screen.arenas, supply.arenas);
 	screen.suspects = MF_MIN(screen.suspects, supply.suspects);
 	screen.advice = MF_MIN(screen.advice, supply.advice);
 	screen.contents = MF_MIN(screen.contents, supply.contents);
+	wanted = screen;
 	while (lines_of(&screen, &supply) > LINES &&
 	       give_way(&screen, supply.weighty))
 		;
+	take_back(&screen, &wanted, &supply);
 	return screen;
 }

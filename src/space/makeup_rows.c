@@ -423,17 +423,35 @@ static int by_total_size(const void *a, const void *b)
 	return (left->size < right->size) - (left->size > right->size);
 }
 
+static struct makeup makeup_of(const struct mf_space *space)
+{
+	size_t count;
+	const struct mf_class_total *totals = mf_space_totals(space, &count);
+
+	return (struct makeup){
+		.space = space,
+		.sum = sum_of(totals, count),
+		.by_size = !mf_space_rss(space),
+	};
+}
+
+size_t mf_space_count_makeup(const struct mf_space *space)
+{
+	size_t count, own = 0;
+	const struct mf_class_total *totals = mf_space_totals(space, &count);
+	const struct makeup makeup = makeup_of(space);
+
+	for (size_t i = 0; i < count; i++)
+		own += has_own_row(&makeup, &totals[i], 1);
+	return own + (own < count);
+}
+
 void mf_space_write_makeup(const struct mf_space *space,
 			   struct mf_report *report, size_t rows)
 {
 	size_t count;
 	const struct mf_class_total *totals = mf_space_totals(space, &count);
-	struct makeup makeup = {
-		.space = space,
-		.report = report,
-		.sum = sum_of(totals, count),
-		.by_size = !mf_space_rss(space),
-	};
+	struct makeup makeup = makeup_of(space);
 	const struct mf_table table = {
 		.key = "makeup",
 		.title = makeup.by_size ? "WHAT IS MAPPED (RSS is not known)"
@@ -447,6 +465,7 @@ void mf_space_write_makeup(const struct mf_space *space,
 		mf_new_array(count ? count : 1, struct mf_class_total);
 	struct mf_value row[MF_ARRAY_SIZE(makeup_columns)];
 
+	makeup.report = report;
 	if (count)
 		memcpy(sorted, totals, count * sizeof(*sorted));
 	if (makeup.by_size)

@@ -179,6 +179,21 @@ print("ready", flush=True); sys.stdin.read()'
 		length > 0 and all(.suspicious.reasons | length > 0)'
 }
 
+@test "a screen has room for the advice of its warnings" {
+	local code codes screen
+	start_fixture leaky
+	run -0 mf --max-pause 10s "$PID"
+	screen=$output
+	[ "$(wc -l <<<"$screen")" -le 40 ]
+	mf --max-pause 10s --json "$PID" >"$report"
+	codes=$(jq -r '.findings[] | select(.severity == "warning" and
+		(.advice | length > 0)).code' "$report")
+	[[ $codes == *retention* ]]
+	for code in $codes; do
+		grep -qx "  $code:" <<<"$screen"
+	done
+}
+
 @test "another user's process: what its maps allow, and status 2" {
 	[ "$(id -u)" = 0 ] || skip "needs root to become another"
 	start_fixture curve
