@@ -88,6 +88,15 @@ struct mf_error *mf_error_hint(struct mf_error *error, const char *format, ...)
 	return error;
 }
 
+struct mf_error *mf_error_usage(const char *what, const char *why,
+				const char *hint)
+{
+	return mf_error_hint(
+		mf_error_why(mf_error_create(MF_ERROR_USAGE, "%s", what), "%s",
+			     why),
+		"%s", hint);
+}
+
 void mf_error_destroy(struct mf_error *error)
 {
 	if (!error)

@@ -42,6 +42,10 @@ struct mf_error *mf_error_why(struct mf_error *error, const char *format, ...)
 struct mf_error *mf_error_hint(struct mf_error *error, const char *format, ...)
 	MF_PRINTF(2, 3);
 
+/** What was typed wrong, why it is, and what to type instead: plain texts. */
+struct mf_error *mf_error_usage(const char *what, const char *why,
+				const char *hint);
+
 /** Takes NULL. */
 void mf_error_destroy(struct mf_error *error);
 

@@ -79,30 +79,22 @@ static const struct mf_option options[] = {
 	  .set = set_max_size },
 };
 
-static struct mf_error *usage(const char *what, const char *why,
-			      const char *hint)
-{
-	return mf_error_hint(
-		mf_error_why(mf_error_create(MF_ERROR_USAGE, "%s", what), "%s",
-			     why),
-		"%s", hint);
-}
-
 static struct mf_error *check_stream(const struct mf_settings *settings)
 {
 	if (settings->as_core)
-		return usage("cannot write a core to standard output",
-			     "it has holes, which only a file can have",
-			     "-o FILE");
+		return mf_error_usage(
+			"cannot write a core to standard output",
+			"it has holes, which only a file can have", "-o FILE");
 	if (isatty(STDOUT_FILENO))
-		return usage("cannot write to a terminal",
-			     "bytes of a process would upset it",
-			     "-o FILE, or a pipe: ... -o - | xxd");
+		return mf_error_usage("cannot write to a terminal",
+				      "bytes of a process would upset it",
+				      "-o FILE, or a pipe: ... -o - | xxd");
 	if (settings->report.format != MF_FORMAT_TEXT)
-		return usage("cannot write both the report and the regions to "
-			     "standard output",
-			     "one could not be told from the other",
-			     "--index FILE, which has the same of each region");
+		return mf_error_usage(
+			"cannot write both the report and the regions to "
+			"standard output",
+			"one could not be told from the other",
+			"--index FILE, which has the same of each region");
 	return NULL;
 }
 
@@ -135,18 +127,20 @@ static bool is_same_path(const char *a, const char *b)
 static struct mf_error *check(const struct mf_settings *settings)
 {
 	if (!settings->output && !settings->to_stdout)
-		return usage("where to?", "dump writes a file",
-			     "-o FILE, or -o - for a pipe");
+		return mf_error_usage("where to?", "dump writes a file",
+				      "-o FILE, or -o - for a pipe");
 	if (settings->index && !strcmp(settings->index, "-"))
-		return usage("cannot write the index to standard output",
-			     "the report is there",
-			     "--json, which has the same of each region");
+		return mf_error_usage(
+			"cannot write the index to standard output",
+			"the report is there",
+			"--json, which has the same of each region");
 	if (settings->index && settings->output &&
 	    is_same_path(settings->index, settings->output))
-		return usage("cannot write the regions and the index to one "
-			     "file",
-			     "the one would take the place of the other",
-			     "another name for --index");
+		return mf_error_usage(
+			"cannot write the regions and the index to one "
+			"file",
+			"the one would take the place of the other",
+			"another name for --index");
 	return settings->to_stdout ? check_stream(settings) : NULL;
 }
 

@@ -130,25 +130,17 @@ void mf_line_deinit(struct mf_typed_line *line)
 
 /* ---- a whole line ----------------------------------------------------------- */
 
-static struct mf_error *usage(const char *what, const char *why,
-			      const char *hint)
-{
-	return mf_error_hint(
-		mf_error_why(mf_error_create(MF_ERROR_USAGE, "%s", what), "%s",
-			     why),
-		"%s", hint);
-}
-
 static struct mf_error *take_pipe(struct cutter *cutter,
 				  struct mf_typed_line *line)
 {
 	cutter->at++;
 	skip_blanks(cutter);
 	if (!line->count || cutter->at == cutter->end)
-		return usage("a | stands alone",
-			     "it gives what the command before it prints to "
-			     "the shell's command behind it",
-			     "maps | less");
+		return mf_error_usage(
+			"a | stands alone",
+			"it gives what the command before it prints to "
+			"the shell's command behind it",
+			"maps | less");
 	line->pipe = mf_strndup(cutter->at, (size_t)(cutter->end - cutter->at));
 	cutter->at = cutter->end;
 	return NULL;
@@ -164,15 +156,16 @@ static struct mf_error *cut(struct cutter *cutter, struct mf_typed_line *line)
 		}
 		take_word(cutter);
 		if (cutter->quote)
-			return usage(
+			return mf_error_usage(
 				"a quote is not closed",
 				cutter->quote == '"' ? "there is no second \""
 						     : "there is no second '",
 				"\\ before a quote that is meant as it is");
 		if (cutter->first == '>')
-			return usage("a > writes no file here",
-				     "every command has an option for that",
-				     "-o FILE");
+			return mf_error_usage(
+				"a > writes no file here",
+				"every command has an option for that",
+				"-o FILE");
 		add_word(line, give_word(cutter));
 	}
 	return NULL;
