@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,14 @@ char *mf_format_size(char text[MF_UNIT_TEXT], uint64_t bytes)
 		unit++;
 	}
 	snprintf(text, MF_UNIT_TEXT, "%.1f %s", value, units[unit]);
+	return text;
+}
+
+char *mf_format_bytes(char text[MF_UNIT_TEXT], uint64_t bytes, bool plain)
+{
+	if (!plain)
+		return mf_format_size(text, bytes);
+	snprintf(text, MF_UNIT_TEXT, "%" PRIu64, bytes);
 	return text;
 }
 

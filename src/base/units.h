@@ -22,6 +22,9 @@ enum {
 /** "0 B", "512 B", "1.4 KiB", "64.0 MiB", "3.1 GiB"; returns TEXT. */
 char *mf_format_size(char text[MF_UNIT_TEXT], uint64_t bytes);
 
+/** The same, or where PLAIN digits alone: "65536"; returns TEXT. */
+char *mf_format_bytes(char text[MF_UNIT_TEXT], uint64_t bytes, bool plain);
+
 /** "1 234 567": digits in groups of three; returns TEXT. */
 char *mf_format_count(char text[MF_UNIT_TEXT], uint64_t count);
 

@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -46,10 +45,7 @@ void mf_report_destroy(struct mf_report *report)
 
 char *mf_report_size(const struct mf_report *report, char *text, uint64_t bytes)
 {
-	if (!report->options.bytes)
-		return mf_format_size(text, bytes);
-	snprintf(text, MF_UNIT_TEXT, "%" PRIu64, bytes);
-	return text;
+	return mf_format_bytes(text, bytes, report->options.bytes);
 }
 
 void mf_report_begin(struct mf_report *report, const char *command)

@@ -141,10 +141,8 @@ static void add_size(struct mf_buffer *buffer, const struct mf_style *style,
 {
 	char text[MF_UNIT_TEXT];
 
-	if (style->bytes || !bytes)
-		mf_buffer_printf(buffer, "%" PRIu64, bytes);
-	else
-		mf_buffer_puts(buffer, mf_format_size(text, bytes));
+	mf_buffer_puts(buffer,
+		       mf_format_bytes(text, bytes, style->bytes || !bytes));
 }
 
 static void add_delta(struct mf_buffer *buffer, const struct mf_style *style,

@@ -81,16 +81,6 @@ struct telling {
 	bool bytes;
 };
 
-static const char *size_of(const struct telling *telling,
-			   char text[MF_UNIT_TEXT], uint64_t bytes)
-{
-	if (telling->bytes)
-		snprintf(text, MF_UNIT_TEXT, "%" PRIu64, bytes);
-	else
-		mf_format_size(text, bytes);
-	return text;
-}
-
 static bool tell_threads(const struct telling *telling)
 {
 	const struct mf_arena *arena = telling->arena;
@@ -124,11 +114,12 @@ static bool tell_in_use(const struct telling *telling)
 	const struct mf_arena_figures *figures = telling->figures;
 	char used[MF_UNIT_TEXT], all[MF_UNIT_TEXT], count[MF_UNIT_TEXT];
 
-	mf_buffer_printf(telling->text, "%s of %s are in use, in %s chunk%s",
-			 size_of(telling, used, figures->in_use.bytes),
-			 size_of(telling, all, figures->system),
-			 mf_format_count(count, figures->in_use.count),
-			 figures->in_use.count == 1 ? "" : "s");
+	mf_buffer_printf(
+		telling->text, "%s of %s are in use, in %s chunk%s",
+		mf_format_bytes(used, figures->in_use.bytes, telling->bytes),
+		mf_format_bytes(all, figures->system, telling->bytes),
+		mf_format_count(count, figures->in_use.count),
+		figures->in_use.count == 1 ? "" : "s");
 	return true;
 }
 
@@ -142,9 +133,11 @@ static bool tell_trimmable(const struct telling *telling)
 		"Trimmable: %s would give back %s of %s unused in RAM",
 		is_glibc(telling->allocator) ? "malloc_trim(0)" : "a purge",
 		figures->trimmable_bytes
-			? size_of(telling, back, figures->trimmable_bytes)
+			? mf_format_bytes(back, figures->trimmable_bytes,
+					  telling->bytes)
 			: "nothing",
-		size_of(telling, unused, figures->unused.resident));
+		mf_format_bytes(unused, figures->unused.resident,
+				telling->bytes));
 	return true;
 }
 
@@ -159,12 +152,13 @@ static bool tell_pinned(const struct telling *telling)
 	mf_buffer_printf(
 		telling->text,
 		"Pinned: %s are free, but share pages with chunks in use",
-		size_of(telling, size, figures->pinned_bytes));
+		mf_format_bytes(size, figures->pinned_bytes, telling->bytes));
 	if (arena && arena->pinner_count)
 		mf_buffer_printf(
 			telling->text, "; most for one at 0x%" PRIx64 ": %s",
 			arena->pinners[0].address,
-			size_of(telling, most, arena->pinners[0].pinned_bytes));
+			mf_format_bytes(most, arena->pinners[0].pinned_bytes,
+					telling->bytes));
 	return true;
 }
 
@@ -189,9 +183,10 @@ static bool tell_rest(const struct telling *telling)
 
 		if (!reasons[i].bytes)
 			continue;
-		mf_buffer_printf(telling->text, "%s%s %s", before,
-				 size_of(telling, size, reasons[i].bytes),
-				 reasons[i].text);
+		mf_buffer_printf(
+			telling->text, "%s%s %s", before,
+			mf_format_bytes(size, reasons[i].bytes, telling->bytes),
+			reasons[i].text);
 		before = ", ";
 	}
 	return *before == ',';

@@ -36,16 +36,6 @@ struct arena_view {
 	bool bytes;
 };
 
-static const char *size_of(const struct arena_view *view,
-			   char text[MF_UNIT_TEXT], uint64_t bytes)
-{
-	if (view->bytes)
-		snprintf(text, MF_UNIT_TEXT, "%" PRIu64, bytes);
-	else
-		mf_format_size(text, bytes);
-	return text;
-}
-
 static void add_title(struct arena_view *view, const char *text)
 {
 	if (view->rows.rows.count)
@@ -89,9 +79,9 @@ static void add_heap(struct arena_view *view, size_t number)
 	struct mf_text_row *row = mf_text_rows_add(
 		&view->rows, MF_TINT_PLAIN, 3,
 		"%012" PRIx64 " %10s, in use %s, free %s%s", heap->start,
-		size_of(view, size, heap->committed),
-		size_of(view, used, heap->in_use.bytes),
-		size_of(view, spare, heap->free.bytes),
+		mf_format_bytes(size, heap->committed, view->bytes),
+		mf_format_bytes(used, heap->in_use.bytes, view->bytes),
+		mf_format_bytes(spare, heap->free.bytes, view->bytes),
 		heap->newest ? ", top" : "");
 
 	row->bar = heap->committed ? (double)heap->in_use.bytes /
@@ -122,8 +112,8 @@ static void add_state(struct arena_view *view, const char *name,
 		return;
 	row = mf_text_rows_add(&view->rows, MF_TINT_PLAIN, 3,
 			       "%10s  %-11s %s chunk%s",
-			       size_of(view, size, amount.bytes), name,
-			       mf_format_count(count, amount.count),
+			       mf_format_bytes(size, amount.bytes, view->bytes),
+			       name, mf_format_count(count, amount.count),
 			       amount.count == 1 ? "" : "s");
 	row->bar = system ? (double)amount.bytes / (double)system : 0;
 	set_link(row, KIND_STATE, kinds);
@@ -179,12 +169,13 @@ static void add_class(struct arena_view *view, const struct class_ref *class)
 
 	snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64, sizes->min,
 		 sizes->max);
-	row = mf_text_rows_add(&view->rows, MF_TINT_PLAIN, 3,
-			       "%-15s in use %s x %s, free %s x %s", range,
-			       size_of(view, used, sizes->in_use.bytes),
-			       mf_format_count(in_use, sizes->in_use.count),
-			       size_of(view, spare, sizes->free.bytes),
-			       mf_format_count(unused, sizes->free.count));
+	row = mf_text_rows_add(
+		&view->rows, MF_TINT_PLAIN, 3,
+		"%-15s in use %s x %s, free %s x %s", range,
+		mf_format_bytes(used, sizes->in_use.bytes, view->bytes),
+		mf_format_count(in_use, sizes->in_use.count),
+		mf_format_bytes(spare, sizes->free.bytes, view->bytes),
+		mf_format_count(unused, sizes->free.count));
 	row->bar = view->figures->system ? (double)class->bytes /
 						   (double)view->figures->system
 					 : 0;
@@ -228,7 +219,8 @@ static void add_pinners(struct arena_view *view)
 				 " chunk%s, pins %s %s",
 				 pinner->address, pinner->size, pinner->count,
 				 pinner->count == 1 ? "" : "s",
-				 size_of(view, pinned, pinner->pinned_bytes),
+				 mf_format_bytes(pinned, pinner->pinned_bytes,
+						 view->bytes),
 				 pinner->type),
 			 KIND_PINNER, pinner->address);
 	}
@@ -252,7 +244,8 @@ static void add_tcaches(struct arena_view *view)
 				 &view->rows, MF_TINT_PLAIN, 3,
 				 "%012" PRIx64 " thread %d: %s in %s chunks",
 				 cache->address, cache->tid,
-				 size_of(view, size, cache->amount.bytes),
+				 mf_format_bytes(size, cache->amount.bytes,
+						 view->bytes),
 				 mf_format_count(count, cache->amount.count)),
 			 KIND_TCACHE, cache->address);
 	}

@@ -29,16 +29,6 @@ struct overview {
 	bool bytes;
 };
 
-static const char *size_text(const struct overview *overview, char *text,
-			     uint64_t bytes)
-{
-	if (overview->bytes)
-		snprintf(text, MF_UNIT_TEXT, "%" PRIu64, bytes);
-	else
-		mf_format_size(text, bytes);
-	return text;
-}
-
 static void add_title(struct overview *overview, const char *text)
 {
 	if (overview->rows.rows.count)
@@ -93,10 +83,10 @@ static void add_class(struct overview *overview,
 		&overview->rows,
 		total->class == MF_CLASS_ANON ? MF_TINT_WARNING : MF_TINT_PLAIN,
 		3, "%10s %5.1f%%  %-14s of %s, %" PRIu64 " region%s",
-		size_text(overview, text, total->usage.rss), share * 100,
-		mf_class_name(total->class),
-		size_text(overview, mapped, total->size), total->regions,
-		total->regions == 1 ? "" : "s");
+		mf_format_bytes(text, total->usage.rss, overview->bytes),
+		share * 100, mf_class_name(total->class),
+		mf_format_bytes(mapped, total->size, overview->bytes),
+		total->regions, total->regions == 1 ? "" : "s");
 
 	row->bar = share;
 	row->kind = KIND_CLASS;
@@ -132,13 +122,15 @@ static void add_limit(struct overview *overview)
 	if (most == UINT64_MAX || !most) {
 		mf_text_rows_add(&overview->rows, MF_TINT_PLAIN, 3,
 				 "none; the machine has %s left",
-				 size_text(overview, text,
-					   facts->limits.memory_available));
+				 mf_format_bytes(text,
+						 facts->limits.memory_available,
+						 overview->bytes));
 		return;
 	}
-	row = mf_text_rows_add(
-		&overview->rows, MF_TINT_PLAIN, 3, "%s of the cgroup's %s",
-		size_text(overview, text, used), size_text(overview, of, most));
+	row = mf_text_rows_add(&overview->rows, MF_TINT_PLAIN, 3,
+			       "%s of the cgroup's %s",
+			       mf_format_bytes(text, used, overview->bytes),
+			       mf_format_bytes(of, most, overview->bytes));
 	row->bar = (double)used / (double)most;
 }
 
@@ -154,20 +146,23 @@ static void describe_allocator(const struct overview *overview,
 	mf_buffer_printf(text, "%s%s%s: ", allocator->name,
 			 *allocator->version ? " " : "", allocator->version);
 	if (!allocator->supported) {
-		mf_buffer_printf(
-			text, "%s resident",
-			size_text(overview, size, allocator->resident));
+		mf_buffer_printf(text, "%s resident",
+				 mf_format_bytes(size, allocator->resident,
+						 overview->bytes));
 		return;
 	}
-	mf_buffer_printf(text, "%zu arena%s, %s; ", allocator->arena_count,
-			 allocator->arena_count == 1 ? "" : "s",
-			 size_text(overview, size, figures->system));
-	mf_buffer_printf(text, "in use %s, ",
-			 size_text(overview, size, figures->in_use.bytes));
+	mf_buffer_printf(
+		text, "%zu arena%s, %s; ", allocator->arena_count,
+		allocator->arena_count == 1 ? "" : "s",
+		mf_format_bytes(size, figures->system, overview->bytes));
+	mf_buffer_printf(
+		text, "in use %s, ",
+		mf_format_bytes(size, figures->in_use.bytes, overview->bytes));
 	mf_buffer_printf(text, "free and cached %s; ",
-			 size_text(overview, size, unused));
+			 mf_format_bytes(size, unused, overview->bytes));
 	mf_buffer_printf(text, "malloc_trim would give back %s",
-			 size_text(overview, size, figures->trimmable_bytes));
+			 mf_format_bytes(size, figures->trimmable_bytes,
+					 overview->bytes));
 }
 
 static void add_allocator(struct overview *overview,
@@ -215,10 +210,11 @@ static void add_impact(struct overview *overview)
 				 impact->stops, impact->stops == 1 ? "" : "s");
 	else
 		mf_buffer_puts(&text, "not stopped, ");
-	mf_buffer_printf(&text, "%s read, %" PRIu64 " pages faulted in, %s",
-			 size_text(overview, size, impact->bytes_read),
-			 impact->pages_faulted_in,
-			 impact->racy ? "racy: it ran meanwhile" : "exact");
+	mf_buffer_printf(
+		&text, "%s read, %" PRIu64 " pages faulted in, %s",
+		mf_format_bytes(size, impact->bytes_read, overview->bytes),
+		impact->pages_faulted_in,
+		impact->racy ? "racy: it ran meanwhile" : "exact");
 	mf_text_rows_wrap(&overview->rows, MF_TINT_PLAIN, 3, WRAP,
 			  mf_buffer_text(&text));
 	if (impact->why && *impact->why)
