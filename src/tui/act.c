@@ -265,32 +265,6 @@ static void show_view_about(struct mf_browser *browser, const char *name)
 
 /* ---- the process ----------------------------------------------------------------------- */
 
-static void refresh(struct mf_browser *browser)
-{
-	if (!browser->models) {
-		mf_browser_say(browser, "it is being looked at");
-		return;
-	}
-	if (browser->models->facts.kind == MF_TARGET_CORE ||
-	    browser->models->facts.kind == MF_TARGET_LISTING) {
-		mf_browser_say(browser, "a file stays what it is");
-		return;
-	}
-	if (browser->ended) {
-		mf_browser_say(browser, "the process has ended: there is "
-					"nothing newer to see");
-		return;
-	}
-	if (!browser->models->whole && !browser->failure) {
-		mf_browser_say(browser, "it is being looked at");
-		return;
-	}
-	mf_browser_let_go(browser);
-	free(browser->failure);
-	browser->failure = NULL;
-	mf_worker_look_again(browser->worker);
-}
-
 static void help(struct mf_browser *browser)
 {
 	const struct mf_pane *pane = mf_browser_pane(browser);
@@ -381,7 +355,13 @@ static bool act_on_program(struct mf_browser *browser, enum mf_request request)
 		show_beside(browser, request == MF_REQUEST_NEXT_VIEW);
 		return true;
 	case MF_REQUEST_REFRESH:
-		refresh(browser);
+		mf_act_refresh(browser);
+		return true;
+	case MF_REQUEST_MARK:
+		mf_act_mark(browser);
+		return true;
+	case MF_REQUEST_DIFFERENCE:
+		mf_act_difference(browser);
 		return true;
 	case MF_REQUEST_CANCEL:
 		cancel(browser);

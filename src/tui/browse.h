@@ -7,6 +7,7 @@
 
 #include "memforensics/tui.h"
 
+#include "tui/mark.h"
 #include "tui/terminal.h"
 #include "tui/views.h"
 
@@ -31,7 +32,9 @@ struct mf_browser {
 	size_t root; /* the view that is shown, or lies below the others */
 	MF_VEC(struct mf_pane *) over; /* opened from rows, the last is shown */
 	MF_VEC(struct mf_subject) tags;
-	char *message; /* NULL: none */
+	struct mf_mark mark;
+	uint64_t moment, marked_moment; /* numbers of moments; 0: none */
+	char *message;			/* NULL: none */
 	bool message_is_bad;
 	char *failure; /* why there are no models; NULL */
 	char *wanted;  /* what was searched last; NULL */
@@ -71,6 +74,13 @@ void mf_act(struct mf_browser *browser, struct mf_key key);
 void mf_act_goto(struct mf_browser *browser, const char *text);
 /** Asks for a path, and writes what is tagged, or the rows, there. */
 void mf_act_output(struct mf_browser *browser);
+
+/** Takes a new view of the process. */
+void mf_act_refresh(struct mf_browser *browser);
+/** Keeps the figures of this moment. */
+void mf_act_mark(struct mf_browser *browser);
+/** Opens what changed since then. */
+void mf_act_difference(struct mf_browser *browser);
 
 /** How the rows of panes are searched and sorted. */
 extern const struct mf_list_source mf_pane_source;

@@ -262,6 +262,7 @@ static void take_models(struct mf_browser *browser)
 		return;
 	mf_browser_let_go(browser);
 	browser->models = models;
+	browser->moment++;
 	browser->bytes =
 		mf_bytes_create(browser->worker, models->facts.page_size);
 	watch_process(browser);
@@ -371,6 +372,7 @@ static void deinit(struct mf_browser *browser)
 {
 	mf_vec_deinit(&browser->over);
 	mf_vec_deinit(&browser->tags);
+	mf_mark_deinit(&browser->mark);
 	free(browser->message);
 	free(browser->failure);
 	free(browser->wanted);

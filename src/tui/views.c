@@ -14,10 +14,10 @@ static const struct mf_view_ops *const views[] = {
 
 /* Opened from rows. */
 static const struct mf_view_ops *const others[] = {
-	&mf_view_advice,  &mf_view_arena,  &mf_view_heap,   &mf_view_hex,
-	&mf_view_places,  &mf_view_stacks, &mf_view_frames, &mf_view_leak,
-	&mf_view_explain, &mf_view_refs,   &mf_view_paths,  &mf_view_steps,
-	&mf_view_help,
+	&mf_view_advice,     &mf_view_arena,  &mf_view_heap,   &mf_view_hex,
+	&mf_view_places,     &mf_view_stacks, &mf_view_frames, &mf_view_leak,
+	&mf_view_explain,    &mf_view_refs,   &mf_view_paths,  &mf_view_steps,
+	&mf_view_difference, &mf_view_help,
 };
 
 const struct mf_view_ops *const *mf_views(size_t *count)

@@ -12,7 +12,7 @@ extern const struct mf_view_ops mf_view_overview, mf_view_regions,
 extern const struct mf_view_ops mf_view_strings, mf_view_types, mf_view_places,
 	mf_view_threads, mf_view_stacks, mf_view_frames, mf_view_leaks,
 	mf_view_leak, mf_view_explain, mf_view_refs, mf_view_paths,
-	mf_view_steps;
+	mf_view_steps, mf_view_difference;
 
 /** Those with a digit, in the order of Tab. */
 const struct mf_view_ops *const *mf_views(size_t *count);

@@ -215,7 +215,10 @@ static void serve(struct mf_worker *worker, const struct mf_view *view)
 	set_busy(worker, NULL);
 	while ((job = wait_for_job(worker)) != NULL) {
 		set_busy(worker, job->what);
-		if (!mf_job_is_cancelled(job))
+		if (!view->target && !job->alone)
+			job->error = mf_error_create(MF_ERROR_FAILED,
+						     "the memory was not read");
+		else if (!mf_job_is_cancelled(job))
 			job->error = job->run(job, view);
 		put_away(worker, job);
 		set_busy(worker, NULL);
@@ -301,14 +304,6 @@ static void list_first(struct mf_worker *worker)
 		post_models(worker, models);
 }
 
-static void wait_for_wish(struct mf_worker *worker)
-{
-	pthread_mutex_lock(&worker->lock);
-	while (worker->wish == WISH_SERVE)
-		pthread_cond_wait(&worker->asked, &worker->lock);
-	pthread_mutex_unlock(&worker->lock);
-}
-
 static bool begin_again(struct mf_worker *worker)
 {
 	bool again;
@@ -329,11 +324,10 @@ static void *work(void *data)
 	while (begin_again(worker)) {
 		struct mf_error *error = look_and_serve(worker);
 
-		set_holds(worker, false);
-		set_busy(worker, NULL);
 		if (error)
 			post_error(worker, error);
-		wait_for_wish(worker);
+		/* views of mappings have jobs that do without */
+		serve(worker, &(struct mf_view){ .target = NULL });
 	}
 	return NULL;
 }

@@ -65,6 +65,7 @@ struct mf_job {
 	void (*destroy)(struct mf_job *job);
 	struct mf_pane *pane; /* whose it is; NULL: the browser's own */
 	bool urgent;	      /* small, and somebody waits to see it */
+	bool alone; /* asks nothing of the view, which may have nothing */
 	/* the worker's */
 	atomic_bool cancelled;
 	struct mf_error *error;
