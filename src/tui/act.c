@@ -363,6 +363,9 @@ static bool act_on_program(struct mf_browser *browser, enum mf_request request)
 	case MF_REQUEST_DIFFERENCE:
 		mf_act_difference(browser);
 		return true;
+	case MF_REQUEST_INTERVAL:
+		mf_act_follow(browser);
+		return true;
 	case MF_REQUEST_CANCEL:
 		cancel(browser);
 		return true;

@@ -23,10 +23,11 @@ void mf_act_refresh(struct mf_browser *browser)
 					"nothing newer to see");
 		return;
 	}
-	if (!browser->models->whole && !browser->failure) {
+	if (!browser->models->whole && !browser->failure && !browser->follows) {
 		mf_browser_say(browser, "it is being looked at");
 		return;
 	}
+	mf_follow_end(browser);
 	mf_browser_let_go(browser);
 	free(browser->failure);
 	browser->failure = NULL;
@@ -38,7 +39,8 @@ void mf_act_refresh(struct mf_browser *browser)
 /* The heaps of one moment and the mappings of another are no comparison. */
 static bool is_settled(struct mf_browser *browser)
 {
-	if (browser->models && (browser->models->whole || browser->failure))
+	if (browser->models &&
+	    (browser->models->whole || browser->failure || browser->follows))
 		return true;
 	mf_browser_say(browser, "the memory is still being read");
 	return false;

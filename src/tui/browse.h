@@ -20,6 +20,10 @@ enum {
 /** Where somebody was in a view, for when it is opened again. */
 struct mf_kept_place {
 	uint64_t cursor, top;
+	char *filter; /* NULL: none */
+	bool sorted, descending;
+	unsigned column;
+	uint64_t shape; /* the view's own: keep and restore of its table */
 };
 
 struct mf_browser {
@@ -36,10 +40,14 @@ struct mf_browser {
 	uint64_t moment, marked_moment; /* numbers of moments; 0: none */
 	char *message;			/* NULL: none */
 	bool message_is_bad;
-	char *failure; /* why there are no models; NULL */
-	char *wanted;  /* what was searched last; NULL */
-	int process;   /* a descriptor of it; -1 */
-	bool ended;    /* the process has */
+	char *failure;	     /* why there are no models; NULL */
+	char *wanted;	     /* what was searched last; NULL */
+	int process;	     /* a descriptor of it; -1 */
+	bool ended;	     /* the process has */
+	uint64_t interval_s; /* between looks at the mappings; 0: none */
+	uint64_t next_look_ms;
+	bool looks;   /* one is under way */
+	bool follows; /* the mappings that are shown are of such a look */
 	bool done;
 	int signal;	     /* that ended it; 0 */
 	bool suspends;	     /* as soon as the target is let go */
@@ -52,6 +60,8 @@ struct mf_pane *mf_browser_pane(const struct mf_browser *browser);
 void mf_browser_close_top(struct mf_browser *browser);
 /** All panes and models: nothing of the moment is left. */
 void mf_browser_let_go(struct mf_browser *browser);
+/** Shows MODELS, which are the browser's now, instead of those it has. */
+void mf_browser_take(struct mf_browser *browser, struct mf_models *models);
 /** Why the view of OPS cannot be shown now; NULL: it can. */
 const char *mf_browser_lacks(const struct mf_browser *browser,
 			     const struct mf_view_ops *ops);
@@ -81,6 +91,15 @@ void mf_act_refresh(struct mf_browser *browser);
 void mf_act_mark(struct mf_browser *browser);
 /** Opens what changed since then. */
 void mf_act_difference(struct mf_browser *browser);
+
+/** Asks for an interval at which the mappings are looked at. */
+void mf_act_follow(struct mf_browser *browser);
+/** Looks, if it is time; else ms until then; -1: something else comes first. */
+int mf_follow_tick(struct mf_browser *browser);
+/** No more looks: all of it is read anew. */
+void mf_follow_end(struct mf_browser *browser);
+/** Adds to what the status line says. */
+void mf_follow_tell(const struct mf_browser *browser, struct mf_buffer *text);
 
 /** How the rows of panes are searched and sorted. */
 extern const struct mf_list_source mf_pane_source;

@@ -97,8 +97,12 @@ const char *mf_browser_lacks(const struct mf_browser *browser,
 	if (!models)
 		return browser->failure ? browser->failure
 					: "reading the mappings";
-	if (ops->needs == MF_NEEDS_SPACE)
+	/* bytes would be of another moment */
+	if (ops->needs == MF_NEEDS_SPACE &&
+	    !(browser->follows && ops == &mf_view_hex))
 		return NULL;
+	if (!models->whole && browser->follows)
+		return "the mappings alone are followed: r reads the memory";
 	if (!models->whole)
 		return browser->failure ? browser->failure
 					: "reading the memory; this comes "
@@ -189,6 +193,43 @@ void mf_browser_close_top(struct mf_browser *browser)
 		destroy_pane(browser->over.items[--browser->over.count]);
 }
 
+static void deinit_place(struct mf_kept_place *place)
+{
+	free(place->filter);
+	*place = (struct mf_kept_place){ .filter = NULL };
+}
+
+static void keep_place(struct mf_pane *pane, struct mf_kept_place *place)
+{
+	const struct mf_list *list = &pane->list;
+
+	deinit_place(place);
+	place->cursor = list->cursor;
+	place->top = list->top;
+	/* rows that are made later are in no order yet */
+	if (!pane->ops->keep)
+		return;
+	place->shape = pane->ops->keep(pane);
+	place->filter = list->filter ? mf_strdup(list->filter) : NULL;
+	place->sorted = list->sorted;
+	place->descending = list->descending;
+	place->column = list->column;
+}
+
+static void restore_place(struct mf_pane *pane,
+			  const struct mf_kept_place *place)
+{
+	if (pane->ops->restore)
+		pane->ops->restore(pane, place->shape);
+	pane->browser->busy_since = 0;
+	if (place->filter)
+		mf_list_filter(&pane->list, place->filter);
+	if (place->sorted)
+		mf_list_sort(&pane->list, place->column, place->descending);
+	pane->list.top = place->top;
+	pane->list.cursor = place->cursor;
+}
+
 /* What it needs may be there now. */
 static void open_root(struct mf_browser *browser)
 {
@@ -203,8 +244,7 @@ static void open_root(struct mf_browser *browser)
 	browser->roots[browser->root] = pane;
 	if (!pane)
 		return;
-	pane->list.top = browser->places[browser->root].top;
-	pane->list.cursor = browser->places[browser->root].cursor;
+	restore_place(pane, &browser->places[browser->root]);
 }
 
 void mf_browser_show(struct mf_browser *browser, const struct mf_view_ops *ops)
@@ -231,8 +271,7 @@ void mf_browser_let_go(struct mf_browser *browser)
 
 		if (!pane)
 			continue;
-		browser->places[i].cursor = pane->list.cursor;
-		browser->places[i].top = pane->list.top;
+		keep_place(pane, &browser->places[i]);
 		destroy_pane(pane);
 		browser->roots[i] = NULL;
 	}
@@ -254,12 +293,8 @@ static void watch_process(struct mf_browser *browser)
 	browser->ended = browser->process < 0 && errno == ESRCH;
 }
 
-static void take_models(struct mf_browser *browser)
+void mf_browser_take(struct mf_browser *browser, struct mf_models *models)
 {
-	struct mf_models *models = mf_worker_take_models(browser->worker);
-
-	if (!models)
-		return;
 	mf_browser_let_go(browser);
 	browser->models = models;
 	browser->moment++;
@@ -271,10 +306,12 @@ static void take_models(struct mf_browser *browser)
 
 static void take_news(struct mf_browser *browser)
 {
+	struct mf_models *models = mf_worker_take_models(browser->worker);
 	struct mf_error *error;
 	char *warning;
 
-	take_models(browser);
+	if (models)
+		mf_browser_take(browser, models);
 	mf_worker_take_jobs(browser->worker);
 	warning = mf_worker_take_warning(browser->worker);
 	if (warning)
@@ -316,6 +353,18 @@ static void suspend_if_asked(struct mf_browser *browser)
 	mf_terminal_suspend();
 }
 
+/* ms until something is to be drawn or done; -1: not before something comes */
+static int next_wait(struct mf_browser *browser)
+{
+	int wait = mf_follow_tick(browser);
+	struct mf_work_state state;
+
+	mf_worker_state(browser->worker, &state);
+	if (state.busy && (wait < 0 || wait > TICK_MS))
+		wait = TICK_MS;
+	return wait;
+}
+
 /* Until something comes; false: it is to end. */
 static bool wait_for_something(struct mf_browser *browser)
 {
@@ -325,10 +374,8 @@ static bool wait_for_something(struct mf_browser *browser)
 		{ .fd = mf_worker_fd(browser->worker), .events = POLLIN },
 		{ .fd = browser->process, .events = POLLIN },
 	};
-	struct mf_work_state state;
 
-	mf_worker_state(browser->worker, &state);
-	poll(fds, MF_ARRAY_SIZE(fds), state.busy ? TICK_MS : -1);
+	poll(fds, MF_ARRAY_SIZE(fds), next_wait(browser));
 	browser->signal = mf_terminal_ending();
 	/* the terminal is gone */
 	if (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL))
@@ -373,6 +420,8 @@ static void deinit(struct mf_browser *browser)
 	mf_vec_deinit(&browser->over);
 	mf_vec_deinit(&browser->tags);
 	mf_mark_deinit(&browser->mark);
+	for (size_t i = 0; i < MF_BROWSE_VIEWS; i++)
+		deinit_place(&browser->places[i]);
 	free(browser->message);
 	free(browser->failure);
 	free(browser->wanted);

@@ -295,8 +295,10 @@ static void draw_status(struct frame *frame)
 	else if (browser->ended)
 		mf_buffer_puts(&text, "the process has ended; this is what it "
 				      "was");
-	else if (pane)
+	else if (pane) {
+		mf_follow_tell(browser, &text);
 		add_place(&text, pane);
+	}
 	mf_strip_put(&frame->line, MF_TINT_HEAD, " ");
 	mf_strip_put(&frame->line, MF_TINT_HEAD, mf_buffer_text(&text));
 	if (!right.columns)

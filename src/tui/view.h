@@ -101,6 +101,10 @@ struct mf_view_ops {
 	bool (*sort)(struct mf_pane *pane, unsigned column, bool descending);
 	/** Rows are about to be sorted or filtered: a tree becomes a list. */
 	void (*flatten)(struct mf_pane *pane);
+	/** What is open and what is not, for when it is opened on another
+	 * moment, and that then. NULL: nothing is to be kept. */
+	uint64_t (*keep)(struct mf_pane *pane);
+	void (*restore)(struct mf_pane *pane, uint64_t kept);
 	/** Adds what the status line says of it. NULL: which row of how many. */
 	void (*status)(struct mf_pane *pane, struct mf_buffer *text);
 	/** Instead of rows, as long as there are none: "reading strings". */

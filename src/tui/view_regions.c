@@ -224,6 +224,47 @@ static bool regions_handle(struct mf_pane *pane, enum mf_request request)
 	return true;
 }
 
+/* ---- from one moment to the next --------------------------------------------------- */
+
+static const uint64_t flat_bit = (uint64_t)1 << 63;
+
+_Static_assert(MF_CLASS_COUNT < 63, "a bit for each class");
+
+/* Classes that are open, a bit each. */
+static uint64_t regions_keep(struct mf_pane *pane)
+{
+	const struct regions *regions = pane->state;
+	uint64_t kept = 0, count = mf_region_tree_count(regions->tree);
+	struct mf_tree_node node;
+
+	if (mf_region_tree_is_flat(regions->tree))
+		return flat_bit;
+	for (uint64_t row = 0; row < count; row++) {
+		mf_region_tree_node(regions->tree, row, &node);
+		if (node.level == MF_TREE_CLASS && node.open)
+			kept |= (uint64_t)1 << node.class;
+	}
+	return kept;
+}
+
+static void regions_restore(struct mf_pane *pane, uint64_t kept)
+{
+	struct regions *regions = pane->state;
+	struct mf_tree_node node;
+
+	if (kept & flat_bit)
+		set_flat(pane, true);
+	else
+		for (uint64_t row = 0;
+		     kept && row < mf_region_tree_count(regions->tree); row++) {
+			mf_region_tree_node(regions->tree, row, &node);
+			if (node.level == MF_TREE_CLASS &&
+			    (kept >> node.class & 1) && !node.open)
+				mf_region_tree_open(regions->tree, row, true);
+		}
+	mf_browser_changed(pane);
+}
+
 const struct mf_view_ops mf_view_regions = {
 	.name = "regions",
 	.summary = "the address space: by class and owner, or flat (t)",
@@ -242,4 +283,6 @@ const struct mf_view_ops mf_view_regions = {
 	.enter = regions_enter,
 	.handle = regions_handle,
 	.flatten = regions_flatten,
+	.keep = regions_keep,
+	.restore = regions_restore,
 };

@@ -67,3 +67,55 @@ tell() { # COMMAND
 	until_ended
 	[ "$status" = 0 ]
 }
+
+@test "mappings are followed by an interval, and what they are sorted by stays" {
+	start_fixture grower
+	open_terminal 100x40 "$MEMFORENSICS" browse --bytes --stop snapshot "$PID"
+	until_screen 'VERDICT'
+	press 2
+	until_screen '^ 1 of '
+	# as a list, sorted and filtered
+	press S
+	until_screen 'mapped▾'
+	press '\'
+	until_screen '^only rows with:'
+	type_text 'anon: anon'
+	press Enter
+	until_screen 'with "anon: anon"'
+	press a
+	until_screen '^look at the mappings every'
+	press C-u
+	type_text '1'
+	press Enter
+	until_screen '^ mappings every 1 s, '
+	until_screen 'mappings of '
+	tell 'map 8388608'
+	until_screen '^ +8388608 .* 8388608 .*anon: anon'
+	shows 'with "anon: anon"'
+	# nobody waits for memory that is not read
+	press 3
+	until_screen 'mappings alone are followed: r reads'
+	press 2
+	press m
+	until_screen 'marked the moment of '
+	tell 'map 16777216'
+	until_screen '^ +16777216 .* 16777216 .*anon: anon'
+	press d
+	until_screen 'of mappings alone'
+	shows '^ *\+16777216 +0 +16777216 +region +0x[0-9a-f]+ anon '
+	# as long as somebody is in there, nothing is torn away
+	until_screen '^ mappings every 1 s \(waits for Backspace\)'
+	press r
+	until_screen 'frozen at'
+	until_gone 'mappings every'
+	# it ends while it is followed
+	press a
+	until_screen '^look at the mappings every'
+	press Enter
+	until_screen 'mappings of '
+	kill -KILL "$PID"
+	until_screen 'the process has ended'
+	press q
+	until_ended
+	[ "$status" = 0 ]
+}
