@@ -3,6 +3,7 @@
  * the status line. What a small screen has no room for goes, rows last.
  */
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 
@@ -86,23 +87,63 @@ static void draw_title(struct frame *frame)
 	flush_line(frame, MF_TINT_PLAIN);
 }
 
+/* How much of the names of views the bar has room for; of the one that is shown
+ * it always has all. */
+enum names {
+	NAMES_WHOLE,
+	NAMES_BRIEF,
+	NAMES_NONE,
+};
+
 /* Text of a view in the bar of them. */
 static void add_tab(struct mf_strip *line, const struct mf_view_ops *ops,
-		    bool shown)
+		    bool shown, enum names names)
 {
-	enum mf_tint tint = shown ? MF_TINT_TAB : MF_TINT_DIM;
-
 	mf_strip_printf(line, MF_TINT_KEY, " %c", ops->digit);
-	mf_strip_printf(line, tint, shown ? "[%s]" : " %s ", ops->name);
+	if (shown)
+		mf_strip_printf(line, MF_TINT_TAB, "[%s]", ops->name);
+	else if (names == NAMES_WHOLE)
+		mf_strip_printf(line, MF_TINT_DIM, " %s ", ops->name);
+	else if (names == NAMES_BRIEF)
+		mf_strip_printf(line, MF_TINT_DIM, " %.*s ", (int)ops->brief,
+				ops->name);
 }
 
-static void draw_tabs(struct frame *frame)
+/* The bar up to the tab that column X is in, which is returned; NULL: all. */
+static const struct mf_view_ops *add_tabs(struct mf_strip *line,
+					  const struct mf_browser *browser,
+					  enum names names, unsigned x)
 {
 	size_t count;
 	const struct mf_view_ops *const *views = mf_views(&count);
 
-	for (size_t i = 0; i < count; i++)
-		add_tab(&frame->line, views[i], i == frame->browser->root);
+	mf_strip_clear(line);
+	for (size_t i = 0; i < count; i++) {
+		add_tab(line, views[i], i == browser->root, names);
+		if (x < line->columns)
+			return views[i];
+	}
+	return NULL;
+}
+
+static enum names choose_names(struct mf_strip *line,
+			       const struct mf_browser *browser,
+			       unsigned columns)
+{
+	for (enum names names = NAMES_WHOLE; names < NAMES_NONE; names++) {
+		add_tabs(line, browser, names, UINT_MAX);
+		if (line->columns <= columns)
+			return names;
+	}
+	return NAMES_NONE;
+}
+
+static void draw_tabs(struct frame *frame)
+{
+	enum names names =
+		choose_names(&frame->line, frame->browser, frame->columns);
+
+	add_tabs(&frame->line, frame->browser, names, UINT_MAX);
 	flush_line(frame, MF_TINT_PLAIN);
 }
 
@@ -110,20 +151,14 @@ const struct mf_view_ops *mf_frame_view_at(const struct mf_browser *browser,
 					   int y, int x)
 {
 	mf_cleanup(mf_strip_deinit) struct mf_strip line;
-	size_t count;
-	const struct mf_view_ops *const *views = mf_views(&count);
 	unsigned rows, columns;
 
 	mf_terminal_size(&rows, &columns);
 	mf_strip_init(&line, false);
-	if (y != 1 || rows < TABS_FROM)
+	if (y != 1 || rows < TABS_FROM || x < 0)
 		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		add_tab(&line, views[i], i == browser->root);
-		if (x >= 0 && (unsigned)x < line.columns)
-			return views[i];
-	}
-	return NULL;
+	return add_tabs(&line, browser, choose_names(&line, browser, columns),
+			(unsigned)x);
 }
 
 static void add_crumb(struct mf_strip *line, const struct mf_pane *pane)

@@ -1,8 +1,9 @@
 /*
- * What may be typed after `:` - an address, a symbol, an arena, a thread's
- * stack, a view - and where that is.
+ * What may be typed after `:` - an address, a symbol, an arena, a thread,
+ * a view - and where that is.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,8 +85,8 @@ static void ask_symbol(struct mf_browser *browser, const char *name)
 
 /* ---- places that models know ------------------------------------------------------ */
 
-static const struct mf_arena *find_arena(const struct mf_heap *heap,
-					 uint64_t index)
+static bool find_arena(const struct mf_heap *heap, uint64_t index,
+		       struct mf_arena_argument *ret)
 {
 	size_t count = 0;
 	const struct mf_allocator *allocators =
@@ -93,9 +94,12 @@ static const struct mf_arena *find_arena(const struct mf_heap *heap,
 
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; j < allocators[i].arena_count; j++)
-			if (allocators[i].arenas[j].index == index)
-				return &allocators[i].arenas[j];
-	return NULL;
+			if (allocators[i].arenas[j].index == index) {
+				ret->allocator = &allocators[i];
+				ret->arena = &allocators[i].arenas[j];
+				return true;
+			}
+	return false;
 }
 
 static struct mf_error *no_such(const char *what, uint64_t number)
@@ -106,24 +110,32 @@ static struct mf_error *no_such(const char *what, uint64_t number)
 
 static struct mf_error *go_to_arena(struct mf_browser *browser, uint64_t index)
 {
-	const struct mf_arena *arena = find_arena(browser->models->heap, index);
+	const char *lack = mf_browser_lacks(browser, &mf_view_arena);
+	struct mf_arena_argument argument;
+	char crumb[24] = "main";
 
-	if (!arena)
+	if (lack)
+		return mf_error_create(MF_ERROR_FAILED, "%s", lack);
+	if (!find_arena(browser->models->heap, index, &argument))
 		return no_such("arena", index);
-	return mf_browser_open_bytes(browser, arena->heap_count
-						      ? arena->heaps[0].start
-						      : arena->address);
+	if (!argument.arena->main)
+		snprintf(crumb, sizeof(crumb), "%" PRIu64, index);
+	return mf_browser_open(browser, &mf_view_arena, &argument, crumb);
 }
 
-static struct mf_error *go_to_stack(struct mf_browser *browser, uint64_t tid)
+/* Its row among the threads, once they are read. */
+static struct mf_error *go_to_thread(struct mf_browser *browser, uint64_t tid)
 {
-	mf_auto_free struct mf_stack_bounds *stacks = NULL;
-	size_t count = mf_space_list_stacks(browser->models->space, &stacks);
+	const char *lack = mf_browser_lacks(browser, &mf_view_threads);
+	struct mf_pane *pane;
 
-	for (size_t i = 0; i < count; i++)
-		if (stacks[i].tid > 0 && (uint64_t)stacks[i].tid == tid)
-			return mf_browser_open_bytes(browser, stacks[i].start);
-	return no_such("thread", tid);
+	if (lack)
+		return mf_error_create(MF_ERROR_FAILED, "%s", lack);
+	mf_browser_show(browser, &mf_view_threads);
+	pane = mf_browser_pane(browser);
+	if (pane)
+		mf_view_threads_seek(pane, tid);
+	return NULL;
 }
 
 static bool led_by(const char *text, const char *word, uint64_t *ret)
@@ -159,7 +171,7 @@ void mf_act_goto(struct mf_browser *browser, const char *text)
 	else if (led_by(text, "arena:", &number))
 		mf_browser_complain(browser, go_to_arena(browser, number));
 	else if (led_by(text, "tid:", &number))
-		mf_browser_complain(browser, go_to_stack(browser, number));
+		mf_browser_complain(browser, go_to_thread(browser, number));
 	else if (parse_address(text, &number))
 		mf_browser_complain(browser,
 				    mf_browser_open_bytes(browser, number));

@@ -71,6 +71,7 @@ struct mf_subject {
 struct mf_view_ops {
 	const char *name;    /* "regions": in the bar, and after `:` */
 	const char *summary; /* for help; one line */
+	unsigned brief;	     /* letters of its name, in a bar of little room */
 	char digit;	     /* that shows it; 0: it is opened from rows */
 	enum mf_view_needs needs;
 	size_t size;			      /* of its state */

@@ -222,6 +222,7 @@ static struct mf_error *arenas_enter(struct mf_pane *pane, uint64_t number)
 
 const struct mf_view_ops mf_view_arenas = {
 	.name = "arenas",
+	.brief = 5,
 	.summary = "allocators and arenas, the worst first; why each is kept",
 	.digit = '3',
 	.needs = MF_NEEDS_HEAP,

@@ -286,6 +286,7 @@ static bool chunks_head(struct mf_pane *pane, unsigned number,
 
 const struct mf_view_ops mf_view_chunks = {
 	.name = "chunks",
+	.brief = 5,
 	.summary = "every chunk of the heaps, by address or size (s: by state)",
 	.digit = '4',
 	.needs = MF_NEEDS_HEAP,

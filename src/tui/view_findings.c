@@ -66,6 +66,7 @@ static const struct mf_view_column columns[] = {
 
 const struct mf_view_ops mf_view_findings = {
 	.name = "findings",
+	.brief = 4,
 	.summary = "what is wrong, why, and what to do",
 	.digit = '9',
 	.needs = MF_NEEDS_WHOLE,

@@ -237,6 +237,7 @@ static struct mf_error *leaks_enter(struct mf_pane *pane, uint64_t row)
 
 const struct mf_view_ops mf_view_leaks = {
 	.name = "leaks",
+	.brief = 4,
 	.summary = "allocations that nothing reaches",
 	.digit = '8',
 	.needs = MF_NEEDS_HEAP,

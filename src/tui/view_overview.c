@@ -308,6 +308,7 @@ static struct mf_error *overview_enter(struct mf_pane *pane, uint64_t row)
 
 const struct mf_view_ops mf_view_overview = {
 	.name = "overview",
+	.brief = 4,
 	.summary = "the verdict, what RSS is made of, the limit, the heaps",
 	.digit = '1',
 	.needs = MF_NEEDS_SPACE,

@@ -267,6 +267,7 @@ static void regions_restore(struct mf_pane *pane, uint64_t kept)
 
 const struct mf_view_ops mf_view_regions = {
 	.name = "regions",
+	.brief = 3,
 	.summary = "the address space: by class and owner, or flat (t)",
 	.digit = '2',
 	.needs = MF_NEEDS_SPACE,

@@ -197,6 +197,7 @@ static bool strings_handle(struct mf_pane *pane, enum mf_request request)
 
 const struct mf_view_ops mf_view_strings = {
 	.name = "strings",
+	.brief = 3,
 	.summary = "texts: which, how many, how large (t: by shape, beginning)",
 	.digit = '5',
 	.needs = MF_NEEDS_MEMORY,

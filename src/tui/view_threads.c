@@ -104,12 +104,54 @@ static const char *const keys[COLUMNS] = {
 
 static const struct mf_sheet_form form = { NULL, "threads", keys };
 
+struct threads {
+	struct mf_sheet sheet;
+	uint64_t sought; /* a thread, once they are there; 0: none */
+};
+
+/* True: its row is where the cursor is now. */
+static bool seek(struct mf_pane *pane, uint64_t tid)
+{
+	const struct threads *threads = pane->state;
+	uint64_t count = mf_list_count(&pane->list);
+
+	for (uint64_t at = 0; at < count; at++) {
+		uint64_t row = mf_list_row(&pane->list, at);
+
+		if (mf_kept_value(threads->sheet.table, row, "tid").number !=
+		    tid)
+			continue;
+		mf_list_go(&pane->list, at);
+		return true;
+	}
+	return false;
+}
+
+void mf_view_threads_seek(struct mf_pane *pane, uint64_t tid)
+{
+	struct threads *threads = pane->state;
+
+	threads->sought = threads->sheet.table ? 0 : tid;
+	if (threads->sought)
+		return;
+	/* a filter may hide it */
+	if (!seek(pane, tid) && pane->list.filter)
+		mf_list_filter(&pane->list, NULL);
+	if (!seek(pane, tid))
+		mf_browser_say(pane->browser, "there is no thread %llu",
+			       (unsigned long long)tid);
+}
+
 static void ready(struct mf_pane *pane, int stage)
 {
-	const struct mf_sheet *sheet = pane->state;
+	struct threads *threads = pane->state;
 
 	(void)stage;
-	mf_sheet_take(pane, mf_sheet_table(sheet, form.table), &form);
+	mf_sheet_take(pane, mf_sheet_table(&threads->sheet, form.table), &form);
+	if (!threads->sought || !threads->sheet.table)
+		return;
+	mf_browser_changed(pane);
+	mf_view_threads_seek(pane, threads->sought);
 }
 
 static struct mf_error *threads_open(struct mf_pane *pane, const void *argument)
@@ -208,10 +250,11 @@ static bool threads_handle(struct mf_pane *pane, enum mf_request request)
 
 const struct mf_view_ops mf_view_threads = {
 	.name = "threads",
+	.brief = 3,
 	.summary = "what threads do and cost (t: equal stacks once)",
 	.digit = '7',
 	.needs = MF_NEEDS_MEMORY,
-	.size = sizeof(struct mf_sheet),
+	.size = sizeof(struct threads),
 	.columns = columns,
 	.column_count = COLUMNS,
 	.open = threads_open,

@@ -229,6 +229,7 @@ static bool types_handle(struct mf_pane *pane, enum mf_request request)
 
 const struct mf_view_ops mf_view_types = {
 	.name = "types",
+	.brief = 4,
 	.summary = "objects by type (t: tasks, formats, kinds of bytes)",
 	.digit = '6',
 	.needs = MF_NEEDS_MEMORY,

@@ -38,6 +38,9 @@ struct mf_heap_argument {
 	const struct mf_arena_heap *heap;
 };
 
+/** Puts the cursor of the view of threads on TID, or does when it is read. */
+void mf_view_threads_seek(struct mf_pane *pane, uint64_t tid);
+
 /** ARGUMENT of the view of bytes. */
 struct mf_hex_argument {
 	uint64_t start, end; /* 0, 0: the region that `at` is in */

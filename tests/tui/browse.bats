@@ -35,7 +35,8 @@ go_to() { # WHERE
 @test "the first view says who is browsed, and what its memory is made of" {
 	browse_known 80x24
 	shows "^ memforensics . browsed $PID . RSS [0-9.]+ [KM]iB . (frozen|read) at "
-	shows '^ 1\[overview\] 2 regions '
+	# every view has its place in the bar, the shown one its whole name
+	shows '^ 1\[overview\] 2 reg  3 arena  4 chunk  5 str  6 type  7 thr  8 leak  9 find *$'
 	shows 'WHAT RSS IS MADE OF'
 	press q
 	until_ended

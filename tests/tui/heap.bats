@@ -94,3 +94,31 @@ grouped() {
 	press Down Down Down Enter
 	until_screen '^ 1 000 chunks, .*, in use '
 }
+
+@test "an arena and a thread by their numbers" {
+	browse_fixture arenas orphans 3
+	press :
+	until_screen '^go to:'
+	type_text 'arena:2'
+	press Enter
+	until_screen '^ overview > arena 2'
+	shows 'Orphan: no living thread allocates from it'
+	press :
+	until_screen '^go to:'
+	type_text 'arena:77'
+	press Enter
+	until_screen 'there is no arena 77'
+	press :
+	until_screen '^go to:'
+	type_text "tid:$PID"
+	press Enter
+	# the view of threads, on its row
+	until_screen "^ 1 of [0-9]+ "
+	press Enter
+	until_screen "threads > frames of $PID "
+	press :
+	until_screen '^go to:'
+	type_text 'tid:1'
+	press Enter
+	until_screen 'there is no thread 1'
+}
