@@ -10,6 +10,7 @@
 #include "memforensics/image.h"
 #include "memforensics/scan.h"
 #include "memforensics/space.h"
+#include "memforensics/stack.h"
 #include "memforensics/target.h"
 
 struct mf_session;
@@ -154,5 +155,22 @@ struct mf_error *mf_select_resolve(const struct mf_select *select,
 				   const struct mf_view *view,
 				   struct mf_selection *ret) MF_MUST_CHECK;
 void mf_selection_deinit(struct mf_selection *selection);
+
+/* ---- frames ---------------------------------------------------------------- */
+
+/** Names frames for those who tell of words on stacks: copied while the target
+ * stands still, unwound for the threads that are asked about. */
+struct mf_frames;
+
+/** Before the target is held. */
+struct mf_error *mf_frames_create(struct mf_target *target,
+				  struct mf_image *image,
+				  struct mf_frames **ret) MF_MUST_CHECK;
+/** While it stands still; begins from nothing. */
+struct mf_error *mf_frames_capture(struct mf_frames *frames) MF_MUST_CHECK;
+/** When it runs again: as long as FRAMES is there. FRAMES NULL: NULL. */
+const struct mf_frame_namer *mf_frames_namer(struct mf_frames *frames);
+/** Takes NULL. */
+void mf_frames_destroy(struct mf_frames *frames);
 
 #endif

@@ -3,7 +3,6 @@
  */
 #include "base/vec.h"
 #include "cmd/command.h"
-#include "cmd/frames.h"
 
 static struct mf_error *set_no_refs(struct mf_settings *settings,
 				    const char *value)
@@ -36,13 +35,13 @@ struct pass {
 	struct mf_explain_options options;
 	MF_VEC(struct mf_spot) spots;
 	struct mf_explain *explain;
-	struct mf_frames frames;
+	struct mf_frames *frames;
 };
 
 static void pass_deinit(struct pass *pass)
 {
 	mf_explain_destroy(pass->explain);
-	mf_frames_deinit(&pass->frames);
+	mf_frames_destroy(pass->frames);
 	mf_vec_deinit(&pass->spots);
 }
 
@@ -83,9 +82,11 @@ static struct mf_error *prepare(struct mf_target *target,
 
 	mf_explain_destroy(pass->explain);
 	pass->explain = NULL;
+	mf_frames_destroy(pass->frames);
+	pass->frames = NULL;
 	mf_vec_foreach(spot, &pass->spots)
 		MF_TRY(mf_spot_find_symbol(spot, image));
-	MF_TRY(mf_frames_prepare(&pass->frames, target, image));
+	MF_TRY(mf_frames_create(target, image, &pass->frames));
 	return mf_explain_create(target, image, &pass->options, &pass->explain);
 }
 
@@ -93,7 +94,8 @@ static struct mf_error *read_frames(struct mf_target *target, void *context)
 {
 	struct pass *pass = context;
 
-	return mf_frames_capture(&pass->frames, target);
+	(void)target;
+	return mf_frames_capture(pass->frames);
 }
 
 static struct mf_error *read_all(const struct mf_view *view, void *context)
@@ -130,7 +132,7 @@ static struct mf_error *run_explain(struct mf_run *run)
 	MF_TRY(mf_session_space(run->session, &space));
 	MF_TRY(mf_run_begin(run));
 	mf_run_write_head(run, space);
-	mf_explain_name_frames(pass.explain, mf_frames_namer(&pass.frames));
+	mf_explain_name_frames(pass.explain, mf_frames_namer(pass.frames));
 	mf_explain_write(pass.explain, run->report);
 	mf_run_write_foot(run);
 	return mf_run_end(run);

@@ -7,7 +7,6 @@
 #include "base/units.h"
 #include "base/vec.h"
 #include "cmd/command.h"
-#include "cmd/frames.h"
 
 static struct mf_error *set_depth(struct mf_settings *settings,
 				  const char *value)
@@ -88,7 +87,7 @@ struct pass {
 	bool dominators;
 	struct mf_refs *refs;	    /* NULL: dominators were asked for */
 	struct mf_keepers *keepers; /* NULL: they were not */
-	struct mf_frames frames;
+	struct mf_frames *frames;
 	MF_VEC(struct mf_scan_range) ranges;
 };
 
@@ -96,7 +95,7 @@ static void pass_deinit(struct pass *pass)
 {
 	mf_refs_destroy(pass->refs);
 	mf_keepers_destroy(pass->keepers);
-	mf_frames_deinit(&pass->frames);
+	mf_frames_destroy(pass->frames);
 	mf_select_destroy(pass->select);
 	mf_vec_deinit(&pass->spots);
 	mf_vec_deinit(&pass->ranges);
@@ -164,10 +163,12 @@ static struct mf_error *prepare(struct mf_target *target,
 	mf_keepers_destroy(pass->keepers);
 	pass->refs = NULL;
 	pass->keepers = NULL;
+	mf_frames_destroy(pass->frames);
+	pass->frames = NULL;
 	mf_vec_foreach(spot, &pass->spots)
 		MF_TRY(mf_spot_find_symbol(spot, image));
 	if (!pass->dominators) {
-		MF_TRY(mf_frames_prepare(&pass->frames, target, image));
+		MF_TRY(mf_frames_create(target, image, &pass->frames));
 		return mf_refs_create(target, image, &pass->options,
 				      &pass->refs);
 	}
@@ -213,8 +214,8 @@ static struct mf_error *read_frames(struct mf_target *target, void *context)
 {
 	struct pass *pass = context;
 
-	return pass->dominators ? NULL
-				: mf_frames_capture(&pass->frames, target);
+	(void)target;
+	return pass->dominators ? NULL : mf_frames_capture(pass->frames);
 }
 
 static struct mf_error *read_all(const struct mf_view *view, void *context)
@@ -237,7 +238,7 @@ static struct mf_error *read_all(const struct mf_view *view, void *context)
 
 static void write_refs(struct mf_run *run, struct pass *pass)
 {
-	mf_refs_name_frames(pass->refs, mf_frames_namer(&pass->frames));
+	mf_refs_name_frames(pass->refs, mf_frames_namer(pass->frames));
 	mf_refs_write(pass->refs, run->report);
 }
 

@@ -98,6 +98,20 @@ void mf_sheet_ask(struct mf_pane *pane, struct mf_gather *gather)
 	mf_worker_ask(mf_browser_worker(pane->browser), &gather->job);
 }
 
+struct mf_error *mf_gather_frames(const struct mf_view *view,
+				  struct mf_frames **ret)
+{
+	struct mf_error *error;
+
+	MF_TRY(mf_frames_create(view->target, view->image, ret));
+	error = mf_frames_capture(*ret);
+	if (error) {
+		mf_frames_destroy(*ret);
+		*ret = NULL;
+	}
+	return error;
+}
+
 void mf_sheet_share(struct mf_pane *pane, struct mf_gathered *from)
 {
 	sheet_of(pane)->from = from;

@@ -59,6 +59,9 @@ mf_gather_create(const char *what,
 		 struct mf_error *(*how)(struct mf_gather *gather,
 					 const struct mf_view *view));
 void mf_sheet_ask(struct mf_pane *pane, struct mf_gather *gather);
+/** For a RUN: stacks as they are now, to name frames by; the caller's. */
+struct mf_error *mf_gather_frames(const struct mf_view *view,
+				  struct mf_frames **ret) MF_MUST_CHECK;
 /** Shows rows of what another pane has. */
 void mf_sheet_share(struct mf_pane *pane, struct mf_gathered *from);
 

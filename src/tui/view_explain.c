@@ -67,6 +67,7 @@ static struct mf_error *read_all(struct mf_gather *gather,
 		.heap = view->heap,
 	};
 	struct mf_explain *explain = NULL;
+	struct mf_frames *frames = NULL;
 	struct mf_spot spot;
 	char text[24];
 	struct mf_error *error;
@@ -75,10 +76,15 @@ static struct mf_error *read_all(struct mf_gather *gather,
 	MF_TRY(mf_spot_parse(text, &spot));
 	MF_TRY(mf_explain_create(view->target, view->image, &options,
 				 &explain));
-	error = mf_explain_read(explain, &input, &spot, 1);
+	error = mf_gather_frames(view, &frames);
 	if (!error)
+		error = mf_explain_read(explain, &input, &spot, 1);
+	if (!error) {
+		mf_explain_name_frames(explain, mf_frames_namer(frames));
 		error = write_text(explain, gather);
+	}
 	mf_explain_destroy(explain);
+	mf_frames_destroy(frames);
 	return error;
 }
 

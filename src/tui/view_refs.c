@@ -46,14 +46,20 @@ static struct mf_error *find_refs(struct mf_gather *gather,
 		.ranges = &range,
 		.range_count = 1,
 	};
+	struct mf_frames *frames = NULL;
 	struct mf_refs *refs = NULL;
 	struct mf_error *error;
 
 	MF_TRY(mf_refs_create(view->target, view->image, &options, &refs));
-	error = mf_refs_read(refs, &input);
+	error = mf_gather_frames(view, &frames);
 	if (!error)
+		error = mf_refs_read(refs, &input);
+	if (!error) {
+		mf_refs_name_frames(refs, mf_frames_namer(frames));
 		mf_refs_write(refs, gather->report);
+	}
 	mf_refs_destroy(refs);
+	mf_frames_destroy(frames);
 	return error;
 }
 

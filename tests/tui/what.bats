@@ -180,3 +180,16 @@ said() { # WORD FIELD
 	press 5
 	until_screen "^ .* $(said text 2)  a text that the table holds"
 }
+
+@test "a word on a stack is told with the function whose frame it is in" {
+	browse 140x30 pointers --stop snapshot
+	go_to "$(awk '$1 == "ref" && $2 == "stack" { print $3 }' \
+		"$FIXTURE_SAID")"
+	until_screen ' > bytes 0x'
+	press w
+	until_screen 'stack of thread [0-9]+ at sp\+0x[0-9a-f]+, in keep_on_stack '
+	# the word itself
+	press e
+	until_screen ' > explain 0x'
+	shows 'in keep_on_stack'
+}

@@ -2,42 +2,55 @@
  * Whose frame an address on a stack is in: a frame has the bytes from its stack
  * pointer up to its caller's, the innermost the red zone below it, too.
  */
-#include "cmd/frames.h"
-
 #include <stdlib.h>
 
+#include "memforensics/session.h"
+
+#include "base/map.h"
 #include "base/memory.h"
 
 enum {
 	RED_ZONE = 128,
 };
 
-void mf_frames_deinit(struct mf_frames *frames)
+struct mf_frames {
+	struct mf_stacks *stacks;
+	struct mf_map index_of_tid; /* made when first asked */
+	struct mf_target *target;
+	struct mf_stack *known; /* by index; tid 0: not unwound yet */
+	struct mf_frame_namer namer;
+};
+
+void mf_frames_destroy(struct mf_frames *frames)
 {
+	if (!frames)
+		return;
 	mf_stacks_destroy(frames->stacks);
 	mf_map_deinit(&frames->index_of_tid);
 	free(frames->known);
-	*frames = (struct mf_frames){ .stacks = NULL };
+	free(frames);
 }
 
-struct mf_error *mf_frames_prepare(struct mf_frames *frames,
-				   struct mf_target *target,
-				   struct mf_image *image)
+struct mf_error *mf_frames_create(struct mf_target *target,
+				  struct mf_image *image,
+				  struct mf_frames **ret)
 {
 	const struct mf_stack_options options = { .no_lines = true };
+	struct mf_stacks *stacks;
 
-	mf_frames_deinit(frames);
-	frames->target = target;
-	return mf_stacks_create(target, image, &options, &frames->stacks);
+	MF_TRY(mf_stacks_create(target, image, &options, &stacks));
+	*ret = mf_new(struct mf_frames);
+	(*ret)->stacks = stacks;
+	(*ret)->target = target;
+	return NULL;
 }
 
-struct mf_error *mf_frames_capture(struct mf_frames *frames,
-				   struct mf_target *target)
+struct mf_error *mf_frames_capture(struct mf_frames *frames)
 {
 	mf_map_deinit(&frames->index_of_tid);
 	free(frames->known);
 	frames->known = NULL;
-	return mf_stacks_capture(frames->stacks, target);
+	return mf_stacks_capture(frames->stacks, frames->target);
 }
 
 static void index_threads(struct mf_frames *frames)
@@ -94,6 +107,8 @@ static const char *name(void *context, int tid, uint64_t address,
 
 const struct mf_frame_namer *mf_frames_namer(struct mf_frames *frames)
 {
+	if (!frames)
+		return NULL;
 	frames->namer = (struct mf_frame_namer){ name, frames };
-	return frames->stacks ? &frames->namer : NULL;
+	return &frames->namer;
 }
