@@ -50,13 +50,67 @@ size_t mf_utf8_length(const char *text, size_t size)
 	return length;
 }
 
+/* Characters that a terminal gives two columns, or none: whatever the locale of
+ * this program is, the terminal has its own. */
+static const struct {
+	uint32_t first, last;
+	unsigned columns;
+} widths[] = {
+	{ 0x0300, 0x036f, 0 },	 /* accents that combine */
+	{ 0x1100, 0x115f, 2 },	 /* Hangul */
+	{ 0x2e80, 0x303e, 2 },	 /* radicals, punctuation */
+	{ 0x3041, 0xa4cf, 2 },	 /* kana, Han, Yi */
+	{ 0xa960, 0xa97f, 2 },	 /* Hangul */
+	{ 0xac00, 0xd7a3, 2 },	 /* the same */
+	{ 0xf900, 0xfaff, 2 },	 /* Han */
+	{ 0xfe30, 0xfe6f, 2 },	 /* punctuation */
+	{ 0xff01, 0xff60, 2 },	 /* full width */
+	{ 0xffe0, 0xffe6, 2 },	 /* the same */
+	{ 0x1f300, 0x1f64f, 2 }, /* pictures */
+	{ 0x1f680, 0x1f6ff, 2 }, /* the same */
+	{ 0x1f900, 0x1f9ff, 2 }, /* the same */
+	{ 0x20000, 0x3fffd, 2 }, /* Han */
+};
+
+static size_t columns_of(uint32_t point)
+{
+	if (point < widths[0].first)
+		return 1;
+	for (size_t i = 0; i < MF_ARRAY_SIZE(widths); i++)
+		if (point >= widths[i].first && point <= widths[i].last)
+			return widths[i].columns;
+	return 1;
+}
+
+/* Of the character at TEXT; sets *length to its bytes. */
+static size_t columns_at(const char *text, size_t size, size_t *length)
+{
+	*length = mf_utf8_length(text, size);
+	if (*length > 1)
+		return columns_of(decode(text, *length));
+	*length = 1;
+	return ((unsigned char)text[0] & 0xc0) != 0x80;
+}
+
 size_t mf_utf8_columns(const char *text)
 {
-	size_t columns = 0;
+	size_t columns = 0, size = strlen(text);
 
-	for (; *text; text++)
-		columns += ((unsigned char)*text & 0xc0) != 0x80;
+	for (size_t at = 0, length; at < size; at += length)
+		columns += columns_at(text + at, size - at, &length);
 	return columns;
+}
+
+size_t mf_utf8_fit(const char *text, size_t columns)
+{
+	size_t size = strlen(text), taken = 0, at = 0, length;
+
+	for (; at < size; at += length) {
+		taken += columns_at(text + at, size - at, &length);
+		if (taken > columns)
+			break;
+	}
+	return at;
 }
 
 static bool is_unsafe(uint32_t point)

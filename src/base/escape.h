@@ -15,8 +15,10 @@
  */
 size_t mf_utf8_length(const char *text, size_t size);
 
-/** How many terminal columns the UTF-8 TEXT takes (each character one). */
+/** How many terminal columns the UTF-8 TEXT takes: Han and the like take two. */
 size_t mf_utf8_columns(const char *text);
+/** Bytes of TEXT that fit into COLUMNS. */
+size_t mf_utf8_fit(const char *text, size_t columns);
 
 /**
  * Adds TEXT with control characters (C0, DEL, C1, line and direction

@@ -248,15 +248,14 @@ void mf_style_bar(struct mf_buffer *buffer, const struct mf_style *style,
 	mf_buffer_pad(buffer, ' ', columns - used);
 }
 
-/* The byte at which column COLUMNS of TEXT starts. */
-static size_t byte_of_column(const char *text, size_t columns)
+/* Bytes that go, so that at least COLUMNS of TEXT are gone. */
+static size_t bytes_to_drop(const char *text, size_t columns)
 {
-	size_t at = 0;
+	size_t end = mf_utf8_fit(text, columns);
+	size_t left = mf_utf8_columns(text) - mf_utf8_columns(text + end);
 
-	for (; text[at]; at++)
-		if (((unsigned char)text[at] & 0xc0) != 0x80 && !columns--)
-			break;
-	return at;
+	/* a wide character goes as a whole */
+	return left < columns ? mf_utf8_fit(text, columns + 1) : end;
 }
 
 void mf_style_cut(struct mf_buffer *buffer, const struct mf_style *style,
@@ -273,17 +272,16 @@ void mf_style_cut(struct mf_buffer *buffer, const struct mf_style *style,
 	keep = columns > mark + ELLIPSIS_LEAST ? columns - mark : 0;
 	if (text[0] == '/') {
 		mf_buffer_puts(buffer, ellipsis);
-		mf_buffer_puts(buffer,
-			       text + byte_of_column(text, have - keep));
+		mf_buffer_puts(buffer, text + bytes_to_drop(text, have - keep));
 		return;
 	}
-	mf_buffer_add(buffer, text, byte_of_column(text, keep));
+	mf_buffer_add(buffer, text, mf_utf8_fit(text, keep));
 	mf_buffer_puts(buffer, ellipsis);
 }
 
 size_t mf_style_fit(const char *text, unsigned columns)
 {
-	size_t end = byte_of_column(text, columns), blank = end;
+	size_t end = mf_utf8_fit(text, columns), blank = end;
 
 	if (!text[end])
 		return end;

@@ -62,6 +62,15 @@ static void utf8_is_told_from_what_is_not(void **state)
 		assert_int_equal(mf_utf8_length(cases[i].text, cases[i].size),
 				 cases[i].length);
 	assert_int_equal(mf_utf8_columns("a\xc3\xa9\xe2\x82\xac"), 3);
+	/* Han take two, an accent that combines none */
+	assert_int_equal(mf_utf8_columns("a\xe6\xbc\xa2\xe5\xad\x97"), 5);
+	assert_int_equal(mf_utf8_columns("e\xcc\x81"), 1);
+	assert_int_equal(mf_utf8_fit("a\xe6\xbc\xa2\xe5\xad\x97", 4), 4);
+	assert_int_equal(mf_utf8_fit("a\xe6\xbc\xa2\xe5\xad\x97", 5), 7);
+	assert_int_equal(mf_utf8_fit("e\xcc\x81"
+				     "b",
+				     1),
+			 3);
 }
 
 static void hostile_text_is_shown_not_obeyed(void **state)

@@ -265,9 +265,30 @@ static void views_and_columns_have_keys_of_their_own(void **state)
 	}
 }
 
+static void test_wide_characters(void **state)
+{
+	static const char han[] = "\xe6\xbc\xa2\xe5\xad\x97"; /* two */
+	struct mf_strip line;
+
+	(void)state;
+	assert_int_equal(mf_text_columns(han, strlen(han)), 4);
+	assert_int_equal(mf_text_fit(han, strlen(han), 3), 3);
+	mf_strip_init(&line, true);
+	mf_strip_cell(&line, MF_TINT_PLAIN, han, 6, false);
+	assert_int_equal(line.columns, 6);
+	assert_string_equal(mf_buffer_text(&line.text),
+			    "\xe6\xbc\xa2\xe5\xad\x97  ");
+	mf_strip_clear(&line);
+	/* cut: one of them, and what says so, and never a half */
+	mf_strip_cell(&line, MF_TINT_PLAIN, han, 3, false);
+	assert_int_equal(line.columns, 3);
+	mf_strip_deinit(&line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wide_characters),
 		cmocka_unit_test(cells_are_cut_and_padded),
 		cmocka_unit_test(a_terminal_gets_no_codes_of_a_target),
 		cmocka_unit_test(bars_are_as_long_as_what_they_show),
