@@ -79,9 +79,9 @@ tell() { # COMMAND
 	until_screen 'mapped▾'
 	press '\'
 	until_screen '^only rows with:'
-	type_text 'anon: anon'
+	type_text 'rw-p'
 	press Enter
-	until_screen 'with "anon: anon"'
+	until_screen 'with "rw-p"'
 	press a
 	until_screen '^look at the mappings every'
 	press C-u
@@ -90,19 +90,19 @@ tell() { # COMMAND
 	until_screen '^ mappings every 1 s, '
 	until_screen 'mappings of '
 	tell 'map 8388608'
-	until_screen '^ +8388608 .* 8388608 .*anon: anon'
-	shows 'with "anon: anon"'
+	until_screen '^ +8388608 .* 8388608 .* rw-p '
+	shows 'with "rw-p"'
 	# nobody waits for memory that is not read
 	press 3
 	until_screen 'mappings alone are followed: r reads'
 	press 2
 	press m
 	until_screen 'marked the moment of '
-	tell 'map 16777216'
-	until_screen '^ +16777216 .* 16777216 .*anon: anon'
+	tell 'map 12582912'
+	until_screen '^ +12582912 .* 12582912 .* rw-p '
 	press d
 	until_screen 'of mappings alone'
-	shows '^ *\+16777216 +0 +16777216 +region +0x[0-9a-f]+ anon '
+	shows '^ *\+12582912 +0 +12582912 +region +0x[0-9a-f]+ '
 	# as long as somebody is in there, nothing is torn away
 	until_screen '^ mappings every 1 s \(waits for Backspace\)'
 	press r
