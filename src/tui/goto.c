@@ -85,6 +85,13 @@ static void ask_symbol(struct mf_browser *browser, const char *name)
 
 /* ---- places that models know ------------------------------------------------------ */
 
+static bool has_memory(const struct mf_arena *arena)
+{
+	return arena->heap_count || arena->address;
+}
+
+/* Where several allocators have one of that number: one that is somewhere. Of
+ * libc's there may be no more than the name, when others do its work. */
 static bool find_arena(const struct mf_heap *heap, uint64_t index,
 		       struct mf_arena_argument *ret)
 {
@@ -94,7 +101,8 @@ static bool find_arena(const struct mf_heap *heap, uint64_t index,
 
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; j < allocators[i].arena_count; j++)
-			if (allocators[i].arenas[j].index == index) {
+			if (allocators[i].arenas[j].index == index &&
+			    has_memory(&allocators[i].arenas[j])) {
 				ret->allocator = &allocators[i];
 				ret->arena = &allocators[i].arenas[j];
 				return true;
