@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <term.h>
 #include <termios.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ static struct {
 	char restore[RESTORE_MOST]; /* what makes a terminal plain again */
 	size_t restore_size;
 	int signals[2]; /* a pipe */
-	volatile sig_atomic_t ending, suspending;
+	volatile sig_atomic_t ending, suspending, resized;
 	bool color, utf8;
 	int pairs; /* colours: 0, 8 or 256 */
 } terminal = { .signals = { -1, -1 } };
@@ -124,6 +125,8 @@ static void handle(int number)
 
 	if (number == SIGTSTP)
 		terminal.suspending = 1;
+	else if (number == SIGWINCH)
+		terminal.resized = 1;
 	else
 		terminal.ending = number;
 	written = write(terminal.signals[1], "", 1);
@@ -153,6 +156,10 @@ static void set_handlers(void)
 	for (size_t i = 0; i < MF_ARRAY_SIZE(endings); i++)
 		set_handler(endings[i], handle, 0);
 	set_handler(SIGTSTP, handle, 0);
+	/* not that of curses, whose flag does not end our wait: what comes
+	 * between its last look and poll() would stay unseen */
+	set_handler(SIGWINCH, handle, 0);
+	terminal.resized = 1;
 }
 
 static void reset_handlers(void)
@@ -162,6 +169,7 @@ static void reset_handlers(void)
 	for (size_t i = 0; i < MF_ARRAY_SIZE(endings); i++)
 		set_handler(endings[i], SIG_DFL, 0);
 	set_handler(SIGTSTP, SIG_DFL, 0);
+	set_handler(SIGWINCH, SIG_DFL, 0);
 }
 
 int mf_terminal_signal_fd(void)
@@ -328,6 +336,7 @@ void mf_terminal_suspend(void)
 	set_handler(SIGTSTP, handle, 0);
 	tcgetattr(STDIN_FILENO, &terminal.before);
 	reset_prog_mode();
+	terminal.resized = 1;
 	clearok(stdscr, TRUE);
 	refresh();
 }
@@ -424,11 +433,26 @@ static struct mf_key mouse_key(void)
 	return key;
 }
 
+/* curses then gives KEY_RESIZE where it has not been told before. */
+static void take_size(void)
+{
+	struct winsize size;
+
+	if (!terminal.resized)
+		return;
+	terminal.resized = 0;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row &&
+	    size.ws_col && is_term_resized(size.ws_row, size.ws_col))
+		resizeterm(size.ws_row, size.ws_col);
+}
+
 struct mf_key mf_terminal_key(void)
 {
 	wint_t code;
-	int kind = get_wch(&code);
+	int kind;
 
+	take_size();
+	kind = get_wch(&code);
 	if (kind == ERR)
 		return (struct mf_key){ .kind = MF_KEY_NOTHING };
 	if (kind == KEY_CODE_YES && code == KEY_RESIZE)
