@@ -452,6 +452,13 @@ void mf_heap_write_chunks(const struct mf_heap *heap,
 			  const struct mf_chunk_rows *rows,
 			  struct mf_report *report);
 
+/** Its heaps are walked, and there is something in them: text shows them. */
+bool mf_allocator_is_shown(const struct mf_allocator *allocator);
+
+/** Lines of so many COLUMNS (20 at least) that text says of a shown one. */
+size_t mf_allocator_sentence_lines(const struct mf_allocator *allocator,
+				   struct mf_report *report, size_t columns);
+
 /** Text only: the same for people, worst arenas first. */
 void mf_heap_write_text(const struct mf_heap *heap, struct mf_report *report,
 			const struct mf_heap_rows *rows);

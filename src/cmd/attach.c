@@ -116,10 +116,11 @@ static void known_deinit(struct known *known)
 	mf_select_destroy(select.own);
 }
 
-static void write_threads(struct mf_run *run, const struct known *known)
+static void write_threads(struct mf_run *run, const struct known *known,
+			  bool names)
 {
 	write_stacks(run, known->space);
-	if (known->groups.size)
+	if (names && known->groups.size)
 		mf_report_line(run->report, "  %s",
 			       mf_buffer_text(&known->groups));
 	mf_thread_census_write_groups(known->threads, run->report, 0);
@@ -132,7 +133,9 @@ static struct mf_screen screen_of(const struct mf_run *run,
 	const struct mf_scan *scan = known->contents.scan;
 
 	if (top)
-		return (struct mf_screen){ top, top, top, top, SIZE_MAX, top };
+		return (struct mf_screen){
+			top, top, top, top, SIZE_MAX, top, 1
+		};
 	return mf_screen_fit(
 		run, &(struct mf_screen_of){
 			     .space = known->space,
@@ -206,7 +209,7 @@ static void write_report(struct mf_run *run, const struct known *known)
 	mf_run_write_head(run, space);
 	write_verdict(run, known->findings, known->count, screen.verdicts);
 	mf_space_write_makeup(space, run->report, screen.classes);
-	write_threads(run, known);
+	write_threads(run, known, screen.names);
 	mf_heap_write_text(known->heap, run->report, &rows);
 	mf_space_write_suspicious(space, run->report, screen.suspects);
 	write_contents(run, known, screen.contents);

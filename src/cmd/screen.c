@@ -20,8 +20,7 @@ enum {
 	MOST_CLASSES = 8,  /* or as many as these, while that hides */
 	HIDDEN = 12,	   /* more than one in so many bytes */
 	MADE = 3,	   /* of the classes: column heads, rule, total */
-	TABLE = 4,	   /* of arenas: column heads, "more", rule, all */
-	SENTENCES = 4,
+	TABLE = 3,	   /* of arenas: column heads, rule, all */
 };
 
 /* Lines that LENGTH columns of text take. */
@@ -45,11 +44,12 @@ struct supply {
 	size_t notes;		      /* lines on what is not known */
 	size_t foot;		      /* and on what was done to it */
 	size_t findings, classes, suspects, advice, contents;
-	size_t weighty; /* rows that the classes need at least */
-	size_t arenas;	/* of the allocators with several */
-	size_t walked;	/* allocators with sentences */
-	size_t tables;	/* those with a table of arenas */
-	size_t others;	/* allocators with a line */
+	size_t weighty;	  /* rows that the classes need at least */
+	size_t arenas;	  /* of the allocators with several */
+	size_t walked;	  /* allocators with sentences, */
+	size_t sentences; /* and the lines of these */
+	size_t tables;	  /* those with a table of arenas */
+	size_t others;	  /* allocators with a line */
 	bool stacks;
 	size_t threads; /* lines on their groups */
 };
@@ -85,7 +85,8 @@ static void count_space(struct supply *supply, const struct mf_space *space)
 	supply->stacks = census.live + census.cached > 1;
 }
 
-static void count_heap(struct supply *supply, const struct mf_heap *heap)
+static void count_heap(struct supply *supply, const struct mf_heap *heap,
+		       struct mf_report *report)
 {
 	size_t count = 0;
 	const struct mf_allocator *allocators =
@@ -94,11 +95,13 @@ static void count_heap(struct supply *supply, const struct mf_heap *heap)
 	for (size_t i = 0; i < count; i++) {
 		const struct mf_allocator *allocator = &allocators[i];
 
-		if (!allocator->supported) {
-			supply->others++;
+		if (!mf_allocator_is_shown(allocator)) {
+			supply->others += !allocator->supported;
 			continue;
 		}
 		supply->walked++;
+		supply->sentences +=
+			mf_allocator_sentence_lines(allocator, report, COLUMNS);
 		if (allocator->arena_count > 1) {
 			supply->tables++;
 			supply->arenas =
@@ -134,17 +137,20 @@ static size_t lines_of(const struct mf_screen *screen,
 		       const struct supply *supply)
 {
 	size_t lines = HEAD + GAP + BLOCK + BLOCK + MADE + screen->classes +
-		       supply->stacks + supply->threads + supply->notes +
-		       supply->foot + verdict_lines(supply, screen->verdicts);
+		       supply->stacks + supply->notes +
+		       (screen->names ? supply->threads : 0) + supply->foot +
+		       verdict_lines(supply, screen->verdicts);
 
-	lines += supply->walked * (BLOCK + SENTENCES) +
-		 supply->tables * (TABLE + screen->arenas);
+	lines += supply->walked * BLOCK + supply->sentences +
+		 supply->tables * (TABLE + screen->arenas +
+				   (supply->arenas > screen->arenas));
 	if (supply->others)
 		lines += BLOCK + supply->others;
 	if (supply->suspects)
 		lines += BLOCK + 2 + screen->suspects;
 	if (screen->contents)
-		lines += BLOCK + 2 + screen->contents;
+		lines += BLOCK + 1 + screen->contents +
+			 (supply->contents > screen->contents);
 	if (supply->advice)
 		lines += BLOCK + screen->advice;
 	return lines;
@@ -157,19 +163,13 @@ static bool give_way(struct mf_screen *screen, size_t classes)
 	struct {
 		size_t *rows, least;
 	} blocks[] = {
-		{ &screen->contents, 2 },
-		{ &screen->suspects, 2 },
-		{ &screen->contents, 1 },
-		{ &screen->classes, first_classes },
-		{ &screen->arenas, 3 },
-		{ &screen->advice, 6 },
-		{ &screen->verdicts, 3 },
-		{ &screen->classes, classes },
-		{ &screen->advice, 3 },
-		{ &screen->arenas, 2 },
-		{ &screen->suspects, 1 },
-		{ &screen->contents, 0 },
-		{ &screen->classes, LEAST_CLASSES },
+		{ &screen->contents, 2 }, { &screen->suspects, 2 },
+		{ &screen->contents, 1 }, { &screen->classes, first_classes },
+		{ &screen->arenas, 3 },	  { &screen->advice, 6 },
+		{ &screen->verdicts, 3 }, { &screen->classes, classes },
+		{ &screen->advice, 3 },	  { &screen->arenas, 2 },
+		{ &screen->suspects, 1 }, { &screen->contents, 0 },
+		{ &screen->names, 0 },	  { &screen->classes, LEAST_CLASSES },
 	};
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(blocks); i++)
@@ -206,7 +206,7 @@ static void take_back(struct mf_screen *screen, const struct mf_screen *wanted,
 struct mf_screen mf_screen_fit(const struct mf_run *run,
 			       const struct mf_screen_of *of)
 {
-	struct mf_screen screen = { 4, 8, 4, 3, 9, 4 }, wanted;
+	struct mf_screen screen = { 4, 8, 4, 3, 9, 4, 1 }, wanted;
 	struct supply supply = {
 		.findings = of->finding_count,
 		.all = of->findings,
@@ -218,7 +218,7 @@ struct mf_screen mf_screen_fit(const struct mf_run *run,
 	supply.foot = lines_for(mf_run_foot_length(run) + BREAKS, COLUMNS);
 	count_notes(&supply, mf_session_target(run->session));
 	count_space(&supply, of->space);
-	count_heap(&supply, of->heap);
+	count_heap(&supply, of->heap, run->report);
 	for (size_t i = 0; i < of->finding_count; i++)
 		supply.advice += mf_advice_lines(&of->findings[i]);
 	screen.verdicts = MF_MIN(screen.verdicts, supply.findings);

@@ -10,6 +10,7 @@
 /** Rows of each block, without its headings and sums. */
 struct mf_screen {
 	size_t verdicts, classes, arenas, suspects, advice, contents;
+	size_t names; /* 1: what threads are called; 0: no room for it */
 };
 
 /** What there is to show. */

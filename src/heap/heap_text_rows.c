@@ -149,6 +149,33 @@ static void write_sentences(const struct mf_heap_writer *writer)
 	mf_report_line(writer->report, "  %s", mf_buffer_text(&outlook));
 }
 
+static size_t lines_of(const struct mf_buffer *text, size_t columns)
+{
+	enum {
+		INDENT = 2,
+		BREAK = 8, /* columns that stay empty where a line is broken */
+	};
+
+	if (text->size + INDENT <= columns)
+		return 1;
+	return (text->size + columns - 1) / (columns - INDENT - BREAK);
+}
+
+size_t mf_allocator_sentence_lines(const struct mf_allocator *allocator,
+				   struct mf_report *report, size_t columns)
+{
+	const struct mf_heap_writer writer = {
+		.report = report,
+		.allocator = allocator,
+	};
+	MF_AUTO_BUFFER(identity);
+	MF_AUTO_BUFFER(outlook);
+
+	add_identity(&identity, &writer);
+	add_outlook(&outlook, &writer);
+	return lines_of(&identity, columns) + lines_of(&outlook, columns);
+}
+
 static void write_heading(const struct mf_heap_writer *writer)
 {
 	const struct mf_allocator *allocator = writer->allocator;
@@ -177,18 +204,25 @@ static void write_heading(const struct mf_heap_writer *writer)
 
 /* ---- arenas ---------------------------------------------------------------- */
 
-static uint64_t badness(const struct mf_arena *arena)
+/* A little that could be given back puts no arena before a large one. */
+static uint64_t badness(const struct mf_arena *arena, uint64_t system)
 {
-	return arena->figures.trimmable_bytes + arena->figures.pinned_bytes;
+	uint64_t bytes =
+		arena->figures.trimmable_bytes + arena->figures.pinned_bytes;
+
+	return bytes > system / LITTLE ? bytes : 0;
 }
 
-static int by_badness(const void *a, const void *b)
+static int by_badness(const void *a, const void *b, void *data)
 {
 	const struct mf_arena *left = *(const struct mf_arena *const *)a;
 	const struct mf_arena *right = *(const struct mf_arena *const *)b;
+	const uint64_t *system = data;
+	uint64_t first = badness(left, *system);
+	uint64_t second = badness(right, *system);
 
-	if (badness(left) != badness(right))
-		return badness(left) < badness(right) ? 1 : -1;
+	if (first != second)
+		return first < second ? 1 : -1;
 	if (left->figures.system != right->figures.system)
 		return left->figures.system < right->figures.system ? 1 : -1;
 	return (left->index > right->index) - (left->index < right->index);
@@ -279,10 +313,11 @@ static void write_arenas(const struct mf_heap_writer *writer)
 
 /* ---- allocators ------------------------------------------------------------------ */
 
-static bool is_used(const struct mf_allocator *allocator)
+bool mf_allocator_is_shown(const struct mf_allocator *allocator)
 {
-	return allocator->figures.system || allocator->mmapped.count ||
-	       allocator->figures.unread;
+	return allocator->supported &&
+	       (allocator->figures.system || allocator->mmapped.count ||
+		allocator->figures.unread);
 }
 
 static const char *state_of(const struct mf_heap_writer *writer)
@@ -329,10 +364,13 @@ static bool needs_table(const struct mf_heap_writer *writer)
 static void write_walked(struct mf_heap_writer *writer)
 {
 	const struct mf_allocator *allocator = writer->allocator;
+	uint64_t system = allocator->figures.system;
 
 	for (size_t i = 0; i < allocator->arena_count; i++)
 		mf_vec_push(&writer->worst, &allocator->arenas[i]);
-	mf_vec_sort(&writer->worst, by_badness);
+	if (writer->worst.count > 1)
+		qsort_r(writer->worst.items, writer->worst.count,
+			mf_vec_item_size(&writer->worst), by_badness, &system);
 	write_heading(writer);
 	write_sentences(writer);
 	if (needs_table(writer))
@@ -342,18 +380,25 @@ static void write_walked(struct mf_heap_writer *writer)
 	mf_vec_deinit(&writer->worst);
 }
 
-static bool is_walked(const struct mf_allocator *allocator)
+/* Beside one that has memory, one that has none is no news. */
+static bool is_named(const struct mf_heap_writer *writer,
+		     const struct mf_allocator *allocator, bool beside)
 {
-	return allocator->supported && is_used(allocator);
+	if (mf_allocator_is_shown(allocator))
+		return false;
+	return !allocator->supported || !beside ||
+	       writer->rows->detail > MF_HEAP_BRIEF;
 }
 
 static void write_all_named(struct mf_heap_writer *writer,
 			    const struct mf_allocator *allocators, size_t count)
 {
-	bool any = false;
+	bool any = false, beside = false;
 
+	for (size_t i = 0; i < count; i++)
+		beside |= mf_allocator_is_shown(&allocators[i]);
 	for (size_t i = 0; i < count; i++) {
-		if (is_walked(&allocators[i]))
+		if (!is_named(writer, &allocators[i], beside))
 			continue;
 		if (!any)
 			mf_report_heading(writer->report, "OTHER ALLOCATORS");
@@ -375,7 +420,7 @@ void mf_heap_write_text(const struct mf_heap *heap, struct mf_report *report,
 		writer.owner = &allocators[0];
 	for (size_t i = 0; i < count; i++) {
 		writer.allocator = &allocators[i];
-		if (is_walked(&allocators[i]))
+		if (mf_allocator_is_shown(&allocators[i]))
 			write_walked(&writer);
 	}
 	write_all_named(&writer, allocators, count);

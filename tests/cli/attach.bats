@@ -77,6 +77,10 @@ print("ready", flush=True); sys.stdin.read()'
 		.supported and .resident > 0)'
 	json_holds "$report" '[.allocators[] | select(.name == "glibc").system]
 		| add // 0 < 1000000'
+	run -0 --separate-stderr mf attach --batch "$PID"
+	[[ $output == *'WHAT IS IN THERE'*'jemalloc extents'* ]]
+	[[ $output != *'nothing is allocated from it'* ]]
+	[ "${#lines[@]}" -le 40 ]
 }
 
 @test "nginx" {
