@@ -418,6 +418,10 @@ struct mf_error *mf_target_count_pages(struct mf_target *target, uint64_t start,
 				       uint64_t end, struct mf_page_counts *ret)
 	MF_MUST_CHECK;
 
+/** The first page from START on that is present or in swap; else END. */
+struct mf_error *mf_target_find_page(struct mf_target *target, uint64_t start,
+				     uint64_t end, uint64_t *ret) MF_MUST_CHECK;
+
 /**
  * Reads COUNT whole pages from START in one go, the fast path of every walker.
  * Only present pages are touched: absent anonymous pages read as zeros, absent

@@ -219,36 +219,24 @@ static bool refill(struct mf_window *window, uint64_t address)
 
 /* ---- what is absent --------------------------------------------------------- */
 
-static bool is_absent(struct mf_target *target, uint64_t start, uint64_t end)
-{
-	struct mf_page_counts counts;
-	struct mf_error *error =
-		mf_target_count_pages(target, start, end, &counts);
-
-	if (error) {
-		mf_error_destroy(error);
-		return false;
-	}
-	return !counts.present && !counts.swapped;
-}
-
-/* Reservations have terabytes: steps double as long as nothing is there. */
+/* Reservations have terabytes, and heaps gigabytes: steps double as long as
+ * nothing is there. */
 uint64_t mf_skip_absent(struct mf_target *target, uint64_t address,
 			uint64_t limit)
 {
 	uint64_t step = SKIP_BYTES;
 
 	while (address < limit) {
-		uint64_t part = MF_MIN(limit - address, step);
+		uint64_t end = address + MF_MIN(limit - address, step), found;
+		mf_auto_error struct mf_error *error =
+			mf_target_find_page(target, address, end, &found);
 
-		if (is_absent(target, address, address + part)) {
-			address += part;
-			step *= 2;
-		} else if (step == SKIP_BYTES) {
-			break;
-		} else {
-			step /= 2;
-		}
+		if (error)
+			return address;
+		if (found < end)
+			return found;
+		address = end;
+		step *= 2;
 	}
 	return address;
 }

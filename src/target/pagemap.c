@@ -41,6 +41,7 @@ enum {
 	IS_GUARD = 1 << 8, /* Linux 6.15 */
 	SCAN_BASE = IS_FILE | IS_PRESENT | IS_SWAPPED | IS_PFNZERO | IS_HUGE,
 	SCAN_REGIONS = 512,
+	PAGE_LEAST = 4096,
 	ENTRIES = 4096,
 };
 
@@ -88,16 +89,19 @@ static int scan_runs(struct mf_live *live, int pagemap,
 		     const struct mf_range *range, mf_run_visit *visit,
 		     void *context)
 {
-	struct scan_region regions[SCAN_REGIONS] = { 0 };
+	struct scan_region regions[SCAN_REGIONS];
+	uint64_t pages = (range->end - range->start) / PAGE_LEAST + 1;
 	struct scan_argument argument = {
 		.size = sizeof(argument),
 		.vec = (uintptr_t)regions,
-		.vec_length = SCAN_REGIONS,
+		/* room that both sides have to make ready */
+		.vec_length = MF_MIN(pages, (uint64_t)SCAN_REGIONS),
 		.end = range->end,
 	};
 	uint64_t start = range->start;
 	int got;
 
+	memset(regions, 0, argument.vec_length * sizeof(regions[0]));
 	if (!live->scan_mask)
 		live->scan_mask = SCAN_BASE | IS_GUARD;
 	while (start < range->end) {

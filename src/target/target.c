@@ -404,6 +404,38 @@ struct mf_error *mf_target_count_pages(struct mf_target *target, uint64_t start,
 	return NULL;
 }
 
+static void note_first(void *context, uint64_t start, uint64_t end,
+		       uint8_t flags)
+{
+	uint64_t *first = context;
+
+	(void)end;
+	if (flags & (MF_PAGE_PRESENT | MF_PAGE_SWAPPED))
+		*first = MF_MIN(*first, start);
+}
+
+/* Many small mappings may lie in the range: none is asked about behind the
+ * first that has a page. */
+struct mf_error *mf_target_find_page(struct mf_target *target, uint64_t start,
+				     uint64_t end, uint64_t *ret)
+{
+	const struct mf_mappings *mappings = &target->mappings;
+	size_t i = mf_mappings_after(mappings, start);
+	uint64_t found = end;
+
+	for (; i < mappings->count && mappings->items[i].start < end; i++) {
+		const struct mf_mapping *mapping = &mappings->items[i];
+
+		MF_TRY(mf_target_visit_runs(
+			target, MF_MAX(start, mapping->start),
+			MF_MIN(end, mapping->end), note_first, &found));
+		if (found < end)
+			break;
+	}
+	*ret = found;
+	return NULL;
+}
+
 struct mf_error *mf_target_read_pages(struct mf_target *target, uint64_t start,
 				      size_t count, void *bytes, uint8_t *flags)
 {

@@ -2,6 +2,7 @@
  * The window that walkers read through, over memory that mostly is not there.
  */
 #include "heap/window.h"
+#include "target/target.h"
 #include "unit.h"
 
 enum {
@@ -67,7 +68,7 @@ static void swapped_pages_are_not_skipped(void **state)
 	mf_window_restrict(&window, filled + sizeof(bytes));
 	assert_int_equal(
 		mf_window_skip_absent(&window, filled + (uint64_t)2 * PAGE),
-		filled + (uint64_t)2 * PAGE);
+		filled + (uint64_t)3 * PAGE);
 	mf_window_restrict(&window, filled + PAGE);
 	assert_int_equal(mf_window_skip_absent(&window, filled + 16),
 			 filled + PAGE);
@@ -88,6 +89,60 @@ static void held_bytes_are_not_skipped(void **state)
 	assert_int_equal(mf_window_skip_absent(&window, filled + 48),
 			 filled + 48);
 	mf_window_deinit(&window);
+	mf_target_close(target);
+}
+
+/* ---- many mappings -------------------------------------------------------------- */
+
+enum {
+	SMALL_ONES = 1000,
+};
+
+static const struct mf_target_ops *plain_ops;
+static unsigned asked;
+
+static struct mf_error *count_asking(struct mf_target *target, uint64_t start,
+				     uint64_t end, mf_run_visit *visit,
+				     void *context)
+{
+	asked++;
+	return plain_ops->runs(target, start, end, visit, context);
+}
+
+/* Each is asked about once or twice, however many lie side by side. */
+static void small_mappings_are_asked_about_once(void **state)
+{
+	struct mf_target *target = mf_target_create_forged();
+	struct mf_target_ops counting = *target->ops;
+	uint64_t at = filled, end = filled + (uint64_t)SMALL_ONES * 4 * PAGE;
+	struct mf_window window;
+	unsigned found = 0;
+
+	(void)state;
+	for (uint64_t start = filled; start < end; start += 4 * PAGE)
+		mf_target_forge_mapping(
+			target,
+			&(struct mf_mapping){ .start = start,
+					      .end = start + sizeof(bytes),
+					      .perms = RW,
+					      .path = "" },
+			bytes, pages);
+	plain_ops = target->ops;
+	counting.runs = count_asking;
+	target->ops = &counting;
+	asked = 0;
+	mf_window_init(&window, target);
+	mf_window_restrict(&window, end);
+	while ((at = mf_window_skip_absent(&window, at)) < end) {
+		/* pages 1 and 3 of each are there */
+		assert_int_equal((at - filled) / PAGE % 4, found % 2 ? 3 : 1);
+		found++;
+		at += PAGE;
+	}
+	assert_int_equal(found, 2 * SMALL_ONES);
+	assert_true(asked <= 3 * SMALL_ONES);
+	mf_window_deinit(&window);
+	target->ops = plain_ops;
 	mf_target_close(target);
 }
 
@@ -269,6 +324,7 @@ int main(void)
 		cmocka_unit_test(absent_memory_is_skipped),
 		cmocka_unit_test(swapped_pages_are_not_skipped),
 		cmocka_unit_test(held_bytes_are_not_skipped),
+		cmocka_unit_test(small_mappings_are_asked_about_once),
 		cmocka_unit_test(every_byte_is_shown),
 		cmocka_unit_test(what_is_not_known_is_not_shown),
 		cmocka_unit_test(it_goes_back),
