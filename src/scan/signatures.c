@@ -393,32 +393,47 @@ static bool judge_open(const struct second_look *look, struct pending *open)
 	return false;
 }
 
+/* Those of the rows from ROW on whose magic, found by its pair at PAIR of what
+ * was read, is cut in two by SEAM. */
+static void open_cut(const struct second_look *look, struct pending tail,
+		     size_t pair, uint16_t row, size_t size)
+{
+	struct scanner *scanner = look->scanner;
+	const struct mf_magics *rows = scanner->rows;
+	size_t seam = (size_t)tail.skip;
+
+	for (; row != NO_ROW; row = rows->next[row]) {
+		const struct mf_signature *signature = &rows->rows[row];
+		size_t before = rows->heads[row].lead + signature->at;
+		size_t at = pair - before, magic = at + signature->at;
+		struct pending open = tail;
+
+		if (pair < before || at >= seam ||
+		    magic + signature->size <= seam ||
+		    magic + signature->size > size ||
+		    !mf_magic_is_at(rows, row, look->bytes + magic))
+			continue;
+		open.address += at;
+		open.row = row;
+		mf_vec_push(&scanner->pending, open);
+	}
+}
+
 /* Magics that the end of a window cut in two become open ones, each. */
 static void expand_tail(const struct second_look *look,
-			const struct pending *tail, struct scanner *scanner)
+			const struct pending *tail)
 {
-	const struct mf_magics *rows = scanner->rows;
+	const struct mf_magics *rows = look->scanner->rows;
+	const uint8_t *bytes = look->bytes;
 	size_t size = read_some(look, tail->address,
 				MF_MIN(tail->limit - tail->address,
 				       (uint64_t)2 * rows->longest));
-	size_t seam = (size_t)tail->skip;
 
-	for (size_t at = 0; at < seam; at++)
-		for (uint16_t row = 0; row < rows->count && size; row++) {
-			const struct mf_signature *signature = &rows->rows[row];
-			size_t magic = at + signature->at;
-			struct pending open;
-
-			if (signature->where != MF_SIGN_ANYWHERE ||
-			    magic + signature->size <= seam ||
-			    magic + signature->size > size ||
-			    !mf_magic_is_at(rows, row, look->bytes + magic))
-				continue;
-			open = *tail;
-			open.address += at;
-			open.row = row;
-			mf_vec_push(&scanner->pending, open);
-		}
+	for (size_t at = 0; at + 1 < size; at++)
+		if (mf_pairs_has(&rows->pairs, bytes + at))
+			open_cut(look, *tail, at,
+				 rows->first[bytes[at] | bytes[at + 1] << 8],
+				 size);
 }
 
 static int by_address(const void *left, const void *right)
@@ -440,7 +455,7 @@ static void settle(const struct second_look *look, struct scanner *scanner)
 		struct pending tail = scanner->pending.items[i];
 
 		if (tail.row == ALL_ROWS)
-			expand_tail(look, &tail, scanner);
+			expand_tail(look, &tail);
 	}
 	mf_vec_sort(&scanner->pending, by_address);
 	mf_vec_foreach(pending, &scanner->pending) {
