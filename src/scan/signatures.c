@@ -17,6 +17,7 @@ enum {
 	NEXT_HEADER = 8, /* that glibc lets a chunk's user write to */
 	NO_ROW = MF_MAGICS_NO_ROW,
 	ALL_ROWS = UINT16_MAX,
+	NO_PLACE = INT32_MAX,
 };
 
 /*
@@ -46,8 +47,11 @@ struct worker {
 	struct mf_sign_tally *tallies;
 	struct mf_inflater *inflater;
 	size_t effort;
-	/* of the window, a bit a byte: a magic may begin there */
-	uint64_t *marks;
+	/* where a magic may begin, in the part of the window that was looked
+	 * at last */
+	uint32_t places[MF_MAGICS_PLACES];
+	size_t place_count, next;
+	uint32_t looked, size; /* bytes of the window */
 	MF_VEC(struct pending) pending;
 	uint64_t unseen;
 };
@@ -222,7 +226,7 @@ static void try_aligned(struct worker *worker, struct piece *piece, size_t at,
 	piece->skip = skip;
 }
 
-static void try_mark(struct worker *worker, struct piece *piece, size_t at)
+static void try_place(struct worker *worker, struct piece *piece, size_t at)
 {
 	const struct mf_magics *rows = worker->scanner->rows;
 	const uint8_t *bytes = piece->bytes + at;
@@ -234,29 +238,37 @@ static void try_mark(struct worker *worker, struct piece *piece, size_t at)
 		try_aligned(worker, piece, at, rows->aligned[*bytes]);
 }
 
-/* The marks of the INDEX-th word of the window that are in PIECE. */
-static uint64_t marks_of(const struct worker *worker, const struct piece *piece,
-			 uint32_t index)
+/* The first place of PIECE, or behind it, that was not tried; NO_PLACE: there
+ * is none in the piece. */
+static uint32_t find_place(struct worker *worker, const struct piece *piece)
 {
-	uint64_t marks = worker->marks[index];
+	const struct mf_magics *rows = worker->scanner->rows;
 
-	if (index == piece->start / WORD)
-		marks &= ~UINT64_C(0) << piece->start % WORD;
-	if (index == (piece->end - 1) / WORD)
-		marks &= ~UINT64_C(0) >> (WORD - 1 - (piece->end - 1) % WORD);
-	return marks;
+	for (;;) {
+		while (worker->next < worker->place_count &&
+		       worker->places[worker->next] < piece->start)
+			worker->next++;
+		if (worker->next < worker->place_count)
+			return worker->places[worker->next];
+		if (worker->looked >= piece->end)
+			return NO_PLACE;
+		worker->looked = MF_MAX(worker->looked,
+					piece->start & ~(uint32_t)(WORD - 1));
+		worker->place_count =
+			mf_magics_find(rows, piece->bytes, worker->size,
+				       worker->looked, worker->places);
+		worker->looked += MF_MAGICS_PART;
+		worker->next = 0;
+	}
 }
 
-static void try_marks(struct worker *worker, struct piece *piece)
+static void try_places(struct worker *worker, struct piece *piece)
 {
-	for (uint32_t index = piece->start / WORD; index * WORD < piece->end;
-	     index++) {
-		uint64_t marks = marks_of(worker, piece, index);
+	uint32_t at;
 
-		for (; marks; marks &= marks - 1)
-			try_mark(worker, piece,
-				 (size_t)index * WORD +
-					 (size_t)__builtin_ctzll(marks));
+	while ((at = find_place(worker, piece)) < piece->end) {
+		try_place(worker, piece, at);
+		worker->next++;
 	}
 }
 
@@ -276,7 +288,7 @@ static void scan_piece(struct worker *worker, struct piece *piece)
 {
 	if (piece->begins && piece->chunk)
 		try_beginning(worker, piece);
-	try_marks(worker, piece);
+	try_places(worker, piece);
 	if (!piece->ends)
 		keep_tail(worker, piece);
 }
@@ -284,11 +296,11 @@ static void scan_piece(struct worker *worker, struct piece *piece)
 static void scan_window(void *data, const struct mf_scan_window *window)
 {
 	struct worker *worker = data;
-	const struct mf_magics *rows = worker->scanner->rows;
 
 	worker->effort = MF_SIGN_EFFORT;
-	rows->mark(&rows->pairs, window->bytes,
-		   (window->size + WORD - 1) / WORD, worker->marks);
+	worker->place_count = worker->next = 0;
+	worker->looked = 0;
+	worker->size = window->size;
 	for (uint32_t i = 0; i < window->piece_count; i++) {
 		const struct mf_scan_piece *from = &window->pieces[i];
 		struct piece piece;
@@ -308,7 +320,6 @@ static void *create_worker(void *data)
 	worker->tallies = mf_new_array(worker->scanner->rows->count,
 				       struct mf_sign_tally);
 	worker->inflater = mf_inflater_create();
-	worker->marks = mf_new_array(MF_SCAN_WINDOW / WORD, uint64_t);
 	return worker;
 }
 
@@ -324,7 +335,6 @@ static void merge_worker(void *data, void *from)
 	scanner->unseen += worker->unseen;
 	mf_inflater_destroy(worker->inflater);
 	mf_vec_deinit(&worker->pending);
-	free(worker->marks);
 	free(worker->tallies);
 	free(worker);
 }

@@ -66,6 +66,9 @@ struct mf_signature {
 	uint8_t size, at; /* of the magic; how far it is from the start */
 	bool text;	  /* its own bytes are the example */
 	bool secret;	  /* no byte of it is ever shown */
+	/* Of the eight bytes from its magic on: bits that are never set, and
+	 * bits of which one is; none: there is nothing to tell. */
+	uint8_t clear[8], some[8];
 };
 
 const struct mf_signature *mf_signatures(size_t *count);

@@ -4,6 +4,8 @@
  */
 #include "scan/signatures_magics.h"
 
+#include <assert.h>
+#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -56,6 +58,158 @@ static void add_row(struct mf_magics *rows, uint16_t row)
 	*chain = row;
 }
 
+/* ---- tests of chains ----------------------------------------------------------- */
+
+enum {
+	ALIGNED = 8,
+	TESTED = 8, /* bytes, from the pair on */
+	WORD = 64,  /* of marks */
+	PART = 32,  /* words whose marks are listed at once */
+};
+
+/* What is said of the bytes from a row's pair on. */
+struct tested {
+	uint8_t mask[TESTED], value[TESTED], some[TESTED];
+};
+
+static struct tested tested_of(const struct mf_magics *rows, uint16_t row)
+{
+	const struct mf_signature *signature = &rows->rows[row];
+	size_t lead = rows->heads[row].lead;
+	struct tested tested = { 0 };
+
+	for (size_t i = 0; i < TESTED; i++) {
+		size_t at = lead + i;
+
+		if (at < signature->size) {
+			tested.mask[i] = UINT8_MAX;
+			tested.value[i] = (uint8_t)signature->magic[at];
+		} else if (at < sizeof(signature->clear)) {
+			tested.mask[i] = signature->clear[at];
+		}
+		if (at < sizeof(signature->some))
+			tested.some[i] = signature->some[at];
+	}
+	return tested;
+}
+
+/* What is said of both. */
+static void widen(struct tested *tested, const struct tested *other)
+{
+	for (size_t i = 0; i < TESTED; i++) {
+		tested->mask[i] &= other->mask[i];
+		tested->mask[i] &=
+			(uint8_t) ~(tested->value[i] ^ other->value[i]);
+		tested->value[i] &= tested->mask[i];
+		tested->some[i] |= other->some[i];
+	}
+}
+
+static void make_test(const struct mf_magics *rows, uint16_t row,
+		      struct mf_magic_test *ret)
+{
+	struct tested all = tested_of(rows, row);
+	bool knows_some = mf_load(uint64_t, all.some) != 0;
+
+	while ((row = rows->next[row]) != MF_MAGICS_NO_ROW) {
+		struct tested one = tested_of(rows, row);
+
+		knows_some = knows_some && mf_load(uint64_t, one.some) != 0;
+		widen(&all, &one);
+	}
+	ret->mask = mf_load(uint64_t, all.mask);
+	ret->value = mf_load(uint64_t, all.value);
+	/* its magic is not all zeros */
+	ret->some = knows_some ? mf_load(uint64_t, all.some) : UINT64_MAX;
+}
+
+static void make_tests(struct mf_magics *rows)
+{
+	size_t count = 1;
+
+	rows->tests[0] = (struct mf_magic_test){ 0 };
+	for (size_t i = 0; i < MF_ARRAY_SIZE(rows->first); i++) {
+		if (rows->first[i] == MF_MAGICS_NO_ROW)
+			continue;
+		assert(count < MF_ARRAY_SIZE(rows->tests));
+		make_test(rows, rows->first[i], &rows->tests[count]);
+		rows->test_of[i] = (uint8_t)count++;
+	}
+	for (size_t i = 0; i < MF_ARRAY_SIZE(rows->aligned); i++) {
+		if (rows->aligned[i] == MF_MAGICS_NO_ROW)
+			continue;
+		assert(count < MF_ARRAY_SIZE(rows->tests));
+		make_test(rows, rows->aligned[i], &rows->tests[count]);
+		rows->aligned_test_of[i] = (uint8_t)count++;
+	}
+}
+
+static inline bool passes(const struct mf_magic_test *test, uint64_t word)
+{
+	return !((word ^ test->value) & test->mask) & !!(word & test->some);
+}
+
+/* Of 0, what does not matter. */
+static inline unsigned lowest_bit(uint64_t mask)
+{
+	return (unsigned)__builtin_ctzll(mask | UINT64_C(1) << (WORD - 1));
+}
+
+/* Whether a row can be at BYTES; without a branch: nobody can foresee it. */
+static inline bool can_be_at(const struct mf_magics *magics,
+			     const uint8_t *bytes, size_t offset)
+{
+	uint64_t word = mf_load(uint64_t, bytes);
+	unsigned pair = bytes[0] | (unsigned)bytes[1] << 8;
+	unsigned aligned = magics->aligned_test_of[bytes[0]];
+
+	aligned &= offset % ALIGNED ? 0 : UINT_MAX;
+	return passes(&magics->tests[magics->test_of[pair]], word) |
+	       passes(&magics->tests[aligned], word);
+}
+
+/* The offsets of MARKS of COUNT words, the first of them at FROM. Most words
+ * have a few or none, and branches on how many would be foreseen badly. */
+static size_t list_marks(const uint64_t *marks, size_t count, size_t from,
+			 uint32_t *ret)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < count; i++, from += WORD) {
+		uint64_t left = marks[i];
+
+		for (unsigned k = 0; k < MF_MAGICS_FEW; k++) {
+			/* of none, a place that is overwritten */
+			ret[used] = (uint32_t)(from + lowest_bit(left));
+			used += left != 0;
+			left &= left - 1;
+		}
+		for (; MF_UNLIKELY(left); left &= left - 1)
+			ret[used++] = (uint32_t)(from + lowest_bit(left));
+	}
+	return used;
+}
+
+size_t mf_magics_find(const struct mf_magics *magics, const uint8_t *bytes,
+		      size_t size, size_t from, uint32_t ret[MF_MAGICS_PLACES])
+{
+	size_t words = MF_MIN((size - from + WORD - 1) / WORD,
+			      (size_t)MF_MAGICS_PART / WORD);
+	uint64_t marks[MF_MAGICS_PART / WORD];
+	size_t found, kept = 0;
+
+	magics->mark(&magics->pairs, bytes + from, words, marks);
+	found = list_marks(marks, words, from, ret);
+	for (size_t i = 0; i < found; i++) {
+		size_t at = ret[i];
+
+		ret[kept] = (uint32_t)at;
+		kept += can_be_at(magics, bytes + at, at) |
+			(at + TESTED > size);
+	}
+	return kept;
+}
+
 static void rows_init(struct mf_magics *rows)
 {
 	mf_pairs_mark kernels[MF_PAIRS_KERNELS];
@@ -73,6 +227,7 @@ static void rows_init(struct mf_magics *rows)
 	for (size_t i = 0; i < rows->count; i++)
 		add_row(rows, (uint16_t)i);
 	mf_pairs_settle(&rows->pairs);
+	make_tests(rows);
 }
 
 /* Made once: they are the same for all scanners. */

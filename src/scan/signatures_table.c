@@ -5,23 +5,54 @@
 #include "scan/signatures.h"
 
 /* MAGIC may have NULs inside; its own at the end does not count. */
-#define FULL_ROW(name, magic, at, where, text, secret, decoder)  \
-	{                                                        \
-		name, magic, mf_sign_##decoder, MF_SIGN_##where, \
-			sizeof(magic) - 1, at, text, secret      \
+#define NOTHING   \
+	{         \
+		0 \
 	}
-#define ROW(name, magic, decoder) \
-	FULL_ROW(name, magic, 0, ANYWHERE, false, false, decoder)
-#define ROW_AT(name, magic, at, decoder) \
-	FULL_ROW(name, magic, at, ANYWHERE, false, false, decoder)
-#define TEXT_ROW(name, magic, decoder) \
-	FULL_ROW(name, magic, 0, ANYWHERE, true, false, decoder)
-#define SECRET_ROW(name, magic, at, decoder) \
-	FULL_ROW(name, magic, at, ANYWHERE, false, true, decoder)
-#define ALIGNED_ROW(name, magic, decoder) \
-	FULL_ROW(name, magic, 0, ALIGNED, false, false, decoder)
+#define FULL_ROW(name, magic, at, where, text, secret, decoder, clear, some) \
+	{                                                                    \
+		name, magic, mf_sign_##decoder, MF_SIGN_##where,             \
+			sizeof(magic) - 1, at, text, secret, clear, some     \
+	}
+#define ROW(name, magic, decoder)                                          \
+	FULL_ROW(name, magic, 0, ANYWHERE, false, false, decoder, NOTHING, \
+		 NOTHING)
+#define ROW_AT(name, magic, at, decoder)                                    \
+	FULL_ROW(name, magic, at, ANYWHERE, false, false, decoder, NOTHING, \
+		 NOTHING)
+#define TEXT_ROW(name, magic, decoder)                                    \
+	FULL_ROW(name, magic, 0, ANYWHERE, true, false, decoder, NOTHING, \
+		 NOTHING)
+#define SECRET_ROW(name, magic, at, decoder)                               \
+	FULL_ROW(name, magic, at, ANYWHERE, false, true, decoder, NOTHING, \
+		 NOTHING)
+#define ALIGNED_ROW(name, magic, decoder)                                    \
+	FULL_ROW(name, magic, 0, ALIGNED, false, false, decoder, PAGE_CLEAR, \
+		 PAGE_SOME)
+#define MESSAGE_ROW(name, magic, decoder)                         \
+	FULL_ROW(name, magic, 0, ANYWHERE, false, false, decoder, \
+		 MESSAGE_CLEAR, MESSAGE_SOME)
 #define BEGINS_ROW(name, decoder) \
-	FULL_ROW(name, "", 0, BEGINS, false, false, decoder)
+	FULL_ROW(name, "", 0, BEGINS, false, false, decoder, NOTHING, NOTHING)
+
+/* Of a b-tree page: not that many cells, but some; few fragments. */
+#define PAGE_CLEAR                           \
+	{                                    \
+		0, 0, 0, 0xc0, 0, 0, 0, 0xc0 \
+	}
+#define PAGE_SOME                   \
+	{                           \
+		0, 0, 0, 0xff, 0xff \
+	}
+/* Of a message: its length, which counts itself and is not that large. */
+#define MESSAGE_CLEAR               \
+	{                           \
+		0, 0xff, 0xff, 0x80 \
+	}
+#define MESSAGE_SOME                \
+	{                           \
+		0, 0, 0, 0xff, 0xff \
+	}
 
 #define CLASS	 "Java class file"
 #define CERT	 "X.509 certificate (DER)"
@@ -126,11 +157,11 @@ static const struct mf_signature signatures[] = {
 	ROW_AT(MYSQL, "\0129.", 4, mysql_greeting),
 	ROW_AT(MYSQL, "\0121", 4, mysql_greeting),
 
-	ROW(POSTGRES, "Q\0\0", postgres), ROW(POSTGRES, "P\0\0", postgres),
-	ROW(POSTGRES, "T\0\0", postgres), ROW(POSTGRES, "C\0\0\0", postgres),
-	ROW(POSTGRES, "Z\0\0\0\5", postgres), ROW(POSTGRES, "S\0\0", postgres),
-	ROW(POSTGRES, "E\0\0", postgres), ROW(POSTGRES, "N\0\0", postgres),
-	ROW(POSTGRES, "R\0\0\0", postgres), ROW(POSTGRES, "1\0\0\0\4", postgres),
+	MESSAGE_ROW(POSTGRES, "Q\0\0", postgres), MESSAGE_ROW(POSTGRES, "P\0\0", postgres),
+	MESSAGE_ROW(POSTGRES, "T\0\0", postgres), MESSAGE_ROW(POSTGRES, "C\0\0\0", postgres),
+	MESSAGE_ROW(POSTGRES, "Z\0\0\0\5", postgres), MESSAGE_ROW(POSTGRES, "S\0\0", postgres),
+	MESSAGE_ROW(POSTGRES, "E\0\0", postgres), MESSAGE_ROW(POSTGRES, "N\0\0", postgres),
+	MESSAGE_ROW(POSTGRES, "R\0\0\0", postgres), MESSAGE_ROW(POSTGRES, "1\0\0\0\4", postgres),
 	ROW_AT(POSTGRES, "user\0", 8, postgres_startup),
 
 	BEGINS_ROW("protobuf-like message", protobuf),

@@ -6,6 +6,7 @@
 
 #include "scan/scanners.h"
 #include "scan/signatures.h"
+#include "scan/signatures_magics.h"
 #include "scan_util.h"
 #include "unit.h"
 
@@ -354,9 +355,79 @@ static void test_hostile(void **state)
 	bench_destroy(bench);
 }
 
+/* Whether the row's decoder takes BYTES for one, or for a part of one. */
+static bool is_taken(const struct mf_signature *row, const uint8_t *bytes,
+		     size_t size)
+{
+	size_t effort = MF_SIGN_EFFORT;
+	const struct mf_sign sign = {
+		.bytes = bytes,
+		.size = size,
+		.more = true,
+		.room = UINT32_MAX,
+		.rest = size,
+		.effort = &effort,
+	};
+	struct mf_sign_found found = { .count = 1 };
+
+	return row->decode(&sign, &found) != MF_SIGN_NOT;
+}
+
+static bool is_listed(const uint32_t *places, size_t count, size_t place)
+{
+	for (size_t i = 0; i < count; i++)
+		if (places[i] == place)
+			return true;
+	return false;
+}
+
+/* What is looked at before the decoders drops nothing that they would take. */
+static void test_places(void **state)
+{
+	enum {
+		SIZE = 2048,
+		AT = 1024,
+		ROUNDS = 60,
+	};
+	/* lengths, and the header of a page, as they may be */
+	static const uint64_t masks[] = { UINT64_MAX, 0xffff,
+					  UINT64_C(0x3f0000ffff0000) };
+	const struct mf_magics *magics = mf_magics();
+	uint8_t *bytes = mf_calloc_aligned(64, SIZE + MF_SCAN_SLACK);
+	uint32_t places[MF_MAGICS_PLACES];
+	uint64_t seed = 88172645463325252;
+	size_t taken = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ROUNDS * magics->count; i++) {
+		uint16_t row = (uint16_t)(i % magics->count);
+		const struct mf_signature *signature = &magics->rows[row];
+		uint8_t *magic = bytes + AT + signature->at;
+		uint64_t word =
+			next_random(&seed) & masks[i / magics->count % 3];
+		size_t count;
+
+		memset(bytes, 0, SIZE);
+		memcpy(magic + signature->size, &word, sizeof(word));
+		memcpy(magic, signature->magic, signature->size);
+		if (signature->where == MF_SIGN_BEGINS ||
+		    (mf_load(uint64_t, signature->some) &&
+		     !is_taken(signature, bytes + AT, SIZE - AT)))
+			continue;
+		taken += mf_load(uint64_t, signature->some) != 0;
+		count = mf_magics_find(magics, bytes, SIZE, 0, places);
+		assert_true(is_listed(places, count,
+				      AT + signature->at +
+					      magics->heads[row].lead));
+	}
+	assert_true(taken > ROUNDS);
+	free(bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_alone),
 		cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_own_length),
