@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/units.h"
 #include "tui/browse.h"
 
 enum {
@@ -29,7 +30,9 @@ static bool subject_of(struct mf_browser *browser, struct mf_subject *ret)
 	if (row_of(pane, &row) && pane->ops->subject &&
 	    pane->ops->subject(pane, row, ret))
 		return true;
-	mf_browser_say(browser, "this row is about no address");
+	mf_browser_say(browser,
+		       "this row has no address of its own: Enter goes "
+		       "in");
 	return false;
 }
 
@@ -38,7 +41,6 @@ static bool subject_of(struct mf_browser *browser, struct mf_subject *ret)
 static void move(struct mf_pane *pane, enum mf_request request)
 {
 	struct mf_list *list = &pane->list;
-	int64_t page = list->height > 1 ? list->height - 1 : 1;
 	uint64_t count = mf_list_count(list);
 
 	switch (request) {
@@ -49,10 +51,10 @@ static void move(struct mf_pane *pane, enum mf_request request)
 		mf_list_move(list, 1);
 		break;
 	case MF_REQUEST_PAGE_UP:
-		mf_list_move(list, -page);
+		mf_list_page(list, false);
 		break;
 	case MF_REQUEST_PAGE_DOWN:
-		mf_list_move(list, page);
+		mf_list_page(list, true);
 		break;
 	case MF_REQUEST_FIRST:
 		mf_list_go(list, 0);
@@ -223,27 +225,75 @@ static void show_bytes(struct mf_browser *browser)
 				    mf_browser_open_bytes(browser, subject.at));
 }
 
+/* Which of the tags SUBJECT is; their number: none. */
+static size_t tag_of(const struct mf_browser *browser,
+		     const struct mf_subject *subject)
+{
+	size_t i = 0;
+
+	while (i < browser->tags.count &&
+	       (browser->tags.items[i].start != subject->start ||
+		browser->tags.items[i].end != subject->end))
+		i++;
+	return i;
+}
+
+/* False: there is no room for more. */
+static bool set_tag(struct mf_browser *browser,
+		    const struct mf_subject *subject, bool tagged)
+{
+	size_t at = tag_of(browser, subject);
+
+	if (tagged == (at < browser->tags.count))
+		return true;
+	if (!tagged)
+		browser->tags.items[at] =
+			browser->tags.items[--browser->tags.count];
+	else if (browser->tags.count < MF_BROWSE_TAGS)
+		mf_vec_push(&browser->tags, *subject);
+	else
+		return false;
+	return true;
+}
+
+static void tell_tags(struct mf_browser *browser)
+{
+	char size[MF_UNIT_TEXT];
+	uint64_t bytes = 0;
+
+	if (!browser->tags.count) {
+		mf_browser_say(browser, "nothing is tagged");
+		return;
+	}
+	for (size_t i = 0; i < browser->tags.count; i++)
+		bytes += browser->tags.items[i].end -
+			 browser->tags.items[i].start;
+	mf_browser_say(browser, "tagged: %zu, %s (o: into a file, U: none)",
+		       browser->tags.count, mf_format_size(size, bytes));
+}
+
+/* A row that stands for many: all of them, as the first is. */
 static void tag(struct mf_browser *browser)
 {
+	struct mf_pane *pane = mf_browser_pane(browser);
 	struct mf_subject subject;
+	uint64_t row = 0, number = 1;
+	bool tagged, many, room;
 
-	if (!subject_of(browser, &subject))
+	many = row_of(pane, &row) && pane->ops->part &&
+	       pane->ops->part(pane, row, 0, &subject);
+	if (!many && !subject_of(browser, &subject))
 		return;
-	for (size_t i = 0; i < browser->tags.count; i++) {
-		if (browser->tags.items[i].start != subject.start ||
-		    browser->tags.items[i].end != subject.end)
-			continue;
-		browser->tags.items[i] =
-			browser->tags.items[--browser->tags.count];
-		mf_list_move(&mf_browser_pane(browser)->list, 1);
-		return;
-	}
-	if (browser->tags.count == MF_BROWSE_TAGS) {
-		mf_browser_say(browser, "no more can be tagged");
-		return;
-	}
-	mf_vec_push(&browser->tags, subject);
-	mf_list_move(&mf_browser_pane(browser)->list, 1);
+	tagged = tag_of(browser, &subject) == browser->tags.count;
+	room = set_tag(browser, &subject, tagged);
+	while (room && many && pane->ops->part(pane, row, number++, &subject))
+		room = set_tag(browser, &subject, tagged);
+	mf_list_move(&pane->list, 1);
+	if (room)
+		tell_tags(browser);
+	else
+		mf_browser_say(browser, "no more than %d can be tagged",
+			       MF_BROWSE_TAGS);
 }
 
 static void show_view_about(struct mf_browser *browser, const char *name)
@@ -265,11 +315,18 @@ static void show_view_about(struct mf_browser *browser, const char *name)
 
 /* ---- the process ----------------------------------------------------------------------- */
 
+static bool is_help(const struct mf_pane *pane)
+{
+	return pane && pane->ops == &mf_view_help;
+}
+
 static void help(struct mf_browser *browser)
 {
 	const struct mf_pane *pane = mf_browser_pane(browser);
 
-	if (browser->models && !(pane && pane->ops == &mf_view_help))
+	if (is_help(pane))
+		mf_browser_close_top(browser);
+	else if (browser->models)
 		mf_browser_complain(
 			browser, mf_browser_open(browser, &mf_view_help,
 						 pane ? pane->ops : NULL, ""));
@@ -280,10 +337,21 @@ static void cancel(struct mf_browser *browser)
 	struct mf_work_state state;
 
 	mf_worker_state(browser->worker, &state);
-	if (state.busy || state.waiting) {
+	if (is_help(mf_browser_pane(browser))) {
+		mf_browser_close_top(browser);
+	} else if (state.busy || state.waiting) {
 		mf_worker_cancel(browser->worker);
 		mf_browser_say(browser, "stopping");
 	}
+}
+
+/* Who reads help wants to leave it, not the program. */
+static void quit(struct mf_browser *browser)
+{
+	if (is_help(mf_browser_pane(browser)))
+		mf_browser_close_top(browser);
+	else
+		browser->done = true;
 }
 
 /* ---- all --------------------------------------------------------------------------------- */
@@ -379,6 +447,9 @@ static bool act_on_program(struct mf_browser *browser, enum mf_request request)
 		browser->suspends = true;
 		return true;
 	case MF_REQUEST_QUIT:
+		quit(browser);
+		return true;
+	case MF_REQUEST_END:
 		browser->done = true;
 		return true;
 	default:

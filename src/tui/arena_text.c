@@ -27,6 +27,11 @@ static bool is_glibc(const struct mf_allocator *allocator)
 	return !strcmp(allocator->name, "glibc");
 }
 
+const char *mf_tui_trim_name(const struct mf_allocator *allocator)
+{
+	return is_glibc(allocator) ? "malloc_trim" : "a purge";
+}
+
 bool mf_tui_arena_is_orphan(const struct mf_allocator *allocator,
 			    const struct mf_arena *arena)
 {
@@ -128,16 +133,16 @@ static bool tell_trimmable(const struct telling *telling)
 	const struct mf_arena_figures *figures = telling->figures;
 	char back[MF_UNIT_TEXT], unused[MF_UNIT_TEXT];
 
-	mf_buffer_printf(
-		telling->text,
-		"Trimmable: %s would give back %s of %s unused in RAM",
-		is_glibc(telling->allocator) ? "malloc_trim(0)" : "a purge",
-		figures->trimmable_bytes
-			? mf_format_bytes(back, figures->trimmable_bytes,
-					  telling->bytes)
-			: "nothing",
-		mf_format_bytes(unused, figures->unused.resident,
-				telling->bytes));
+	mf_buffer_printf(telling->text,
+			 "Trimmable: %s would give back %s of %s unused in RAM",
+			 mf_tui_trim_name(telling->allocator),
+			 figures->trimmable_bytes
+				 ? mf_format_bytes(back,
+						   figures->trimmable_bytes,
+						   telling->bytes)
+				 : "nothing",
+			 mf_format_bytes(unused, figures->unused.resident,
+					 telling->bytes));
 	return true;
 }
 

@@ -8,6 +8,8 @@
 
 enum {
 	FILL_LEAST = 12,
+	FILL_WANTED = 40,
+	BAR_LEAST = 4,
 };
 
 static bool is_right(const struct mf_view_column *column)
@@ -40,6 +42,18 @@ static bool drop_one(const struct mf_view_ops *ops, unsigned *widths)
 	return false;
 }
 
+/* Texts are read, a bar is only looked at. */
+static void shorten_bars(const struct mf_view_ops *ops, unsigned *widths,
+			 size_t fill)
+{
+	for (size_t i = 0; i < ops->column_count; i++)
+		while (ops->columns[i].flags & MF_COLUMN_BAR &&
+		       widths[i] > BAR_LEAST && widths[fill] < FILL_WANTED) {
+			widths[i]--;
+			widths[fill]++;
+		}
+}
+
 void mf_columns_fit(const struct mf_view_ops *ops, unsigned width,
 		    unsigned widths[MF_VIEW_COLUMNS])
 {
@@ -59,6 +73,7 @@ void mf_columns_fit(const struct mf_view_ops *ops, unsigned width,
 		if (widths[i] && ops->columns[i].flags & MF_COLUMN_FILL &&
 		    sum < width) {
 			widths[i] += width - sum;
+			shorten_bars(ops, widths, i);
 			break;
 		}
 }

@@ -168,18 +168,35 @@ static void add_crumb(struct mf_strip *line, const struct mf_pane *pane)
 		mf_strip_printf(line, MF_TINT_TITLE, " %s", pane->crumb);
 }
 
+/* But for the first SKIPPED. */
+static void add_crumbs(struct mf_strip *line, const struct mf_browser *browser,
+		       size_t skipped)
+{
+	const struct mf_pane *root = browser->roots[browser->root];
+
+	mf_strip_clear(line);
+	mf_strip_put(line, MF_TINT_DIM, " ");
+	if (skipped)
+		mf_strip_put(line, MF_TINT_DIM, line->utf8 ? "…" : "..");
+	else if (root)
+		add_crumb(line, root);
+	for (size_t i = skipped ? skipped - 1 : 0; i < browser->over.count;
+	     i++) {
+		mf_strip_put(line, MF_TINT_DIM, " > ");
+		add_crumb(line, browser->over.items[i]);
+	}
+}
+
+/* Where one is stays in sight, and of how one came there what has room. */
 static void draw_crumbs(struct frame *frame)
 {
 	const struct mf_browser *browser = frame->browser;
-	const struct mf_pane *root = browser->roots[browser->root];
+	size_t skipped = 0;
 
-	mf_strip_put(&frame->line, MF_TINT_DIM, " ");
-	if (root)
-		add_crumb(&frame->line, root);
-	for (size_t i = 0; i < browser->over.count; i++) {
-		mf_strip_put(&frame->line, MF_TINT_DIM, " > ");
-		add_crumb(&frame->line, browser->over.items[i]);
-	}
+	do
+		add_crumbs(&frame->line, browser, skipped);
+	while (frame->line.columns > frame->columns &&
+	       skipped++ < browser->over.count);
 	flush_line(frame, MF_TINT_PLAIN);
 }
 
@@ -187,11 +204,15 @@ static void draw_crumbs(struct frame *frame)
 
 static bool is_tagged(struct mf_pane *pane, uint64_t row)
 {
+	const struct mf_view_ops *ops = pane->ops;
 	struct mf_subject subject;
 
-	return pane->browser->tags.count && pane->ops->subject &&
-	       pane->ops->subject(pane, row, &subject) &&
-	       mf_browser_is_tagged(pane->browser, subject.start, subject.end);
+	if (!pane->browser->tags.count)
+		return false;
+	if (!(ops->subject && ops->subject(pane, row, &subject)) &&
+	    !(ops->part && ops->part(pane, row, 0, &subject)))
+		return false;
+	return mf_browser_is_tagged(pane->browser, subject.start, subject.end);
 }
 
 static void draw_row(struct frame *frame, struct mf_pane *pane,
@@ -337,7 +358,10 @@ static void draw_status(struct frame *frame)
 	mf_strip_put(&frame->line, MF_TINT_HEAD, " ");
 	mf_strip_put(&frame->line, MF_TINT_HEAD, mf_buffer_text(&text));
 	if (!right.columns)
-		mf_strip_put(&right, MF_TINT_HEAD, "?: help  q: end ");
+		mf_strip_put(&right, MF_TINT_HEAD,
+			     pane && pane->ops == &mf_view_help
+				     ? "q: back "
+				     : "?: help  q: end ");
 	if (frame->line.columns + 2 + right.columns <= frame->columns) {
 		mf_strip_pad(&frame->line, frame->columns - right.columns);
 		mf_strip_put(&frame->line, MF_TINT_HEAD,

@@ -32,6 +32,7 @@ const struct mf_cell_look *mf_cell_look(enum mf_cell cell)
 	static const struct mf_cell_look looks[MF_CELLS] = {
 		[MF_CELL_OTHER] = { 'o', MF_TINT_DIM, "other" },
 		[MF_CELL_IN_USE] = { '#', MF_TINT_IN_USE, "in use" },
+		[MF_CELL_UNTOUCHED] = { 'u', MF_TINT_DIM, "untouched" },
 		[MF_CELL_PINNED] = { 'p', MF_TINT_PINNED, "pinned" },
 		[MF_CELL_CACHED] = { 'c', MF_TINT_CACHED, "cached" },
 		[MF_CELL_FREE] = { 'f', MF_TINT_FREE, "free in RAM" },
@@ -83,7 +84,8 @@ static enum mf_cell cell_of(const uint64_t parts[PARTS], bool there)
 	uint64_t kept = parts[PART_IN_USE] + parts[PART_CACHED];
 
 	if (!there)
-		return MF_CELL_RETURNED;
+		return parts[PART_IN_USE] > unused ? MF_CELL_UNTOUCHED
+						   : MF_CELL_RETURNED;
 	if (!unused && !kept)
 		return MF_CELL_OTHER;
 	if (kept && unused > kept)

@@ -13,11 +13,12 @@
 enum mf_cell {
 	MF_CELL_OTHER, /* headers, gaps, what could not be read */
 	MF_CELL_IN_USE,
-	MF_CELL_PINNED,	  /* mostly free, and there for a chunk in use */
-	MF_CELL_CACHED,	  /* in tcaches and fast bins */
-	MF_CELL_FREE,	  /* free, and in RAM or swap */
-	MF_CELL_RETURNED, /* free, and not there */
-	MF_CELL_TOP,	  /* not handed out yet, and in RAM or swap */
+	MF_CELL_UNTOUCHED, /* in use, and not there */
+	MF_CELL_PINNED,	   /* mostly free, and there for a chunk in use */
+	MF_CELL_CACHED,	   /* in tcaches and fast bins */
+	MF_CELL_FREE,	   /* free, and in RAM or swap */
+	MF_CELL_RETURNED,  /* free, and not there */
+	MF_CELL_TOP,	   /* not handed out yet, and in RAM or swap */
 	MF_CELLS,
 };
 

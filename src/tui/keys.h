@@ -36,7 +36,7 @@
 	X(SORT_PREVIOUS, "<",		"sorting", "sort by the column to the left") \
 	X(SORT_NEXT,	">",		"sorting", "sort by the column to the right") \
 	X(SORT_REVERSE,	"I",		"sorting", "turn the order round")    \
-	X(TREE,		"t",		"sorting", "as a tree, or flat")      \
+	X(TREE,		"t",		"sorting", "tree or flat, or the next of what the head names")      \
 	X(STATES,	"s",		"sorting", "chunks: those of the next state alone") \
 	X(ZOOM_IN,	"+ =",		"sorting", "map of a heap: more of it")        \
 	X(ZOOM_OUT,	"-",		"sorting", "map of a heap: less of it")        \
@@ -50,12 +50,13 @@
 	X(MARK,		"m",		"the process", "mark now, to compare with later") \
 	X(DIFFERENCE,	"d",		"the process", "what changed since the mark") \
 	X(REFRESH,	"r",		"the process", "look at it again, now") \
-	X(INTERVAL,	"a",		"the process", "look at its mappings every few seconds; it is not stopped for that") \
+	X(INTERVAL,	"a",		"the process", "follow its mappings by an interval, without a stop") \
 	X(CANCEL,	"Esc",		"the program", "stop what is being done") \
 	X(HELP,		"? F1",		"the program", "this help")           \
 	X(REDRAW,	"^L",		"the program", "draw the screen anew") \
 	X(SUSPEND,	"^Z",		"the program", "back to the shell; fg returns") \
-	X(QUIT,		"q ^C",		"the program", "end")
+	X(QUIT,		"q",		"the program", "end; in help, back")  \
+	X(END,		"^C",		"the program", "end")
 /* clang-format on */
 
 enum mf_request {

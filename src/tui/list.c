@@ -94,6 +94,21 @@ void mf_list_move(struct mf_list *list, int64_t by)
 					 : count - 1);
 }
 
+void mf_list_page(struct mf_list *list, bool down)
+{
+	uint64_t count = mf_list_count(list);
+	uint64_t page = list->height > 1 ? list->height - 1 : 1;
+	uint64_t lowest = count > list->height ? count - list->height : 0;
+
+	/* what is on the screen moves with the cursor, also where the cursor
+	 * would stay in sight */
+	if (down)
+		list->top = MF_MIN(list->top + page, lowest);
+	else
+		list->top = list->top > page ? list->top - page : 0;
+	mf_list_move(list, down ? (int64_t)page : -(int64_t)page);
+}
+
 /* ---- text ---------------------------------------------------------------------- */
 
 bool mf_list_matches(const char *text, const char *wanted)

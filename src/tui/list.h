@@ -65,6 +65,8 @@ void mf_list_settle(struct mf_list *list, unsigned height);
 /** By so many rows, as far as there are. */
 void mf_list_move(struct mf_list *list, int64_t by);
 void mf_list_go(struct mf_list *list, uint64_t position);
+/** By a screen: the screen moves, and the cursor with it. */
+void mf_list_page(struct mf_list *list, bool down);
 
 /**
  * Shows only rows with FILTER in them (NULL or "": all), in the list's order;

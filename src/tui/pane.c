@@ -72,7 +72,8 @@ static bool wants_to_stop(void)
 				? mf_key_request(key.code)
 				: MF_REQUEST_NONE;
 
-		if (request == MF_REQUEST_CANCEL || request == MF_REQUEST_QUIT)
+		if (request == MF_REQUEST_CANCEL ||
+		    request == MF_REQUEST_QUIT || request == MF_REQUEST_END)
 			return true;
 	}
 	return false;

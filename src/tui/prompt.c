@@ -104,8 +104,7 @@ static enum answer take_key(struct typing *typing, const struct mf_key *key)
 	request = mf_key_request(key->code);
 	if (request == MF_REQUEST_ENTER)
 		return ANSWER_GIVEN;
-	/* ^C, too */
-	if (request == MF_REQUEST_CANCEL || request == MF_REQUEST_QUIT)
+	if (request == MF_REQUEST_CANCEL || request == MF_REQUEST_END)
 		return ANSWER_REFUSED;
 	edit(typing, key);
 	return ANSWER_NOT_YET;

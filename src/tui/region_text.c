@@ -37,6 +37,17 @@ void mf_tui_region_describe(struct mf_buffer *text,
 		mf_buffer_printf(text, *region->label ? " (%s)" : "%s", owner);
 }
 
+void mf_tui_region_name(struct mf_buffer *text, const struct mf_region *region)
+{
+	const char *class = mf_class_name(region->class);
+	MF_AUTO_BUFFER(description);
+
+	mf_tui_region_describe(&description, region);
+	if (strncmp(mf_buffer_text(&description), class, strlen(class)) != 0)
+		mf_buffer_printf(text, "%s: ", class);
+	mf_buffer_puts(text, mf_buffer_text(&description));
+}
+
 void mf_tui_region_perms(char text[5], const struct mf_region *region)
 {
 	unsigned perms = region->mapping ? region->mapping->perms : 0;

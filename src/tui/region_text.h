@@ -12,6 +12,8 @@
 const char *mf_tui_region_owner(const struct mf_region *region);
 
 /** What it is: "arena 3 heap 2/5 (glibc)", or what is mapped there. */
+/** With its class before it, where the description does not begin so. */
+void mf_tui_region_name(struct mf_buffer *text, const struct mf_region *region);
 void mf_tui_region_describe(struct mf_buffer *text,
 			    const struct mf_region *region);
 

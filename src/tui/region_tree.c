@@ -266,6 +266,29 @@ void mf_region_tree_open(struct mf_region_tree *tree, uint64_t row, bool open)
 	show(tree);
 }
 
+const struct mf_region *mf_region_tree_part(const struct mf_region_tree *tree,
+					    uint64_t row, uint64_t number)
+{
+	const struct row *at = &tree->rows.items[row];
+	uint32_t first = at->index, count = 1;
+
+	if (tree->is_flat || at->level == MF_TREE_REGION)
+		return NULL;
+	if (at->level == MF_TREE_CLASS) {
+		first = tree->classes.items[at->index].first;
+		count = tree->classes.items[at->index].count;
+	}
+	for (uint32_t i = first; i < first + count; i++) {
+		const struct group *owner = &tree->owners.items[i];
+
+		if (number < owner->count)
+			return &tree->regions[tree->order[owner->first +
+							  number]];
+		number -= owner->count;
+	}
+	return NULL;
+}
+
 uint64_t mf_region_tree_parent(const struct mf_region_tree *tree, uint64_t row)
 {
 	enum mf_tree_level level;

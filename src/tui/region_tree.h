@@ -43,6 +43,9 @@ void mf_region_tree_node(const struct mf_region_tree *tree, uint64_t row,
 void mf_region_tree_open(struct mf_region_tree *tree, uint64_t row, bool open);
 /** The row that ROW is part of; of a class, itself. */
 uint64_t mf_region_tree_parent(const struct mf_region_tree *tree, uint64_t row);
+/** Region NUMBER of those that ROW is made of; NULL: there are no more. */
+const struct mf_region *mf_region_tree_part(const struct mf_region_tree *tree,
+					    uint64_t row, uint64_t number);
 uint64_t mf_region_tree_rss(const struct mf_region_tree *tree);
 
 #endif

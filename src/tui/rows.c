@@ -61,6 +61,14 @@ void mf_text_rows_wrap(struct mf_text_rows *rows, enum mf_tint tint,
 	} while (*text);
 }
 
+uint64_t mf_text_rows_first_link(const struct mf_text_rows *rows)
+{
+	for (size_t i = 0; i < rows->rows.count; i++)
+		if (rows->rows.items[i].kind)
+			return i;
+	return 0;
+}
+
 void mf_text_row_draw(const struct mf_text_row *row, struct mf_strip *line)
 {
 	if (row->mark && row->indent >= 2) {

@@ -33,6 +33,9 @@ struct mf_text_row *mf_text_rows_add(struct mf_text_rows *rows,
 void mf_text_rows_wrap(struct mf_text_rows *rows, enum mf_tint tint,
 		       unsigned indent, unsigned width, const char *text);
 
+/** The first row that Enter leads on from (its kind is not 0); 0: none is. */
+uint64_t mf_text_rows_first_link(const struct mf_text_rows *rows);
+
 void mf_text_row_draw(const struct mf_text_row *row, struct mf_strip *line);
 
 #endif

@@ -24,7 +24,8 @@
  *     its done, by calling mf_browser_changed. Meanwhile count is 0, and waits
  *     says so. A job must not hold anything of the pane.
  *  5. subject: which addresses a row is about. With it `x`, `e`, `w`, Space and
- *     `o` work on the row. enter: what Enter opens.
+ *     `o` work on the row; part: all ranges of a row that stands for many.
+ *     enter: what Enter opens.
  *  6. handle: requests that mean something else here, before the browser gets
  *     them; true: done with it.
  *  7. close: free what open and done took; jobs are forgotten before it.
@@ -94,6 +95,10 @@ struct mf_view_ops {
 	/** False: the row is about no address. NULL: none is. */
 	bool (*subject)(struct mf_pane *pane, uint64_t row,
 			struct mf_subject *ret);
+	/** Of a row that stands for many ranges, which has no subject: range
+	 * NUMBER; false: there are no more. NULL: no row is such. */
+	bool (*part)(struct mf_pane *pane, uint64_t row, uint64_t number,
+		     struct mf_subject *ret);
 	/** NULL, or an error that the status line tells. */
 	struct mf_error *(*enter)(struct mf_pane *pane, uint64_t row);
 	bool (*handle)(struct mf_pane *pane, enum mf_request request);

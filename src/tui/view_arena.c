@@ -17,7 +17,8 @@
 
 enum {
 	WRAP = 74,
-	PINNERS = 16, /* that are listed */
+	PINNERS = 16,	   /* that are listed */
+	CLASS_INDENT = 15, /* where the words of rows with a bar begin */
 };
 
 enum kind {
@@ -124,6 +125,7 @@ static void add_states(struct arena_view *view)
 	const struct mf_arena_figures *figures = view->figures;
 	const struct mf_amount free = { figures->free.count,
 					figures->free.bytes };
+	char size[MF_UNIT_TEXT];
 
 	add_title(view, "CHUNKS BY STATE (Enter: the chunks)");
 	add_state(view, "in use", figures->in_use, 1U << MF_KIND_IN_USE);
@@ -136,13 +138,15 @@ static void add_states(struct arena_view *view)
 		add_state(view, "mapped", view->of.allocator->mmapped,
 			  1U << MF_KIND_MMAPPED);
 	if (figures->overhead)
-		mf_text_rows_add(&view->rows, MF_TINT_DIM, 3,
-				 "and %" PRIu64 " bytes of headers and gaps",
-				 figures->overhead);
+		mf_text_rows_add(
+			&view->rows, MF_TINT_DIM, 3,
+			"and %s of headers and gaps",
+			mf_format_bytes(size, figures->overhead, view->bytes));
 	if (figures->unread)
-		mf_text_rows_add(&view->rows, MF_TINT_WARNING, 3,
-				 "and %" PRIu64 " bytes that were not read",
-				 figures->unread);
+		mf_text_rows_add(
+			&view->rows, MF_TINT_WARNING, 3,
+			"and %s that were not read",
+			mf_format_bytes(size, figures->unread, view->bytes));
 }
 
 struct class_ref {
@@ -159,23 +163,36 @@ static int by_bytes(const void *a, const void *b)
 	return (left->number > right->number) - (left->number < right->number);
 }
 
+/* Two columns: bytes and chunks. */
+static const char *amount_text(char text[2 * MF_UNIT_TEXT + 2],
+			       struct mf_amount amount, bool bytes)
+{
+	char size[MF_UNIT_TEXT], count[MF_UNIT_TEXT];
+
+	snprintf(text, 2 * MF_UNIT_TEXT + 2, "%10s %10s",
+		 amount.count ? mf_format_bytes(size, amount.bytes, bytes)
+			      : "-",
+		 amount.count ? mf_format_count(count, amount.count) : "-");
+	return text;
+}
+
 static void add_class(struct arena_view *view, const struct class_ref *class)
 {
 	const struct mf_size_class *sizes =
 		&view->of.arena->histogram[class->number];
-	char range[2 * MF_UNIT_TEXT], used[MF_UNIT_TEXT], spare[MF_UNIT_TEXT];
-	char in_use[MF_UNIT_TEXT], unused[MF_UNIT_TEXT];
+	char range[2 * MF_UNIT_TEXT], used[2 * MF_UNIT_TEXT + 2];
+	char spare[2 * MF_UNIT_TEXT + 2];
 	struct mf_text_row *row;
 
-	snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64, sizes->min,
-		 sizes->max);
-	row = mf_text_rows_add(
-		&view->rows, MF_TINT_PLAIN, 3,
-		"%-15s in use %s x %s, free %s x %s", range,
-		mf_format_bytes(used, sizes->in_use.bytes, view->bytes),
-		mf_format_count(in_use, sizes->in_use.count),
-		mf_format_bytes(spare, sizes->free.bytes, view->bytes),
-		mf_format_count(unused, sizes->free.count));
+	if (sizes->min == sizes->max)
+		snprintf(range, sizeof(range), "%" PRIu64, sizes->min);
+	else
+		snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64,
+			 sizes->min, sizes->max);
+	row = mf_text_rows_add(&view->rows, MF_TINT_PLAIN, 3, "%-15s %s %s",
+			       range,
+			       amount_text(used, sizes->in_use, view->bytes),
+			       amount_text(spare, sizes->free, view->bytes));
 	row->bar = view->figures->system ? (double)class->bytes /
 						   (double)view->figures->system
 					 : 0;
@@ -198,6 +215,9 @@ static void add_classes(struct arena_view *view)
 	qsort(classes, arena->histogram_count, sizeof(*classes), by_bytes);
 	add_title(view,
 		  "CHUNKS BY SIZE, bytes with headers (Enter: the chunks)");
+	mf_text_rows_add(&view->rows, MF_TINT_DIM, CLASS_INDENT,
+			 "%-15s %10s %10s %10s %10s", "size", "in use",
+			 "chunks", "free", "chunks");
 	for (size_t i = 0; i < arena->histogram_count; i++)
 		add_class(view, &classes[i]);
 }
@@ -253,18 +273,6 @@ static void add_tcaches(struct arena_view *view)
 
 /* ---- the view ---------------------------------------------------------------------- */
 
-/* The cursor begins where Enter leads on. */
-static void go_to_first_link(struct mf_pane *pane)
-{
-	const struct arena_view *view = pane->state;
-
-	for (size_t i = 0; i < view->rows.rows.count; i++)
-		if (view->rows.rows.items[i].kind != KIND_TEXT) {
-			pane->list.cursor = i;
-			return;
-		}
-}
-
 static struct mf_error *arena_open(struct mf_pane *pane, const void *argument)
 {
 	struct arena_view *view = pane->state;
@@ -281,7 +289,7 @@ static struct mf_error *arena_open(struct mf_pane *pane, const void *argument)
 	add_pinners(view);
 	add_tcaches(view);
 	add_classes(view);
-	go_to_first_link(pane);
+	pane->list.cursor = mf_text_rows_first_link(&view->rows);
 	return NULL;
 }
 

@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "base/vec.h"
 #include "tui/arena_text.h"
+#include "tui/columns.h"
 #include "tui/views.h"
 
 struct row {
@@ -131,7 +132,7 @@ static void describe(struct arenas *arenas, const struct row *row)
 	mf_buffer_printf(&arenas->name, "%s%s%s", allocator->name,
 			 *allocator->version ? " " : "", allocator->version);
 	if (!allocator->supported)
-		mf_buffer_puts(&arenas->why, "its heap is not walked");
+		mf_buffer_puts(&arenas->why, "not walked");
 	else if (allocator->owns_malloc)
 		mf_buffer_puts(&arenas->why, "malloc");
 }
@@ -171,6 +172,86 @@ static void arenas_values(struct mf_pane *pane, uint64_t number,
 		values[SYSTEM] = mf_size(row->allocator->mapped);
 		values[RESIDENT] = mf_size(row->allocator->resident);
 	}
+}
+
+/* ---- order ----------------------------------------------------------------------- */
+
+struct order {
+	unsigned column;
+	bool descending;
+};
+
+/* What a row of an arena is sorted by: a number, or a text. */
+static uint64_t number_of(const struct row *row, unsigned column,
+			  struct mf_buffer *text)
+{
+	struct mf_value values[MF_ARRAY_SIZE(columns)] = { 0 };
+	uint64_t number = row->arena->main ? 0 : row->arena->index;
+
+	set_figures(values, &row->arena->figures);
+	switch (column) {
+	case ARENA:
+		return number;
+	case WHY:
+		mf_tui_arena_why(text, row->allocator, row->arena);
+		return 0;
+	case THREADS:
+		return row->arena->attached_threads;
+	case HEAPS:
+		return row->arena->heap_count;
+	default:
+		return mf_column_key(values[column], &number) ? number : 0;
+	}
+}
+
+static int by_column(const void *a, const void *b, void *context)
+{
+	const struct order *order = context;
+	MF_AUTO_BUFFER(left_text);
+	MF_AUTO_BUFFER(right_text);
+	uint64_t left = number_of(a, order->column, &left_text);
+	uint64_t right = number_of(b, order->column, &right_text);
+	int by = (left > right) - (left < right);
+
+	if (!by)
+		by = strcmp(mf_buffer_text(&left_text),
+			    mf_buffer_text(&right_text));
+	if (!by)
+		return by_badness(a, b);
+	return order->descending ? -by : by;
+}
+
+/* Arenas stay with their allocator. */
+static bool arenas_sort(struct mf_pane *pane, unsigned column, bool descending)
+{
+	struct order order = { column, descending };
+	struct arenas *arenas = pane->state;
+	struct row *rows = arenas->rows.items;
+	size_t count = arenas->rows.count;
+
+	for (size_t first = 0, end; first < count; first = end + 1) {
+		for (end = first; end < count && rows[end].arena; end++)
+			;
+		if (end > first)
+			qsort_r(rows + first, end - first, sizeof(*rows),
+				by_column, &order);
+	}
+	return true;
+}
+
+static bool arenas_head(struct mf_pane *pane, unsigned number,
+			struct mf_strip *line)
+{
+	if (number)
+		return false;
+	if (!pane->list.sorted)
+		mf_strip_put(line, MF_TINT_DIM,
+			     " the most that is free first   ");
+	mf_strip_put(line, MF_TINT_KEY, " S");
+	mf_strip_put(line, MF_TINT_DIM, ": by size   ");
+	mf_strip_put(line, MF_TINT_KEY, "Enter");
+	mf_strip_put(line, MF_TINT_DIM, ": why it is kept, its chunks");
+	return true;
 }
 
 static enum mf_tint arenas_tint(struct mf_pane *pane, uint64_t number)
@@ -223,7 +304,7 @@ static struct mf_error *arenas_enter(struct mf_pane *pane, uint64_t number)
 const struct mf_view_ops mf_view_arenas = {
 	.name = "arenas",
 	.brief = 5,
-	.summary = "allocators and arenas, the worst first; why each is kept",
+	.summary = "allocators and arenas: how large, why each is kept",
 	.digit = '3',
 	.needs = MF_NEEDS_HEAP,
 	.size = sizeof(struct arenas),
@@ -234,6 +315,8 @@ const struct mf_view_ops mf_view_arenas = {
 	.count = arenas_count,
 	.values = arenas_values,
 	.tint = arenas_tint,
+	.head = arenas_head,
+	.sort = arenas_sort,
 	.subject = arenas_subject,
 	.enter = arenas_enter,
 };

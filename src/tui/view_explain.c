@@ -19,7 +19,9 @@ enum stage {
 };
 
 enum {
-	WIDTH = 200, /* columns of a line: more than a screen cuts itself */
+	WIDTH = 200, /* columns of a line of the report: it does not cut */
+	WRAP = 78,
+	KEYS = 13, /* columns that names of what is told take */
 };
 
 struct explain {
@@ -109,6 +111,24 @@ static void ask(struct mf_pane *pane)
 
 /* ---- lines ---------------------------------------------------------------------- */
 
+/* A line that is too long goes on below, beside the name of what is told. */
+static void add_line(struct mf_text_rows *rows, enum mf_tint tint,
+		     const char *line)
+{
+	size_t length = strlen(line), first = mf_text_fit(line, length, WRAP);
+
+	if (first < length)
+		while (first > KEYS && line[first] != ' ')
+			first--;
+	if (first <= KEYS)
+		first = length;
+	mf_text_rows_add(rows, tint, 1, "%.*s", (int)first, line);
+	line += first;
+	line += strspn(line, " ");
+	if (*line)
+		mf_text_rows_wrap(rows, tint, 1 + KEYS, WRAP - KEYS, line);
+}
+
 static void split(struct mf_text_rows *rows, char *text)
 {
 	bool first = true;
@@ -117,8 +137,7 @@ static void split(struct mf_text_rows *rows, char *text)
 	while ((line = strsep(&text, "\n"))) {
 		if (!*line && (first || !text))
 			continue;
-		mf_text_rows_add(rows, first ? MF_TINT_TITLE : MF_TINT_PLAIN, 1,
-				 "%s", line);
+		add_line(rows, first ? MF_TINT_TITLE : MF_TINT_PLAIN, line);
 		first = false;
 	}
 }

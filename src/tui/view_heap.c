@@ -198,11 +198,11 @@ static void add_legend(const struct heap_view *heap, bool second,
 {
 	static const enum mf_cell lines[][4] = {
 		{ MF_CELL_IN_USE, MF_CELL_PINNED, MF_CELL_CACHED,
-		  MF_CELL_OTHER },
+		  MF_CELL_UNTOUCHED },
 		{ MF_CELL_FREE, MF_CELL_RETURNED, MF_CELL_TOP, MF_CELL_OTHER },
 	};
 
-	for (size_t i = 0; i < (second ? 3 : MF_ARRAY_SIZE(*lines)); i++) {
+	for (size_t i = 0; i < MF_ARRAY_SIZE(*lines); i++) {
 		enum mf_cell cell = lines[second][i];
 		const struct mf_cell_look *look = mf_cell_look(cell);
 

@@ -9,6 +9,19 @@
 
 enum {
 	KEYS_COLUMNS = 16,
+	QUESTION_COLUMNS = 24,
+};
+
+/* What people come for, and the keys that lead there. */
+static const struct {
+	const char *question, *keys;
+} ways[] = {
+	{ "where its memory went", "1; Enter on a class: its regions" },
+	{ "the largest arena", "3 S; Enter: why it is kept" },
+	{ "what is in an arena", "Enter on a heap: a map; on a size: chunks" },
+	{ "who points at a text",
+	  "5; Enter: where it is; w: who points there" },
+	{ "a region into a file", "2; Enter opens, Space tags, o writes it" },
 };
 
 static void add_row(struct mf_text_rows *rows, const char *keys,
@@ -18,23 +31,33 @@ static void add_row(struct mf_text_rows *rows, const char *keys,
 			 help);
 }
 
+static void add_ways(struct mf_text_rows *rows)
+{
+	mf_text_rows_add(rows, MF_TINT_TITLE, 0, "%s", "how to find");
+	for (size_t i = 0; i < MF_ARRAY_SIZE(ways); i++)
+		mf_text_rows_add(rows, MF_TINT_PLAIN, 2, "%-*s %s",
+				 QUESTION_COLUMNS, ways[i].question,
+				 ways[i].keys);
+	mf_text_rows_add(rows, MF_TINT_PLAIN, 0, "%s", "");
+}
+
 static void add_columns(struct mf_text_rows *rows,
 			const struct mf_view_ops *from)
 {
 	if (!from || !from->columns)
 		return;
-	mf_text_rows_add(rows, MF_TINT_TITLE, 0, "columns of %s", from->name);
+	mf_text_rows_add(rows, MF_TINT_PLAIN, 0, "%s", "");
+	mf_text_rows_add(rows, MF_TINT_TITLE, 0,
+			 "columns of %s (again: the other way round)",
+			 from->name);
 	for (size_t i = 0; i < from->column_count; i++) {
 		const char key[2] = { from->columns[i].key, '\0' };
 
 		if (*key)
 			mf_text_rows_add(rows, MF_TINT_PLAIN, 2,
-					 "%-*s sort by %s, again: the other "
-					 "way round",
-					 KEYS_COLUMNS, key,
-					 from->columns[i].header);
+					 "%-*s sort by \"%s\"", KEYS_COLUMNS,
+					 key, from->columns[i].header);
 	}
-	mf_text_rows_add(rows, MF_TINT_PLAIN, 0, "%s", "");
 }
 
 static void add_views(struct mf_text_rows *rows)
@@ -81,9 +104,10 @@ static struct mf_error *help_open(struct mf_pane *pane, const void *argument)
 {
 	struct mf_text_rows *rows = pane->state;
 
-	add_columns(rows, argument);
+	add_ways(rows);
 	add_views(rows);
 	add_view_keys(rows);
+	add_columns(rows, argument);
 	add_keys(rows);
 	return NULL;
 }

@@ -212,8 +212,8 @@ static void hex_status(struct mf_pane *pane, struct mf_buffer *text)
 	mf_buffer_printf(text, ": 0x%" PRIx64, word);
 	region = mf_space_region_at(models->space, word);
 	if (region) {
-		mf_buffer_printf(text, " -> %s ", mf_class_name(region->class));
-		mf_tui_region_describe(text, region);
+		mf_buffer_puts(text, " -> ");
+		mf_tui_region_name(text, region);
 		mf_buffer_puts(text, " (Enter)");
 	}
 	if (!models->frozen)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "tui/arena_text.h"
 #include "tui/rows.h"
 #include "tui/views.h"
 
@@ -20,7 +21,7 @@ enum kind {
 	KIND_TEXT,
 	KIND_FINDING, /* value: its index */
 	KIND_CLASS,   /* value: the class */
-	KIND_HEAP,
+	KIND_VIEW,    /* value: the digit of one */
 };
 
 struct overview {
@@ -28,6 +29,12 @@ struct overview {
 	const struct mf_models *models;
 	bool bytes;
 };
+
+static void set_view(struct mf_text_row *row, char digit)
+{
+	row->kind = KIND_VIEW;
+	row->value = (uint64_t)digit;
+}
 
 static void add_title(struct overview *overview, const char *text)
 {
@@ -69,9 +76,11 @@ static void add_findings(struct overview *overview)
 		}
 	}
 	if (models->finding_count > FINDINGS)
-		mf_text_rows_add(&overview->rows, MF_TINT_DIM, 3,
-				 "and %zu more (9)",
-				 models->finding_count - FINDINGS);
+		set_view(mf_text_rows_add(
+				 &overview->rows, MF_TINT_DIM, 3,
+				 "and %zu more (Enter, or 9: all findings)",
+				 models->finding_count - FINDINGS),
+			 '9');
 }
 
 static void add_class(struct overview *overview,
@@ -104,8 +113,11 @@ static void add_classes(struct overview *overview)
 	for (size_t i = 0; i < count && i < CLASSES; i++)
 		add_class(overview, &totals[i], rss);
 	if (count > CLASSES)
-		mf_text_rows_add(&overview->rows, MF_TINT_DIM, 3,
-				 "and %zu more classes (2)", count - CLASSES);
+		set_view(mf_text_rows_add(&overview->rows, MF_TINT_DIM, 3,
+					  "and %zu more classes (Enter, or 2: "
+					  "all regions)",
+					  count - CLASSES),
+			 '2');
 }
 
 static void add_limit(struct overview *overview)
@@ -160,9 +172,12 @@ static void describe_allocator(const struct overview *overview,
 		mf_format_bytes(size, figures->in_use.bytes, overview->bytes));
 	mf_buffer_printf(text, "free and cached %s; ",
 			 mf_format_bytes(size, unused, overview->bytes));
-	mf_buffer_printf(text, "malloc_trim would give back %s",
-			 mf_format_bytes(size, figures->trimmable_bytes,
-					 overview->bytes));
+	mf_buffer_printf(
+		text, "%s would give back %s", mf_tui_trim_name(allocator),
+		figures->trimmable_bytes
+			? mf_format_bytes(size, figures->trimmable_bytes,
+					  overview->bytes)
+			: "nothing");
 }
 
 static void add_allocator(struct overview *overview,
@@ -175,7 +190,7 @@ static void add_allocator(struct overview *overview,
 	mf_text_rows_wrap(&overview->rows, MF_TINT_PLAIN, 3, WRAP,
 			  mf_buffer_text(&text));
 	for (; first < overview->rows.rows.count; first++)
-		overview->rows.rows.items[first].kind = KIND_HEAP;
+		set_view(&overview->rows.rows.items[first], '3');
 }
 
 static void add_heaps(struct overview *overview)
@@ -188,7 +203,7 @@ static void add_heaps(struct overview *overview)
 
 	if (!count)
 		return;
-	add_title(overview, "HEAPS");
+	add_title(overview, "HEAPS (Enter: arenas)");
 	for (size_t i = 0; i < count; i++)
 		add_allocator(overview, &allocators[i]);
 }
@@ -255,6 +270,7 @@ static struct mf_error *overview_open(struct mf_pane *pane,
 	add_limit(overview);
 	add_impact(overview);
 	add_unknown(overview);
+	pane->list.cursor = mf_text_rows_first_link(&overview->rows);
 	return NULL;
 }
 
@@ -280,11 +296,22 @@ static void overview_line(struct mf_pane *pane, uint64_t row,
 	mf_text_row_draw(&overview->rows.rows.items[row], line);
 }
 
+static void show_view(struct mf_pane *pane, char digit)
+{
+	size_t count;
+	const struct mf_view_ops *const *views = mf_views(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (views[i]->digit == digit) {
+			mf_browser_show(pane->browser, views[i]);
+			return;
+		}
+}
+
 static struct mf_error *overview_enter(struct mf_pane *pane, uint64_t row)
 {
 	const struct overview *overview = pane->state;
 	const struct mf_text_row *at = &overview->rows.rows.items[row];
-	const struct mf_view_ops *arenas = mf_view_find("arenas");
 	struct mf_regions_argument only;
 
 	switch (at->kind) {
@@ -297,9 +324,8 @@ static struct mf_error *overview_enter(struct mf_pane *pane, uint64_t row)
 		only.class = (enum mf_class)at->value;
 		return mf_browser_open(pane->browser, &mf_view_regions, &only,
 				       mf_class_name(only.class));
-	case KIND_HEAP:
-		if (arenas)
-			mf_browser_show(pane->browser, arenas);
+	case KIND_VIEW:
+		show_view(pane, (char)at->value);
 		return NULL;
 	default:
 		return NULL;

@@ -26,8 +26,8 @@ enum column {
 
 static const struct mf_view_column columns[] = {
 	[ADDRESS] = { "address", MF_VALUE_ADDRESS, 14, 'A', 0 },
-	[CONTEXT] = { "what is there", MF_VALUE_TEXT, 24, 'C', MF_COLUMN_FILL },
-	[WHERE] = { "where", MF_VALUE_TEXT, 28, 'W', MF_COLUMN_IF_ROOM },
+	[CONTEXT] = { "what is there", MF_VALUE_TEXT, 32, 'C', MF_COLUMN_FILL },
+	[WHERE] = { "where", MF_VALUE_TEXT, 18, 'W', MF_COLUMN_IF_ROOM },
 };
 
 static const char *const keys[] = {

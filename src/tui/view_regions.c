@@ -156,6 +156,19 @@ static bool regions_subject(struct mf_pane *pane, uint64_t row,
 	return true;
 }
 
+static bool regions_part(struct mf_pane *pane, uint64_t row, uint64_t number,
+			 struct mf_subject *ret)
+{
+	const struct regions *regions = pane->state;
+	const struct mf_region *region =
+		mf_region_tree_part(regions->tree, row, number);
+
+	if (!region)
+		return false;
+	*ret = (struct mf_subject){ region->start, region->end, region->start };
+	return true;
+}
+
 /* ---- going in and out ---------------------------------------------------------------- */
 
 static struct mf_error *regions_enter(struct mf_pane *pane, uint64_t row)
@@ -281,6 +294,7 @@ const struct mf_view_ops mf_view_regions = {
 	.tint = regions_tint,
 	.depth = regions_depth,
 	.subject = regions_subject,
+	.part = regions_part,
 	.enter = regions_enter,
 	.handle = regions_handle,
 	.flatten = regions_flatten,

@@ -129,6 +129,17 @@ go_to() { # WHERE
 	browse_known 80x24 --stop snapshot
 	press 2
 	until_screen '▸ anon'
+	# all that a row stands for, and none of it
+	press /
+	until_screen '^search:'
+	type_text 'anon ('
+	press Enter
+	until_gone '^search:'
+	press Space
+	until_screen "^ tagged: $(screen |
+		sed -nE 's/.*▸ anon \(([0-9]+)\).*/\1/p'), "
+	press Up Space
+	until_screen '^ nothing is tagged'
 	press '\'
 	until_screen '^only rows with:'
 	type_text 0x5a0000000000
@@ -167,9 +178,16 @@ go_to() { # WHERE
 	shows '^  2 regions '
 	shows '^  Up k '
 	press G
-	until_screen '^  q \^C  *end$'
-	press BSpace
+	until_screen '^  \^C  *end$'
+	shows 'q: back *$'
+	# a screen of it, and out again, not out of the program
+	press g
+	until_screen '^how to find$'
+	press NPage
+	until_gone '^how to find$'
+	press q
 	until_screen 'VERDICT'
+	shows 'q: end *$'
 }
 
 @test "a finding tells what to do" {
@@ -213,7 +231,7 @@ go_to() { # WHERE
 	terminal resize-window -x 1 -y 1
 	terminal resize-window -x 80 -y 24
 	until_screen '▸ anon'
-	shows 'help  q: end$'
+	shows 'help  q: end *$'
 }
 
 @test "plain ASCII, and no colours" {

@@ -82,7 +82,7 @@ grouped() {
 	shows "^ +$in_use of [0-9]+ are in use, in 1 000 chunks"
 	press Enter
 	until_screen '^ # in use [0-9]+ p pinned [0-9]+ '
-	start=$(screen | sed -nE 's/^([0-9a-f]{12}) [#pcfto.]+$/\1/p' | head -n 1)
+	start=$(screen | sed -nE 's/^([0-9a-f]{12}) [#pcufto.]+$/\1/p' | head -n 1)
 	press Enter
 	until_screen "heap 0x$start > chunks 0x$start-"
 	until_screen '^ 1 of '

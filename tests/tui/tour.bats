@@ -75,6 +75,8 @@ ends_well() {
 	done
 	press '?'
 	until_screen '^views$'
+	press q
+	until_gone '^views$'
 	ends_well
 }
 

@@ -89,6 +89,22 @@ static void a_cell_is_what_most_of_its_pages_are(void **state)
 	mf_heap_map_destroy(map);
 }
 
+/* Malloc handed it out, and nothing was ever written there. */
+static void what_is_in_use_and_not_there_is_told_apart(void **state)
+{
+	struct mf_heap_map *map =
+		mf_heap_map_create(START, START + 2 * PAGE, PAGE);
+	uint64_t at = START;
+
+	(void)state;
+	add(map, &at, PAGE, MF_KIND_IN_USE);
+	add(map, &at, PAGE, MF_KIND_FREE);
+	mf_heap_map_finish(map);
+	assert_int_equal(mf_heap_map_cell(map, 0, 1), MF_CELL_UNTOUCHED);
+	assert_int_equal(mf_heap_map_cell(map, 1, 1), MF_CELL_RETURNED);
+	mf_heap_map_destroy(map);
+}
+
 static void what_lies_outside_is_left_out(void **state)
 {
 	static const uint8_t there[] = { MF_PAGE_PRESENT, MF_PAGE_PRESENT };
@@ -113,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_page_is_what_most_of_it_is),
 		cmocka_unit_test(a_cell_is_what_most_of_its_pages_are),
+		cmocka_unit_test(what_is_in_use_and_not_there_is_told_apart),
 		cmocka_unit_test(what_lies_outside_is_left_out),
 	};
 

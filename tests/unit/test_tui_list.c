@@ -86,6 +86,30 @@ static void ten_million_rows_are_moved_through_unfetched(void **state)
 	mf_list_deinit(&list);
 }
 
+/* From where the cursor stands at the top, too. */
+static void a_page_moves_the_screen(void **state)
+{
+	struct rows rows = { .count = 50, .step = 1 };
+	struct mf_list list;
+
+	(void)state;
+	mf_list_init(&list, &source, &rows);
+	mf_list_settle(&list, 20);
+	mf_list_page(&list, true);
+	assert_int_equal(list.top, 19);
+	assert_int_equal(list.cursor, 19);
+	mf_list_page(&list, true);
+	mf_list_page(&list, true);
+	assert_int_equal(list.top, 30);
+	assert_int_equal(list.cursor, 49);
+	mf_list_page(&list, false);
+	assert_int_equal(list.top, 11);
+	assert_int_equal(list.cursor, 30);
+	mf_list_page(&list, false);
+	assert_int_equal(list.top, 0);
+	mf_list_deinit(&list);
+}
+
 static void a_screen_is_filled_to_its_last_line(void **state)
 {
 	struct rows rows = { .count = 30, .step = 1 };
@@ -238,6 +262,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ten_million_rows_are_moved_through_unfetched),
+		cmocka_unit_test(a_page_moves_the_screen),
 		cmocka_unit_test(a_screen_is_filled_to_its_last_line),
 		cmocka_unit_test(what_is_found_comes_round),
 		cmocka_unit_test(an_order_is_kept_until_it_is_taken_back),

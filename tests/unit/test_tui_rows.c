@@ -235,7 +235,7 @@ static void every_key_has_one_meaning(void **state)
 	assert_int_equal(mf_key_request(KEY_UP), MF_REQUEST_UP);
 	assert_int_equal(mf_key_request('\r'), MF_REQUEST_ENTER);
 	assert_int_equal(mf_key_request('\b'), MF_REQUEST_BACK);
-	assert_int_equal(mf_key_request('c' & 0x1f), MF_REQUEST_QUIT);
+	assert_int_equal(mf_key_request('c' & 0x1f), MF_REQUEST_END);
 	assert_int_equal(mf_key_request('Z'), MF_REQUEST_NONE);
 }
 
