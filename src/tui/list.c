@@ -170,6 +170,7 @@ struct indexing {
 	unsigned column;
 	MF_VEC(struct key) keys; /* a heap, the hindmost first, once full */
 	bool is_heap;
+	bool anew; /* rows that the list has an index of may be gone */
 	uint64_t left_out;
 };
 
@@ -323,16 +324,23 @@ static void put_in_place(struct mf_list *list, struct indexing *indexing)
 		list->index[i] = indexing->keys.items[i].row;
 }
 
+static void drop_index(struct mf_list *list)
+{
+	free(list->index);
+	list->index = NULL;
+	list->left_out = 0;
+}
+
 /* The list as INDEXING says; the cursor stays on its row, if that is shown. */
 static bool make_index(struct mf_list *list, struct indexing *indexing)
 {
 	uint64_t row = mf_list_row(list, list->cursor);
 
 	indexing->list = list;
+	if (indexing->anew)
+		drop_index(list);
 	if (!indexing->filter && !indexing->sorted) {
-		free(list->index);
-		list->index = NULL;
-		list->left_out = 0;
+		drop_index(list);
 	} else if (take_rows(indexing)) {
 		put_in_place(list, indexing);
 	} else {
@@ -384,9 +392,7 @@ bool mf_list_sort(struct mf_list *list, unsigned column, bool descending)
 
 void mf_list_note_order(struct mf_list *list, unsigned column, bool descending)
 {
-	free(list->index);
-	list->index = NULL;
-	list->left_out = 0;
+	drop_index(list);
 	list->sorted = true;
 	list->column = column;
 	list->descending = descending;
@@ -395,17 +401,22 @@ void mf_list_note_order(struct mf_list *list, unsigned column, bool descending)
 	mf_list_go(list, 0);
 }
 
-bool mf_list_unsort(struct mf_list *list)
+void mf_list_reset(struct mf_list *list)
 {
-	struct indexing indexing = as_it_is(list);
-
-	indexing.sorted = indexing.descending = false;
-	return make_index(list, &indexing);
+	list->cursor = mf_list_row(list, list->cursor);
+	drop_index(list);
+	free(list->filter);
+	list->filter = NULL;
+	list->sorted = list->descending = false;
 }
 
 bool mf_list_renew(struct mf_list *list)
 {
 	struct indexing indexing = as_it_is(list);
 
-	return make_index(list, &indexing);
+	indexing.anew = true;
+	if (make_index(list, &indexing))
+		return true;
+	mf_list_reset(list);
+	return false;
 }

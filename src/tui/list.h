@@ -77,9 +77,10 @@ bool mf_list_filter(struct mf_list *list, const char *filter);
 bool mf_list_sort(struct mf_list *list, unsigned column, bool descending);
 /** Rows come in that order by themselves: nothing has to be kept of it. */
 void mf_list_note_order(struct mf_list *list, unsigned column, bool descending);
-/** As rows come. */
-bool mf_list_unsort(struct mf_list *list);
-/** The same filter and order over rows that have changed. */
+/** As rows come, all of them. */
+void mf_list_reset(struct mf_list *list);
+/** The same filter and order over rows that have changed; false: cancelled, and
+ * there is neither any more. */
 bool mf_list_renew(struct mf_list *list);
 
 /**

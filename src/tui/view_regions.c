@@ -211,11 +211,9 @@ static void set_flat(struct mf_pane *pane, bool flat)
 
 	if (flat == mf_region_tree_is_flat(regions->tree))
 		return;
+	if (!flat)
+		mf_list_reset(&pane->list);
 	mf_region_tree_set_flat(regions->tree, flat);
-	if (!flat) {
-		mf_list_unsort(&pane->list);
-		mf_list_filter(&pane->list, NULL);
-	}
 	mf_browser_changed(pane);
 	mf_list_go(&pane->list, 0);
 }

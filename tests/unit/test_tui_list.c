@@ -189,7 +189,7 @@ static void an_order_is_kept_until_it_is_taken_back(void **state)
 
 		assert_true(a < b || (a == b && left < right));
 	}
-	assert_true(mf_list_unsort(&list));
+	mf_list_reset(&list);
 	assert_null(list.index);
 	assert_int_equal(list.cursor, 3);
 	mf_list_deinit(&list);
@@ -211,10 +211,11 @@ static void a_filter_and_an_order_go_together(void **state)
 	rows.count = 500;
 	assert_true(mf_list_renew(&list));
 	assert_int_equal(mf_list_count(&list), 5);
-	assert_true(mf_list_unsort(&list));
-	assert_int_equal(mf_list_row(&list, 0), 99);
 	assert_true(mf_list_filter(&list, ""));
 	assert_int_equal(mf_list_count(&list), 500);
+	assert_int_equal(mf_list_row(&list, 0), 499);
+	mf_list_reset(&list);
+	assert_int_equal(mf_list_row(&list, 0), 0);
 	assert_null(list.filter);
 	mf_list_deinit(&list);
 }
@@ -258,6 +259,29 @@ static void what_is_cancelled_changes_nothing(void **state)
 	mf_list_deinit(&list);
 }
 
+/* The index is of rows that may have gone meanwhile. */
+static void rows_that_have_gone_are_not_shown_again(void **state)
+{
+	struct rows rows = { .count = 100000, .step = 1 };
+	struct mf_list list;
+
+	(void)state;
+	mf_list_init(&list, &source, &rows);
+	mf_list_settle(&list, 10);
+	assert_true(mf_list_filter(&list, "9"));
+	assert_true(mf_list_sort(&list, 0, true));
+	assert_int_equal(mf_list_row(&list, 0), 99999);
+	rows.count = 6000;
+	rows.cancel_at = 4096;
+	assert_false(mf_list_renew(&list));
+	assert_int_equal(mf_list_count(&list), 6000);
+	for (uint64_t i = 0; i < 6000; i++)
+		assert_true(mf_list_row(&list, i) < 6000);
+	assert_null(list.filter);
+	assert_false(list.sorted);
+	mf_list_deinit(&list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +293,7 @@ int main(void)
 		cmocka_unit_test(a_filter_and_an_order_go_together),
 		cmocka_unit_test(of_too_many_rows_the_foremost_are_kept),
 		cmocka_unit_test(what_is_cancelled_changes_nothing),
+		cmocka_unit_test(rows_that_have_gone_are_not_shown_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
