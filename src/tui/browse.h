@@ -66,6 +66,9 @@ void mf_browser_take(struct mf_browser *browser, struct mf_models *models);
 const char *mf_browser_lacks(const struct mf_browser *browser,
 			     const struct mf_view_ops *ops);
 
+/** Back to the shell, if that was asked for, as soon as the target runs. */
+void mf_browser_suspend(struct mf_browser *browser);
+
 /** Draws all of it. */
 void mf_frame_draw(struct mf_browser *browser);
 /** The same but for what has not changed: QUESTION and what was typed. */

@@ -306,10 +306,13 @@ void mf_browser_take(struct mf_browser *browser, struct mf_models *models)
 
 static void take_news(struct mf_browser *browser)
 {
-	struct mf_models *models = mf_worker_take_models(browser->worker);
+	struct mf_models *models;
 	struct mf_error *error;
 	char *warning;
 
+	/* before anything is taken: what comes later wakes again */
+	mf_worker_hear(browser->worker);
+	models = mf_worker_take_models(browser->worker);
 	if (models)
 		mf_browser_take(browser, models);
 	mf_worker_take_jobs(browser->worker);
@@ -336,21 +339,19 @@ static void note_end(struct mf_browser *browser)
 	browser->ended = true;
 }
 
-static void suspend_if_asked(struct mf_browser *browser)
+void mf_browser_suspend(struct mf_browser *browser)
 {
-	struct mf_work_state state;
-
 	browser->suspends |= mf_terminal_takes_suspension();
 	if (!browser->suspends)
 		return;
-	mf_worker_state(browser->worker, &state);
-	if (state.holds) {
+	if (!mf_worker_suspend(browser->worker)) {
 		mf_browser_say(browser, "to the shell as soon as the process "
 					"runs again");
 		return;
 	}
 	browser->suspends = false;
 	mf_terminal_suspend();
+	mf_worker_resume(browser->worker);
 }
 
 /* ms until something is to be drawn or done; -1: not before something comes */
@@ -375,6 +376,10 @@ static bool wait_for_something(struct mf_browser *browser)
 		{ .fd = browser->process, .events = POLLIN },
 	};
 
+	/* a search or a prompt may have seen it, and made an end of itself */
+	browser->signal = mf_terminal_ending();
+	if (browser->signal)
+		return false;
 	poll(fds, MF_ARRAY_SIZE(fds), next_wait(browser));
 	browser->signal = mf_terminal_ending();
 	/* the terminal is gone */
@@ -408,7 +413,10 @@ static void loop(struct mf_browser *browser)
 		take_keys(browser);
 		if (browser->done)
 			return;
-		suspend_if_asked(browser);
+		mf_browser_suspend(browser);
+		browser->signal = mf_terminal_ending();
+		if (browser->signal)
+			return;
 		mf_frame_draw(browser);
 	} while (wait_for_something(browser));
 }

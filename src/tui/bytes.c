@@ -12,6 +12,7 @@
 enum {
 	RUN = 4,    /* pages that are read at once */
 	SLOTS = 64, /* runs that are kept */
+	ASKED = 32, /* of them, that may be on their way at once */
 };
 
 struct slot {
@@ -25,7 +26,8 @@ struct mf_bytes {
 	struct mf_worker *worker;
 	uint32_t page;
 	struct slot slots[SLOTS];
-	size_t next; /* slot to be used again */
+	size_t next;  /* slot to be used again */
+	size_t asked; /* runs on their way */
 };
 
 struct read_job {
@@ -49,6 +51,7 @@ void mf_bytes_destroy(struct mf_bytes *bytes)
 {
 	if (!bytes)
 		return;
+	mf_worker_forget(bytes->worker, bytes);
 	for (size_t i = 0; i < SLOTS; i++)
 		free(bytes->slots[i].bytes);
 	free(bytes);
@@ -78,6 +81,7 @@ static void take(struct mf_job *job, const struct mf_error *error)
 	struct read_job *read = (struct read_job *)job;
 	struct slot *slot = slot_of(read->into, read->start);
 
+	read->into->asked--;
 	if (!slot)
 		return;
 	slot->used = !mf_job_is_cancelled(job);
@@ -113,8 +117,10 @@ static void ask(struct mf_bytes *bytes, uint64_t start)
 		.run = read_pages,
 		.done = take,
 		.destroy = destroy,
+		.owner = bytes,
 		.urgent = true,
 	};
+	bytes->asked++;
 	read->into = bytes;
 	read->start = start;
 	read->bytes = mf_new_array((size_t)RUN * bytes->page, uint8_t);
@@ -144,7 +150,9 @@ enum mf_bytes_state mf_bytes_get(struct mf_bytes *bytes, uint64_t address,
 	enum mf_bytes_state state;
 
 	if (!slot) {
-		ask(bytes, start);
+		/* a screen asks for less; a search goes over everything */
+		if (bytes->asked < ASKED)
+			ask(bytes, start);
 		return MF_BYTES_COMING;
 	}
 	if (!slot->known)

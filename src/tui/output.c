@@ -12,6 +12,10 @@
 #include "tui/browse.h"
 #include "tui/columns.h"
 
+enum {
+	ASK_EVERY = 1 << 12, /* rows between two looks at what was pressed */
+};
+
 /* ---- rows ------------------------------------------------------------------------ */
 
 static bool ends_in(const char *path, const char *end)
@@ -34,6 +38,17 @@ static const char *key_of(const struct mf_view_column *column, size_t number,
 	return text;
 }
 
+static bool is_stopped(struct mf_pane *pane, uint64_t row, uint64_t count)
+{
+	return row % ASK_EVERY == 0 &&
+	       mf_pane_source.is_cancelled(pane, row, count);
+}
+
+static struct mf_error *stopped(void)
+{
+	return mf_error_create(MF_ERROR_FAILED, "stopped: nothing is written");
+}
+
 /* As a report of one table. */
 static struct mf_error *write_table(struct mf_pane *pane, FILE *stream,
 				    enum mf_report_format format)
@@ -49,6 +64,7 @@ static struct mf_error *write_table(struct mf_pane *pane, FILE *stream,
 	};
 	struct mf_report *report = mf_report_create(stream, &options);
 	uint64_t count = mf_list_count(&pane->list);
+	bool was_stopped = false;
 	struct mf_error *error;
 
 	for (size_t i = 0; i < ops->column_count; i++)
@@ -62,16 +78,19 @@ static struct mf_error *write_table(struct mf_pane *pane, FILE *stream,
 	for (uint64_t i = 0; i < count; i++) {
 		struct mf_value values[MF_VIEW_COLUMNS] = { 0 };
 
+		was_stopped = is_stopped(pane, i, count);
+		if (was_stopped)
+			break;
 		ops->values(pane, mf_list_row(&pane->list, i), values);
 		mf_report_row(report, values);
 	}
 	mf_report_table_end(report);
 	error = mf_report_end(report);
 	mf_report_destroy(report);
-	return error;
+	return error || !was_stopped ? error : stopped();
 }
 
-static void write_lines(struct mf_pane *pane, FILE *stream)
+static struct mf_error *write_lines(struct mf_pane *pane, FILE *stream)
 {
 	uint64_t count = mf_list_count(&pane->list);
 	unsigned rows, columns;
@@ -81,10 +100,13 @@ static void write_lines(struct mf_pane *pane, FILE *stream)
 		mf_cleanup(mf_strip_deinit) struct mf_strip line;
 
 		mf_strip_init(&line, mf_terminal_is_utf8());
+		if (is_stopped(pane, i, count))
+			return stopped();
 		mf_frame_row(pane, mf_list_row(&pane->list, i),
 			     MF_MAX(columns, 100U), &line);
 		fprintf(stream, "%s\n", mf_buffer_text(&line.text));
 	}
+	return NULL;
 }
 
 static struct mf_error *write_rows(struct mf_pane *pane, const char *path)
@@ -94,7 +116,7 @@ static struct mf_error *write_rows(struct mf_pane *pane, const char *path)
 
 	MF_TRY(mf_output_create(path, false, &output));
 	if (!pane->ops->columns || !pane->ops->values)
-		write_lines(pane, mf_output_stream(output));
+		error = write_lines(pane, mf_output_stream(output));
 	else
 		error = write_table(pane, mf_output_stream(output),
 				    ends_in(path, ".json")  ? MF_FORMAT_JSON
@@ -172,6 +194,21 @@ static int by_start(const void *a, const void *b)
 	return (left->start > right->start) - (left->start < right->start);
 }
 
+/* All that a view of bytes shows. */
+static void take_shown(struct mf_pane *pane, struct dump_job *dumping)
+{
+	struct mf_subject first, last;
+	uint64_t count = pane->ops->count(pane);
+
+	if (!count || !pane->ops->subject(pane, 0, &first) ||
+	    !pane->ops->subject(pane, count - 1, &last))
+		return;
+	dumping->ranges = mf_new_array(1, struct mf_raw_range);
+	dumping->ranges[0] =
+		(struct mf_raw_range){ .start = first.start, .end = last.end };
+	dumping->count = 1;
+}
+
 /* Ascending, and never overlapping, however they were tagged. */
 static void take_tags(const struct mf_browser *browser,
 		      struct dump_job *dumping)
@@ -198,7 +235,8 @@ static void take_tags(const struct mf_browser *browser,
 	dumping->count = count;
 }
 
-static struct mf_error *write_tags(struct mf_browser *browser, const char *path)
+static struct mf_error *write_bytes(struct mf_browser *browser,
+				    const char *path)
 {
 	struct mf_output *output = NULL;
 	struct dump_job *dumping;
@@ -218,7 +256,10 @@ static struct mf_error *write_tags(struct mf_browser *browser, const char *path)
 	dumping->browser = browser;
 	dumping->output = output;
 	dumping->path = mf_strdup(path);
-	take_tags(browser, dumping);
+	if (browser->tags.count)
+		take_tags(browser, dumping);
+	else
+		take_shown(mf_browser_pane(browser), dumping);
 	mf_worker_ask(browser->worker, &dumping->job);
 	return NULL;
 }
@@ -240,6 +281,8 @@ static char *default_path(const struct mf_browser *browser,
 		return mf_asprintf("%s-%d-0x%" PRIx64 ".bin", name,
 				   (int)facts->pid,
 				   browser->tags.items[0].start);
+	if (pane->ops == &mf_view_hex)
+		return mf_asprintf("%s-%d-bytes.bin", name, (int)facts->pid);
 	return mf_asprintf("%s-%d-%s.%s", name, (int)facts->pid,
 			   pane->ops->name, pane->ops->columns ? "csv" : "txt");
 }
@@ -255,12 +298,18 @@ void mf_act_output(struct mf_browser *browser)
 	preset = default_path(browser, pane);
 	path = mf_browser_ask(browser,
 			      browser->tags.count ? "tagged regions to: "
-						  : "these rows to: ",
+			      : pane->ops == &mf_view_hex ? "these bytes to: "
+							  : "these rows to: ",
 			      preset);
 	if (!path || !*path)
 		return;
-	if (browser->tags.count) {
-		mf_browser_complain(browser, write_tags(browser, path));
+	if (!strcmp(path, "-")) {
+		mf_browser_say(browser, "not to the screen: name a file");
+		return;
+	}
+	browser->busy_since = 0;
+	if (browser->tags.count || pane->ops == &mf_view_hex) {
+		mf_browser_complain(browser, write_bytes(browser, path));
 		return;
 	}
 	error = write_rows(pane, path);

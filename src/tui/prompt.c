@@ -2,6 +2,7 @@
  * A line that is typed at the foot of the screen.
  */
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -11,6 +12,7 @@
 
 enum {
 	TYPED_MOST = 1000, /* characters */
+	SUSPEND_MS = 100,
 };
 
 struct typing {
@@ -106,7 +108,10 @@ static enum answer take_key(struct typing *typing, const struct mf_key *key)
 		return ANSWER_GIVEN;
 	if (request == MF_REQUEST_CANCEL || request == MF_REQUEST_END)
 		return ANSWER_REFUSED;
-	edit(typing, key);
+	if (request == MF_REQUEST_SUSPEND)
+		raise(SIGTSTP);
+	else
+		edit(typing, key);
 	return ANSWER_NOT_YET;
 }
 
@@ -122,7 +127,8 @@ static void draw(struct mf_browser *browser, const char *question,
 	mf_frame_prompt(browser, question, text, strlen(left));
 }
 
-static enum answer wait_for_key(struct typing *typing)
+/* SUSPENDS: it has to be tried again, soon. */
+static enum answer wait_for_key(struct typing *typing, bool suspends)
 {
 	struct pollfd fds[] = {
 		{ .fd = STDIN_FILENO, .events = POLLIN },
@@ -131,9 +137,12 @@ static enum answer wait_for_key(struct typing *typing)
 	enum answer answer = ANSWER_NOT_YET;
 	struct mf_key key;
 
-	poll(fds, MF_ARRAY_SIZE(fds), -1);
+	/* it may have come before this prompt did */
+	if (mf_terminal_ending())
+		return ANSWER_REFUSED;
+	poll(fds, MF_ARRAY_SIZE(fds), suspends ? SUSPEND_MS : -1);
 	if (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL) ||
-	    (fds[1].revents & POLLIN && mf_terminal_ending()))
+	    mf_terminal_ending())
 		return ANSWER_REFUSED;
 	while (answer == ANSWER_NOT_YET &&
 	       (key = mf_terminal_key()).kind != MF_KEY_NOTHING)
@@ -150,8 +159,9 @@ char *mf_browser_ask(struct mf_browser *browser, const char *question,
 
 	begin(typing, preset ? preset : "");
 	do {
+		mf_browser_suspend(browser);
 		draw(browser, question, typing);
-		answer = wait_for_key(typing);
+		answer = wait_for_key(typing, browser->suspends);
 	} while (answer == ANSWER_NOT_YET);
 	if (answer == ANSWER_GIVEN)
 		text = finish(typing);

@@ -96,17 +96,43 @@ static void make_colors(void)
 
 /* ---- signals ------------------------------------------------------------------- */
 
-static const int faults[] = {
-	SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT
-};
-static const int endings[] = { SIGINT, SIGTERM, SIGHUP };
+static const int faults[] = { SIGSEGV, SIGBUS,	SIGFPE, SIGILL,
+			      SIGABRT, SIGQUIT, SIGSYS, SIGTRAP };
+
+/* Whatever else ends a program that does not expect it. */
+static const int endings[] = { SIGINT,	SIGTERM,   SIGHUP,  SIGPIPE,
+			       SIGUSR1, SIGUSR2,   SIGALRM, SIGXCPU,
+			       SIGPROF, SIGVTALRM, SIGIO,   SIGPWR };
+
+static struct {
+	struct sigaction faults[MF_ARRAY_SIZE(faults)];
+	struct sigaction endings[MF_ARRAY_SIZE(endings)];
+	struct sigaction suspension, resizing;
+} before_us;
+
+/* Else it is the shell's: to write to it would stop us, or spoil its line.
+ * Async-signal-safe. */
+static bool is_ours(void)
+{
+	pid_t group = tcgetpgrp(STDIN_FILENO);
+
+	return group < 0 || group == getpgrp();
+}
+
+/* Ended from the shell, which has the terminal. */
+static bool is_gone(void)
+{
+	return terminal.ending && !is_ours();
+}
 
 /* Async-signal-safe. */
 static void restore_plainly(void)
 {
-	ssize_t written =
-		write(STDOUT_FILENO, terminal.restore, terminal.restore_size);
+	ssize_t written;
 
+	if (!is_ours())
+		return;
+	written = write(STDOUT_FILENO, terminal.restore, terminal.restore_size);
 	(void)written;
 	tcsetattr(STDIN_FILENO, TCSANOW, &terminal.before);
 }
@@ -134,13 +160,23 @@ static void handle(int number)
 	errno = before;
 }
 
-static void set_handler(int number, void (*handler)(int), int flags)
+/* BEFORE: what was there; NULL: nobody asks. */
+static void set_handler(int number, void (*handler)(int), int flags,
+			struct sigaction *before)
 {
 	struct sigaction action = { .sa_flags = flags };
 
 	action.sa_handler = handler;
 	sigemptyset(&action.sa_mask);
-	sigaction(number, &action, NULL);
+	sigaction(number, &action, before);
+}
+
+/* What whoever started us has us ignore stays ignored. */
+static void set_ending(size_t i)
+{
+	set_handler(endings[i], handle, 0, &before_us.endings[i]);
+	if (before_us.endings[i].sa_handler == SIG_IGN)
+		sigaction(endings[i], &before_us.endings[i], NULL);
 }
 
 static void set_handlers(void)
@@ -152,24 +188,25 @@ static void set_handlers(void)
 	sigaltstack(&alternative, NULL);
 	for (size_t i = 0; i < MF_ARRAY_SIZE(faults); i++)
 		set_handler(faults[i], handle_fault,
-			    (int)SA_RESETHAND | SA_ONSTACK | SA_NODEFER);
+			    (int)SA_RESETHAND | SA_ONSTACK | SA_NODEFER,
+			    &before_us.faults[i]);
 	for (size_t i = 0; i < MF_ARRAY_SIZE(endings); i++)
-		set_handler(endings[i], handle, 0);
-	set_handler(SIGTSTP, handle, 0);
+		set_ending(i);
+	set_handler(SIGTSTP, handle, 0, &before_us.suspension);
 	/* not that of curses, whose flag does not end our wait: what comes
 	 * between its last look and poll() would stay unseen */
-	set_handler(SIGWINCH, handle, 0);
+	set_handler(SIGWINCH, handle, 0, &before_us.resizing);
 	terminal.resized = 1;
 }
 
 static void reset_handlers(void)
 {
 	for (size_t i = 0; i < MF_ARRAY_SIZE(faults); i++)
-		set_handler(faults[i], SIG_DFL, 0);
+		sigaction(faults[i], &before_us.faults[i], NULL);
 	for (size_t i = 0; i < MF_ARRAY_SIZE(endings); i++)
-		set_handler(endings[i], SIG_DFL, 0);
-	set_handler(SIGTSTP, SIG_DFL, 0);
-	set_handler(SIGWINCH, SIG_DFL, 0);
+		sigaction(endings[i], &before_us.endings[i], NULL);
+	sigaction(SIGTSTP, &before_us.suspension, NULL);
+	sigaction(SIGWINCH, &before_us.resizing, NULL);
 }
 
 int mf_terminal_signal_fd(void)
@@ -197,6 +234,48 @@ bool mf_terminal_takes_suspension(void)
 
 	terminal.suspending = 0;
 	return asked;
+}
+
+/* ---- its size ------------------------------------------------------------------- */
+
+enum {
+	/* more is no terminal, but would be room to be asked for */
+	ROWS_MOST = 500,
+	COLUMNS_MOST = 1000,
+};
+
+/* False: it does not say. */
+static bool get_size(int *height, int *width)
+{
+	struct winsize size;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || !size.ws_row ||
+	    !size.ws_col)
+		return false;
+	*height = MF_MIN((int)size.ws_row, (int)ROWS_MOST);
+	*width = MF_MIN((int)size.ws_col, (int)COLUMNS_MOST);
+	return true;
+}
+
+/* LINES and COLUMNS of the environment are what some terminal once had: they
+ * count where this one does not say. */
+static void choose_size(void)
+{
+	int height, width;
+
+	use_env(!get_size(&height, &width));
+}
+
+/* curses then gives KEY_RESIZE where it has not been told before. */
+static void take_size(void)
+{
+	int height, width;
+
+	if (!terminal.resized)
+		return;
+	terminal.resized = 0;
+	if (get_size(&height, &width) && is_term_resized(height, width))
+		resizeterm(height, width);
 }
 
 /* ---- taking it and giving it back ------------------------------------------------ */
@@ -301,6 +380,7 @@ struct mf_error *mf_terminal_open(bool color)
 	terminal.color = color;
 	MF_TRY(open_signals());
 	tcgetattr(STDIN_FILENO, &terminal.before);
+	choose_size();
 	terminal.screen = newterm(NULL, stdout, stdin);
 	if (!terminal.screen)
 		return refuse("curses cannot use this kind of terminal (TERM)");
@@ -315,8 +395,10 @@ void mf_terminal_close(void)
 {
 	if (!terminal.screen)
 		return;
-	endwin();
-	tcsetattr(STDIN_FILENO, TCSANOW, &terminal.before);
+	if (is_ours()) {
+		endwin();
+		tcsetattr(STDIN_FILENO, TCSANOW, &terminal.before);
+	}
 	reset_handlers();
 	delscreen(terminal.screen);
 	terminal.screen = NULL;
@@ -331,9 +413,11 @@ void mf_terminal_suspend(void)
 	def_prog_mode();
 	endwin();
 	tcsetattr(STDIN_FILENO, TCSANOW, &terminal.before);
-	set_handler(SIGTSTP, SIG_DFL, 0);
+	set_handler(SIGTSTP, SIG_DFL, 0, NULL);
 	raise(SIGTSTP);
-	set_handler(SIGTSTP, handle, 0);
+	set_handler(SIGTSTP, handle, 0, NULL);
+	if (is_gone())
+		return;
 	tcgetattr(STDIN_FILENO, &terminal.before);
 	reset_prog_mode();
 	terminal.resized = 1;
@@ -405,7 +489,8 @@ void mf_terminal_cursor(int y, int x)
 
 void mf_terminal_flush(void)
 {
-	refresh();
+	if (!is_gone())
+		refresh();
 }
 
 void mf_terminal_redraw(void)
@@ -433,24 +518,14 @@ static struct mf_key mouse_key(void)
 	return key;
 }
 
-/* curses then gives KEY_RESIZE where it has not been told before. */
-static void take_size(void)
-{
-	struct winsize size;
-
-	if (!terminal.resized)
-		return;
-	terminal.resized = 0;
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row &&
-	    size.ws_col && is_term_resized(size.ws_row, size.ws_col))
-		resizeterm(size.ws_row, size.ws_col);
-}
-
 struct mf_key mf_terminal_key(void)
 {
 	wint_t code;
 	int kind;
 
+	/* curses draws, too, when it is asked for a key */
+	if (terminal.ending)
+		return (struct mf_key){ .kind = MF_KEY_NOTHING };
 	take_size();
 	kind = get_wch(&code);
 	if (kind == ERR)

@@ -275,6 +275,9 @@ static bool hex_handle(struct mf_pane *pane, enum mf_request request)
 	case MF_REQUEST_GROUPING:
 		regroup(pane);
 		return true;
+	case MF_REQUEST_FILTER:
+		mf_browser_say(pane->browser, "all bytes are shown here");
+		return true;
 	case MF_REQUEST_HEX:
 		return true;
 	default:

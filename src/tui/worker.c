@@ -39,6 +39,7 @@ struct mf_worker {
 	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t asked;
 	enum wish wish;
+	bool suspended;
 	struct mf_job *queue; /* the next first */
 	struct mf_job *running;
 	struct mf_job *finished; /* the first to be told of first */
@@ -227,11 +228,20 @@ static void serve(struct mf_worker *worker, const struct mf_view *view)
 
 /* ---- looks -------------------------------------------------------------------------- */
 
-static struct mf_error *begin_look(struct mf_target *target, void *context)
+/* The last that is asked before it is stopped: to be stopped by somebody who
+ * stands still himself would be for good. */
+static uint64_t begin_look(struct mf_target *target, void *context)
 {
+	struct mf_worker *worker = context;
+
 	(void)target;
-	set_holds(context, true);
-	return NULL;
+	pthread_mutex_lock(&worker->lock);
+	while (worker->suspended)
+		pthread_cond_wait(&worker->asked, &worker->lock);
+	worker->state.holds = true;
+	pthread_mutex_unlock(&worker->lock);
+	wake(worker);
+	return 0;
 }
 
 static bool is_copied(struct mf_target *target)
@@ -270,7 +280,7 @@ static struct mf_error *get_view(struct mf_session *session,
 static struct mf_error *look_and_serve(struct mf_worker *worker)
 {
 	const struct mf_session_pass pass = {
-		.read_first = begin_look,
+		.foresee = begin_look,
 		.read = look,
 		.context = worker,
 	};
@@ -374,15 +384,20 @@ int mf_worker_fd(const struct mf_worker *worker)
 	return worker->fd;
 }
 
-/* Takes those of PANE (NULL: all) out of LIST; they are returned. */
-static struct mf_job *take_out(struct mf_job **list, const struct mf_pane *pane)
+static bool is_of(const struct mf_job *job, const void *owner)
+{
+	return job->pane == owner || job->owner == owner;
+}
+
+/* Takes those of OWNER (NULL: all) out of LIST; they are returned. */
+static struct mf_job *take_out(struct mf_job **list, const void *owner)
 {
 	struct mf_job *out = NULL;
 
 	while (*list) {
 		struct mf_job *job = *list;
 
-		if (pane && job->pane != pane) {
+		if (owner && !is_of(job, owner)) {
 			list = &job->next;
 			continue;
 		}
@@ -470,15 +485,15 @@ static size_t count_jobs(const struct mf_job *job)
 	return count;
 }
 
-void mf_worker_forget(struct mf_worker *worker, const struct mf_pane *pane)
+void mf_worker_forget(struct mf_worker *worker, const void *owner)
 {
 	struct mf_job *queued, *finished;
 
 	pthread_mutex_lock(&worker->lock);
-	queued = take_out(&worker->queue, pane);
-	finished = take_out(&worker->finished, pane);
+	queued = take_out(&worker->queue, owner);
+	finished = take_out(&worker->finished, owner);
 	worker->state.waiting = count_jobs(worker->queue);
-	if (worker->running && worker->running->pane == pane) {
+	if (worker->running && is_of(worker->running, owner)) {
 		atomic_store(&worker->running->cancelled, true);
 		worker->running->pane = NULL;
 		worker->running->done = NULL;
@@ -503,7 +518,34 @@ void mf_worker_look_again(struct mf_worker *worker)
 	set_wish(worker, WISH_LOOK_AGAIN);
 }
 
+bool mf_worker_suspend(struct mf_worker *worker)
+{
+	bool can;
+
+	pthread_mutex_lock(&worker->lock);
+	can = !worker->state.holds;
+	worker->suspended = can;
+	pthread_mutex_unlock(&worker->lock);
+	return can;
+}
+
+void mf_worker_resume(struct mf_worker *worker)
+{
+	pthread_mutex_lock(&worker->lock);
+	worker->suspended = false;
+	pthread_cond_broadcast(&worker->asked);
+	pthread_mutex_unlock(&worker->lock);
+}
+
 /* ---- taking ---------------------------------------------------------------------------- */
+
+void mf_worker_hear(struct mf_worker *worker)
+{
+	uint64_t count;
+	ssize_t size = read(worker->fd, &count, sizeof(count));
+
+	(void)size; /* nothing there: nothing to forget */
+}
 
 struct mf_models *mf_worker_take_models(struct mf_worker *worker)
 {
@@ -544,11 +586,8 @@ static struct mf_job *take_job(struct mf_worker *worker)
 
 void mf_worker_take_jobs(struct mf_worker *worker)
 {
-	uint64_t count;
-	ssize_t size = read(worker->fd, &count, sizeof(count));
 	struct mf_job *job;
 
-	(void)size; /* nothing there: nothing to forget */
 	while ((job = take_job(worker)) != NULL) {
 		if (job->done)
 			job->done(job, job->error);

@@ -64,6 +64,7 @@ struct mf_job {
 	/** NULL: free() is enough. */
 	void (*destroy)(struct mf_job *job);
 	struct mf_pane *pane; /* whose it is; NULL: the browser's own */
+	const void *owner;    /* whoever else may be gone before it is done */
 	bool urgent;	      /* small, and somebody waits to see it */
 	bool alone; /* asks nothing of the view, which may have nothing */
 	/* the worker's */
@@ -100,8 +101,8 @@ bool mf_worker_stop(struct mf_worker *worker);
 
 /** JOB is the worker's now. */
 void mf_worker_ask(struct mf_worker *worker, struct mf_job *job);
-/** Nobody waits any more for what PANE asked for. */
-void mf_worker_forget(struct mf_worker *worker, const struct mf_pane *pane);
+/** Nobody waits any more for what OWNER, a pane or another, asked for. */
+void mf_worker_forget(struct mf_worker *worker, const void *owner);
 /** All jobs, the one under way too. */
 void mf_worker_cancel(struct mf_worker *worker);
 
@@ -111,8 +112,17 @@ void mf_worker_cancel(struct mf_worker *worker);
  */
 void mf_worker_look_again(struct mf_worker *worker);
 
+/**
+ * Keeps it from stopping the target, until it is resumed: whoever calls is about
+ * to stand still. False: the target may be stopped just now.
+ */
+bool mf_worker_suspend(struct mf_worker *worker) MF_MUST_CHECK;
+void mf_worker_resume(struct mf_worker *worker);
+
 /* ---- taking, all by the screen -------------------------------------------- */
 
+/** Its descriptor is not readable any more, until something comes. */
+void mf_worker_hear(struct mf_worker *worker);
 /** Models that have come, the caller's; NULL: no new ones. */
 struct mf_models *mf_worker_take_models(struct mf_worker *worker);
 /** Why there are none and will be none; the caller's; NULL: no such thing. */

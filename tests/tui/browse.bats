@@ -279,8 +279,13 @@ go_to() { # WHERE
 @test "whatever signal ends it, the terminal is as it was" {
 	local signal pid
 	start_fixture browsed
-	for signal in INT:130 TERM:143 HUP:129 SEGV:139 ABRT:134; do
+	for signal in INT:130 TERM:143 HUP:129 SEGV:139 ABRT:134 USR1:138; do
 		browse_known 80x24
+		# those that are waited for, while something else is, too
+		if [[ $signal == [TU]* ]]; then
+			press :
+			until_screen '^go to:'
+		fi
 		pid=$(browser_pid "$PID")
 		kill "-${signal%:*}" "$pid"
 		until_ended
@@ -309,6 +314,42 @@ go_to() { # WHERE
 	press q
 	until_gone 'VERDICT'
 	until_screen '^shell>'
+}
+
+@test "what is in the background is ended from the shell, which keeps the terminal" {
+	start_fixture browsed
+	open_terminal 80x24 bash --norc --noprofile -i
+	type_text "PS1='shell> '; '$MEMFORENSICS' browse $PID"
+	press Enter
+	until_screen 'VERDICT'
+	press : C-z
+	until_screen '^shell>'
+	type_text 'kill %1; while kill -0 %1; do :; done 2>/dev/null; echo over'
+	press Enter
+	until_screen '^over'
+	shows 'Terminated'
+	[[ $(awk '/^State:/ { print $2 }' "/proc/$PID/status") == [SR] ]]
+}
+
+@test "bytes are written as bytes, and never to the screen" {
+	local file=$BATS_TEST_TMPDIR/bytes
+	browse_known 80x24 --stop snapshot
+	go_to 0x5a0000000000
+	until_screen 'browse me'
+	press o
+	until_screen '^these bytes to: browsed-'
+	press C-u
+	type_text -
+	press Enter
+	until_screen 'not to the screen'
+	press o
+	until_screen '^these bytes to: browsed-'
+	press C-u
+	type_text "$file"
+	press Enter
+	until_screen '1 range, 64.0 KiB, written to '
+	[ "$(stat -c '%a %s' "$file")" = '600 65536' ]
+	[ "$(tail -c +8209 "$file" | head -c 10)" = 'pointed at' ]
 }
 
 @test "a core and a saved listing are browsed, too" {
