@@ -3,6 +3,7 @@
  * of HTTP messages, also as servers leave them that write NULs into their
  * buffers.
  */
+#include <endian.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -79,8 +80,8 @@ static bool json_number(struct json *json)
 {
 	size_t at = json->at, digits = 0;
 
-	while (at < json->size && (is_one_of(json->bytes[at], "+-.eE") ||
-				   mf_sign_is_digit(json->bytes[at])))
+	while (at < json->size && (mf_sign_is_digit(json->bytes[at]) ||
+				   is_one_of(json->bytes[at], "+-.eE")))
 		digits += mf_sign_is_digit(json->bytes[at++]);
 	json->starved = at == json->size;
 	if ((!digits && !json->starved) || at - json->at > 40)
@@ -312,21 +313,23 @@ static bool is_header_line(const uint8_t *line, size_t size)
 	return false;
 }
 
-/* The number behind content-length; UINT64_MAX: not that line, or no number. */
-static uint64_t content_length(const uint8_t *line, size_t size)
+/* *LENGTH: the number behind content-length, if this is that line. */
+static void note_length(const uint8_t *line, size_t size, uint64_t *length)
 {
 	static const char name[] = "content-length";
 	uint64_t value = 0;
 	size_t at = sizeof(name), digits = 0;
 
-	if (size < at || strncasecmp((const char *)line, name, at - 1) != 0)
-		return UINT64_MAX;
+	if (size < at || (*line | 0x20) != *name ||
+	    strncasecmp((const char *)line, name, at - 1) != 0)
+		return;
 	while (at < size && line[at] == ' ')
 		at++;
 	for (; at < size && mf_sign_is_digit(line[at]) && digits < 15;
 	     at++, digits++)
 		value = value * 10 + (line[at] - '0');
-	return digits ? value : UINT64_MAX;
+	if (digits)
+		*length = value;
 }
 
 struct http_head {
@@ -353,8 +356,8 @@ static struct http_head read_head(const struct mf_sign *sign, size_t at)
 			size == 0 || (size == 1 && (*line == '\r' || !*line));
 		if (!head.ended && !is_header_line(line, size))
 			break;
-		if (!head.ended && content_length(line, size) != UINT64_MAX)
-			head.body = content_length(line, size);
+		if (!head.ended)
+			note_length(line, size, &head.body);
 		at += size + 1;
 		head.size = at;
 	}
@@ -382,12 +385,30 @@ static bool is_line_byte(uint8_t c)
 	return (c >= ' ' && c != 0x7f) || c == '\r' || c == '\0' || c == '\t';
 }
 
+/* Bytes of eight that are no control characters, from the first on. */
+static size_t count_plain(const uint8_t *bytes)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t word = le64toh(mf_load(uint64_t, bytes));
+	uint64_t erased = word ^ ones * 0x7f;
+	/* the lowest bit that is set is right, and no other is looked at */
+	uint64_t controls =
+		((word - ones * ' ') & ~word) | ((erased - ones) & ~erased);
+
+	controls &= ones * 0x80;
+	return controls ? (size_t)__builtin_ctzll(controls) / 8 : 8;
+}
+
 /* Bytes of the first line, its end included; 0: it has none. */
 static size_t first_line(const struct mf_sign *sign)
 {
 	size_t reach = MF_MIN(mf_sign_reach(sign), (size_t)HTTP_LONGEST_LINE);
-	size_t at = 0;
+	size_t at = 0, plain = 8;
 
+	while (plain == 8 && at + 8 <= reach) {
+		plain = count_plain(sign->bytes + at);
+		at += plain;
+	}
 	while (at < reach && sign->bytes[at] != '\n' &&
 	       is_line_byte(sign->bytes[at]))
 		at++;
@@ -418,15 +439,19 @@ static bool ends_as_request(const uint8_t *line, size_t size)
 
 MF_SIGN_DECODER(http_request)
 {
-	const uint8_t *target;
-	size_t line;
+	enum {
+		LONGEST_METHOD = 8,
+		SHORTEST = 16
+	};
+	size_t method = 0, line;
 
-	if (sign->size < 16)
+	if (sign->size < SHORTEST)
 		return mf_sign_short(sign);
-	target = memchr(sign->bytes, ' ', 9);
-	line = first_line(sign);
-	if (!target || !is_target(target[1]))
+	while (method < LONGEST_METHOD && sign->bytes[method] != ' ')
+		method++;
+	if (sign->bytes[method] != ' ' || !is_target(sign->bytes[method + 1]))
 		return MF_SIGN_NOT;
+	line = first_line(sign);
 	if (!line)
 		return sign->size < HTTP_LONGEST_LINE ? mf_sign_short(sign)
 						      : MF_SIGN_NOT;
