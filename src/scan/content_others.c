@@ -18,9 +18,10 @@ enum {
 
 /* ---- like what was compressed ------------------------------------------------ */
 
+/* Of the bytes of a sample. */
 struct histogram {
-	uint8_t values[VALUES];
-	unsigned total;
+	uint8_t high[NIBBLES]; /* how many have that high half */
+	unsigned total, different;
 };
 
 /* Words from all over the block, as many as a sample needs. */
@@ -40,44 +41,24 @@ static uint64_t choose(uint64_t used)
 static void sample(const uint8_t *block, uint64_t used,
 		   struct histogram *histogram)
 {
+	uint8_t there[VALUES] = { 0 };
+
 	used = choose(used);
-	memset(histogram->values, 0, sizeof(histogram->values));
-	histogram->total = (unsigned)__builtin_popcountll(used) * 8;
+	*histogram = (struct histogram){
+		.total = (unsigned)__builtin_popcountll(used) * 8,
+	};
 	for (; used; used &= used - 1) {
 		uint64_t word =
 			mf_load(uint64_t, block + 8 * __builtin_ctzll(used));
 
-		for (unsigned i = 0; i < 8; i++)
-			histogram->values[word >> 8 * i & UINT8_MAX]++;
+		for (unsigned i = 0; i < 8; i++, word >>= 8) {
+			uint8_t byte = (uint8_t)word;
+
+			histogram->different += !there[byte];
+			there[byte] = 1;
+			histogram->high[byte >> 4]++;
+		}
 	}
-}
-
-/* The sum of the bytes of WORD; below 512. */
-static unsigned sum_of(uint64_t word)
-{
-	const uint64_t pairs = UINT64_C(0x00ff00ff00ff00ff);
-
-	word = (word & pairs) + (word >> 8 & pairs);
-	return (unsigned)(word * UINT64_C(0x0001000100010001) >> 48);
-}
-
-typedef uint8_t lanes __attribute__((vector_size(16)));
-
-/* Values that are there. */
-static unsigned count_different(const struct histogram *histogram)
-{
-	lanes there = { 0 };
-	uint64_t halves[2];
-
-	for (unsigned i = 0; i < VALUES; i += sizeof(lanes)) {
-		lanes values;
-
-		memcpy(&values, histogram->values + i, sizeof(values));
-		there -= (lanes)(values != 0);
-	}
-	memcpy(halves, &there, sizeof(halves));
-	/* of each lane 16 at most */
-	return sum_of(halves[0] + halves[1]);
 }
 
 /*
@@ -104,11 +85,8 @@ static bool is_even(const struct histogram *histogram)
 {
 	int64_t total = histogram->total, chi = 0;
 
-	for (unsigned i = 0; i < VALUES; i += NIBBLES) {
-		const uint8_t *values = &histogram->values[i];
-		int64_t seen = sum_of(mf_load(uint64_t, values)) +
-			       sum_of(mf_load(uint64_t, values + 8));
-		int64_t off = seen * NIBBLES - total;
+	for (unsigned i = 0; i < NIBBLES; i++) {
+		int64_t off = histogram->high[i] * NIBBLES - total;
 
 		chi += off * off;
 	}
@@ -118,13 +96,11 @@ static bool is_even(const struct histogram *histogram)
 static bool is_random(const uint8_t *block, uint64_t used)
 {
 	struct histogram histogram;
-	unsigned different;
 
 	sample(block, used, &histogram);
 	if (histogram.total < LEAST_SAMPLE)
 		return false;
-	different = count_different(&histogram);
-	return different >= least_different(histogram.total) &&
+	return histogram.different >= least_different(histogram.total) &&
 	       is_even(&histogram);
 }
 
