@@ -59,8 +59,18 @@ MF_KERNEL static inline __m512i each(uint64_t word)
 		each((uint64_t)(near)->below[i])))
 
 LOOK(find_zeros, IS_CLEAR(at, UINT64_MAX))
-LOOK(find_pointers, IS_NEAR(at, near, 0) | IS_NEAR(at, near, 1) |
-			    IS_NEAR(at, near, 2) | IS_NEAR(at, near, 3))
+LOOK(find_between,
+     (unsigned)_mm512_cmplt_epi64_mask(_mm512_sub_epi64(at, each(near->first)),
+				       each((uint64_t)near->reach)))
+LOOK(find_near, IS_NEAR(at, near, 0) | IS_NEAR(at, near, 1) |
+			IS_NEAR(at, near, 2) | IS_NEAR(at, near, 3))
+
+/* Most blocks without pointers have no word that lies between them, either. */
+MF_KERNEL static inline uint64_t
+find_pointers(const uint8_t *block, const struct mf_content_clusters *near)
+{
+	return find_between(block, near) ? find_near(block, near) : 0;
+}
 
 /* One number below 2^31, or two below 2^20; signed ones too. */
 LOOK(find_integers,

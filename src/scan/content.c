@@ -24,6 +24,9 @@ struct worker {
 	uint32_t block; /* its offset in the window */
 	uint32_t group, bytes;
 	uint64_t used; /* its words that belong to pieces */
+	/* that the last pointer which was followed led into */
+	uint64_t start, size;
+	uint32_t name;
 };
 
 /* ---- names of what pointers lead into ------------------------------------------ */
@@ -185,20 +188,36 @@ static void add_target(struct mf_content_tally *tally, uint32_t name,
 						     weight - least->weight };
 }
 
-static void follow(const struct worker *worker, const uint8_t *block,
-		   uint64_t pointers)
+/* The name of what WORD leads into; 0: nothing. */
+static uint32_t name_at(struct worker *worker, uint64_t word)
 {
 	const struct mf_content_scanner *scanner = worker->scanner;
+	const struct mf_region *region;
+	uint32_t index;
 
+	if (word - worker->start < worker->size)
+		return worker->name;
+	index = mf_pointer_region(&scanner->index, word);
+	if (index == MF_NO_REGION)
+		return 0;
+	region = &scanner->index.regions[index];
+	worker->start = region->start;
+	worker->size = region->end - region->start;
+	worker->name = scanner->name_of[index];
+	return worker->name;
+}
+
+static void follow(struct worker *worker, const uint8_t *block,
+		   uint64_t pointers)
+{
 	for (unsigned i = 0; i < SAMPLES && pointers; i++) {
 		uint64_t word = mf_load(
 			uint64_t, block + WORD * __builtin_ctzll(pointers));
-		uint32_t region = mf_pointer_region(&scanner->index, word);
+		uint32_t name = name_at(worker, word);
 
 		pointers &= pointers - 1;
-		if (region != MF_NO_REGION)
-			add_target(&worker->tallies[worker->group],
-				   scanner->name_of[region],
+		if (name)
+			add_target(&worker->tallies[worker->group], name,
 				   worker->bytes / SAMPLES);
 	}
 }

@@ -58,6 +58,9 @@ struct mf_content_clusters {
 	/* (int64_t)(word - start) < below: it may be an address */
 	uint64_t start[MF_POINTER_CLUSTERS];
 	int64_t below[MF_POINTER_CLUSTERS];
+	/* the same of all of them, and what lies between */
+	uint64_t first;
+	int64_t reach;
 };
 
 void mf_content_clusters_init(struct mf_content_clusters *clusters,

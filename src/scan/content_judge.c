@@ -1,6 +1,7 @@
 /*
  * The judge of blocks that any processor can do, and which ones this one can.
  */
+#include "base/compiler.h"
 #include "scan/content_kernel.h"
 
 enum mf_content
@@ -29,6 +30,7 @@ void mf_content_clusters_init(struct mf_content_clusters *clusters,
 			      const struct mf_pointer_index *index)
 {
 	const uint64_t bias = UINT64_C(1) << 63;
+	uint64_t first = UINT64_MAX, end = 0;
 
 	for (unsigned i = 0; i < MF_POINTER_CLUSTERS; i++) {
 		const struct mf_pointer_cluster *cluster = &index->clusters[i];
@@ -37,5 +39,11 @@ void mf_content_clusters_init(struct mf_content_clusters *clusters,
 		 * below the lowest of them */
 		clusters->start[i] = cluster->start - bias;
 		clusters->below[i] = (int64_t)(cluster->size + bias);
+		if (!cluster->size)
+			continue;
+		first = MF_MIN(first, cluster->start);
+		end = MF_MAX(end, cluster->start + cluster->size);
 	}
+	clusters->first = first - bias;
+	clusters->reach = (int64_t)((first < end ? end - first : 0) + bias);
 }

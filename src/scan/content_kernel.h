@@ -135,6 +135,8 @@ judge_numbers(const uint8_t *block, uint64_t used, unsigned left,
 
 	masks->integer = find_integers(block, NULL) & ~known;
 	integers = count_bits(masks->integer & used);
+	if (is_most(integers, left))
+		return MF_CONTENT_INTEGERS;
 	known |= masks->integer;
 	masks->real = find_reals(block, NULL) & ~known;
 	reals = count_bits(masks->real & used);

@@ -64,6 +64,8 @@ static bool is_month(const uint8_t *at)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
+	if (*at < 'A' || *at > 'S')
+		return false;
 	for (size_t i = 0; i < sizeof(months) - 1; i += 3)
 		if (memcmp(at, months + i, 3) == 0)
 			return at[3] == ' ';
@@ -132,34 +134,65 @@ static unsigned count_in(uint64_t sums, enum counted counted)
 	return (unsigned)(sums >> COUNT_BITS * counted) & COUNT_MASK;
 }
 
-static void count_bytes(struct marks *marks, const uint8_t *text, size_t size)
+static void count_bytes(struct marks *marks, const uint8_t *text)
 {
-	uint64_t sums = 0;
+	uint64_t sums = 0, odd = 0;
 
-	for (size_t i = 0; i < size; i++)
+	for (size_t i = 0; i < MF_CONTENT_BLOCK; i += 2) {
 		sums += ones[text[i]];
+		odd += ones[text[i + 1]];
+	}
+	marks->odd_zeros = count_in(odd, COUNT_ZERO);
+	sums += odd;
 	marks->upper = count_in(sums, COUNT_UPPER);
 	marks->lower = count_in(sums, COUNT_LOWER);
 	marks->digits = count_in(sums, COUNT_DIGIT);
 	marks->hexadecimal = count_in(sums, COUNT_HEXADECIMAL);
 	marks->base64 = count_in(sums, COUNT_BASE64);
 	marks->zeros = count_in(sums, COUNT_ZERO);
-	for (size_t i = 1; i < size && marks->zeros; i += 2)
-		marks->odd_zeros += !text[i];
+}
+
+/* ---- pairs ------------------------------------------------------------------- */
+
+typedef uint8_t lanes __attribute__((vector_size(16)));
+
+static lanes lanes_at(const uint8_t *text)
+{
+	lanes at;
+
+	memcpy(&at, text, sizeof(at));
+	return at;
+}
+
+/* The sum of all lanes, none of which is above 127. */
+static unsigned sum_of(lanes values)
+{
+	const uint64_t pairs = UINT64_C(0x00ff00ff00ff00ff);
+	uint64_t halves[2], sum;
+
+	memcpy(halves, &values, sizeof(halves));
+	sum = halves[0] + halves[1];
+	sum = (sum & pairs) + (sum >> 8 & pairs);
+	return (unsigned)(sum * UINT64_C(0x0001000100010001) >> 48);
 }
 
 /* What a byte says together with the one behind it. */
-static void mark_pairs(struct marks *marks, const uint8_t *text, size_t size)
+static void mark_pairs(struct marks *marks, const uint8_t *text)
 {
-	for (size_t i = 0; i < size; i++) {
-		uint8_t next = text[i + 1];
+	lanes keys = { 0 }, tags = { 0 }, closed = { 0 };
 
-		marks->keys += text[i] == '"' && next == ':';
-		marks->closed += text[i] == '>';
-		if (MF_UNLIKELY(text[i] == '<'))
-			marks->tags +=
-				is_letter(next) || next == '/' || next == '!';
+	for (size_t i = 0; i < MF_CONTENT_BLOCK; i += sizeof(lanes)) {
+		lanes at = lanes_at(text + i), next = lanes_at(text + i + 1);
+		lanes named = (lanes)((next | 0x20) - 'a' < 26) |
+			      (lanes)(next == '/') | (lanes)(next == '!');
+
+		keys -= (lanes)(at == '"') & (lanes)(next == ':');
+		tags -= (lanes)(at == '<') & named;
+		closed -= (lanes)(at == '>');
 	}
+	marks->keys = sum_of(keys);
+	marks->tags = sum_of(tags);
+	marks->closed = sum_of(closed);
 }
 
 /* TEXT has a byte behind it that may be read. */
@@ -167,8 +200,8 @@ static void mark(struct marks *marks, const uint8_t *text, size_t size)
 {
 	const uint8_t *end = text + size, *line = text;
 
-	count_bytes(marks, text, size);
-	mark_pairs(marks, text, size);
+	count_bytes(marks, text);
+	mark_pairs(marks, text);
 	while (line && line < end) {
 		marks->lines++;
 		marks->headers += is_header(line, end);
@@ -178,9 +211,23 @@ static void mark(struct marks *marks, const uint8_t *text, size_t size)
 	}
 }
 
+/* Most texts do not have the first two letters of most words. */
 static bool has(const uint8_t *text, size_t size, const char *words)
 {
-	return memmem(text, size, words, strlen(words)) != NULL;
+	lanes found = { 0 }, any = { 0 };
+	uint64_t halves[2];
+
+	if (!words[1])
+		any = ~any;
+	for (size_t i = 0; i < MF_CONTENT_BLOCK; i += sizeof(lanes)) {
+		lanes at = lanes_at(text + i), next = lanes_at(text + i + 1);
+
+		found |= (lanes)(at == (uint8_t)words[0]) &
+			 ((lanes)(next == (uint8_t)words[1]) | any);
+	}
+	memcpy(halves, &found, sizeof(halves));
+	return (halves[0] | halves[1]) &&
+	       memmem(text, size, words, strlen(words)) != NULL;
 }
 
 static unsigned count(const uint8_t *text, size_t size, const char *words)
@@ -207,7 +254,8 @@ static bool is_sql(const struct marks *marks, const uint8_t *text, size_t size)
 	unsigned statements = 0;
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(pairs); i++)
-		if (has(text, size, pairs[i][1]))
+		if (has(text, size, pairs[i][0]) &&
+		    has(text, size, pairs[i][1]))
 			statements += count(text, size, pairs[i][0]);
 	return statements * 2 >= marks->lines;
 }
