@@ -1,7 +1,7 @@
 /*
  * Takes out of a copy of memory what no chunk in use holds: bytes of chunks
  * that are free, cached or the top. What a heap is walked by stays: headers,
- * and the links of glibc's lists.
+ * and the links of glibc's and of CPython's lists.
  */
 #include <string.h>
 
@@ -9,6 +9,7 @@
 
 enum {
 	LINKS = 16,	    /* fd, bk; a tcache's next and key */
+	PYTHON_LINK = 8,    /* of a pool's list */
 	SIZE_LINKS = 16,    /* fd_nextsize, bk_nextsize of large bins */
 	LARGE_LEAST = 1024, /* chunks that have those, or may get them */
 	NEXT_PREV_SIZE = 8, /* of the next chunk, is ours while we are in use */
@@ -61,6 +62,9 @@ static bool blank_chunk(const struct mf_chunk *chunk, void *data)
 	}
 	if (strcmp(chunk->allocator->name, "glibc") == 0)
 		blank_glibc(blank, chunk);
+	else if (strcmp(chunk->allocator->name, "cpython") == 0)
+		blank_bytes(blank, chunk->address + PYTHON_LINK,
+			    chunk->address + chunk->size);
 	else
 		blank_bytes(blank, chunk->address,
 			    chunk->address + chunk->size);

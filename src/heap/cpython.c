@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "heap/allocators.h"
+#include "heap/cpython_pools.h"
 
 enum {
 	MOST_ARENAS = 1 << 20,
@@ -144,6 +145,12 @@ struct places {
 	uint64_t array, stack;
 };
 
+struct cpython {
+	struct places places;
+	uint64_t foreseen; /* bytes of arenas, before the stop */
+	struct mf_cpython_pools pools;
+};
+
 struct search {
 	struct mf_target *target;
 	struct mf_range data;
@@ -191,16 +198,58 @@ static struct places find_places(struct mf_target *target,
 	return search.places;
 }
 
+/* Bytes of all arenas, as far as that is known while the process runs. */
+static uint64_t count_bytes(struct mf_target *target,
+			    const struct places *places)
+{
+	struct cursor cursor = { .target = target };
+	struct arena_object object;
+	uint64_t count = 0;
+
+	if (!places->array ||
+	    !mf_target_read_u64(target, places->array, &cursor.array))
+		return 0;
+	cursor.geometry = array_geometry(target, cursor.array);
+	if (!cursor.geometry)
+		return 0;
+	cursor.reader = mf_reader_create(target);
+	for (; next_arena(&cursor, &object); cursor.index++)
+		count++;
+	mf_reader_destroy(cursor.reader);
+	return count * cursor.geometry->arena;
+}
+
 /* ---- claiming ----------------------------------------------------------------------- */
 
+static void add_pools(struct mf_cpython_pools *pools, struct cursor *cursor,
+		      const struct arena_object *object)
+{
+	mf_cpython_pools_add(pools, cursor->reader,
+			     &(struct mf_cpython_entry){
+				     .address = object->address,
+				     .fresh = object->pool_address,
+				     .index = (uint32_t)cursor->index,
+				     .free_pools = object->free_pools,
+				     .total_pools = object->total_pools,
+			     });
+}
+
+/* POOLS: NULL when nobody asked for chunks. */
 static uint64_t claim_arenas(struct mf_heap_context *context,
 			     const struct mf_allocator_instance *instance,
-			     struct cursor *cursor)
+			     struct cursor *cursor,
+			     struct mf_cpython_pools *pools)
 {
 	struct arena_object object;
 	uint64_t count = 0;
 
-	for (; next_arena(cursor, &object); cursor->index++, count++)
+	if (pools) {
+		pools->arena_size = cursor->geometry->arena;
+		pools->pool_size = cursor->geometry->pool;
+	}
+	for (; next_arena(cursor, &object); cursor->index++, count++) {
+		if (pools)
+			add_pools(pools, cursor, &object);
 		mf_instance_claim(
 			context, instance,
 			(struct mf_claim){
@@ -212,6 +261,7 @@ static uint64_t claim_arenas(struct mf_heap_context *context,
 				.proof = "in obmalloc's array, and its pools "
 					 "say their place in it",
 			});
+	}
 	return count;
 }
 
@@ -223,7 +273,7 @@ settle_places(struct mf_target *target,
 {
 	const struct geometry *geometry;
 
-	*places = *(const struct places *)instance->state;
+	*places = ((const struct cpython *)instance->state)->places;
 	for (unsigned attempt = 0; attempt < 2; attempt++) {
 		geometry = places->array && mf_target_read_u64(target,
 							       places->array,
@@ -237,9 +287,28 @@ settle_places(struct mf_target *target,
 	return geometry;
 }
 
+static void make_model(struct mf_heap_context *context,
+		       struct mf_allocator_instance *instance,
+		       struct mf_cpython_pools *pools)
+{
+	const char *why = mf_cpython_pools_settle(pools);
+
+	if (why) {
+		mf_instance_explain(context, instance, "%s", why);
+		return;
+	}
+	instance->info.supported = true;
+	instance->info.layout = "inferred";
+	instance->info.why = "walked by its pools";
+	mf_cpython_pools_count(pools, context, &instance->info);
+}
+
 static struct mf_error *claim(struct mf_heap_context *context,
 			      struct mf_allocator_instance *instance)
 {
+	struct cpython *cpython = instance->state;
+	struct mf_cpython_pools *pools =
+		context->options->no_walk ? NULL : &cpython->pools;
 	struct places places;
 	struct cursor cursor = {
 		.target = context->target,
@@ -249,7 +318,8 @@ static struct mf_error *claim(struct mf_heap_context *context,
 	cursor.geometry = settle_places(context->target, instance, &places,
 					&cursor.array);
 	if (cursor.geometry) {
-		uint64_t count = claim_arenas(context, instance, &cursor);
+		uint64_t count =
+			claim_arenas(context, instance, &cursor, pools);
 		const struct mf_parameter parameters[] = {
 			{ "arenas", count },
 			{ "arena_size", cursor.geometry->arena },
@@ -261,6 +331,8 @@ static struct mf_error *claim(struct mf_heap_context *context,
 
 		mf_instance_parameters(context, instance, parameters,
 				       MF_ARRAY_SIZE(parameters));
+		if (pools)
+			make_model(context, instance, pools);
 		mf_instance_explain(context, instance, "arenas: %llu",
 				    (unsigned long long)count);
 	} else {
@@ -273,9 +345,29 @@ static struct mf_error *claim(struct mf_heap_context *context,
 	return NULL;
 }
 
+static uint64_t foresee(const struct mf_allocator_instance *instance)
+{
+	return ((const struct cpython *)instance->state)->foreseen;
+}
+
+static bool each_chunk(const struct mf_allocator_instance *instance,
+		       struct mf_chunk_range range, mf_chunk_visitor visit,
+		       void *data)
+{
+	const struct cpython *cpython = instance->state;
+
+	return mf_cpython_pools_each(&cpython->pools, &instance->info, range,
+				     visit, data);
+}
+
 static void close_instance(struct mf_allocator_instance *instance)
 {
-	free(instance->state);
+	struct cpython *cpython = instance->state;
+
+	if (cpython)
+		mf_cpython_pools_deinit(&cpython->pools);
+	free(cpython);
+	instance->state = NULL;
 }
 
 /* ---- recognising ---------------------------------------------------------------------- */
@@ -315,10 +407,11 @@ static const char *match(struct mf_heap_context *context,
 static void added(struct mf_heap_context *context,
 		  struct mf_allocator_instance *instance)
 {
-	struct places *places = mf_new(struct places);
+	struct cpython *cpython = mf_new(struct cpython);
 
-	*places = find_places(context->target, instance->module);
-	instance->state = places;
+	cpython->places = find_places(context->target, instance->module);
+	cpython->foreseen = count_bytes(context->target, &cpython->places);
+	instance->state = cpython;
 	instance->info.version = find_version(context, instance->module);
 }
 
@@ -338,5 +431,7 @@ const struct mf_allocator_ops mf_cpython_ops = {
 	.name = "cpython",
 	.probe = probe,
 	.claim = claim,
+	.foresee = foresee,
+	.each_chunk = each_chunk,
 	.close = close_instance,
 };

@@ -33,6 +33,9 @@ void mf_heap_write_trim(const struct mf_heap_writer *writer);
 /** What of this allocator's own gives unused memory back to the kernel. */
 const char *mf_heap_giver(const struct mf_allocator *allocator);
 
+/** Why it does not give back what is pinned: "stays: ...". */
+const char *mf_heap_pinned(const struct mf_allocator *allocator);
+
 /** What people call ARENA: "main", or its number in TEXT (MF_UNIT_TEXT bytes). */
 const char *mf_arena_name(char *text, const struct mf_arena *arena);
 

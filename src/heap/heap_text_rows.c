@@ -98,9 +98,23 @@ static void add_retained(struct mf_buffer *text,
 	}
 }
 
+/* It gives back by itself what is all free; there is nothing to call. */
+static bool is_cpython(const struct mf_allocator *allocator)
+{
+	return !strcmp(allocator->name, "cpython");
+}
+
 const char *mf_heap_giver(const struct mf_allocator *allocator)
 {
+	if (is_cpython(allocator))
+		return "the interpreter";
 	return is_glibc(allocator) ? "malloc_trim(0)" : "a purge";
+}
+
+const char *mf_heap_pinned(const struct mf_allocator *allocator)
+{
+	return is_cpython(allocator) ? "stays: in arenas that are not all free"
+				     : "stays: shares pages with chunks in use";
 }
 
 static void add_outlook(struct mf_buffer *text,
@@ -184,17 +198,20 @@ static void write_heading(const struct mf_heap_writer *writer)
 
 	mf_buffer_printf(&text, "%s%s%s", allocator->name,
 			 *allocator->version ? " " : "", allocator->version);
+	mf_buffer_puts(&text, ": ");
+	/* what it calls arenas are parts of one here */
+	if (!is_cpython(allocator))
+		mf_buffer_printf(&text, "%s arena%s, ",
+				 mf_format_count(count, allocator->arena_count),
+				 allocator->arena_count == 1 ? "" : "s");
 	if (allocator->arena_count)
 		mf_buffer_printf(
-			&text,
-			": %s arena%s, %s resident (%.1f%% of "
-			"RSS)",
-			mf_format_count(count, allocator->arena_count),
-			allocator->arena_count == 1 ? "" : "s",
+			&text, "%s resident (%.1f%% of RSS)",
 			mf_report_size(writer->report, size,
 				       allocator->resident),
 			100 * share_of(allocator->resident, writer->rows->rss));
-	if (writer->owner && writer->owner != allocator)
+	if (writer->owner && writer->owner != allocator &&
+	    !is_cpython(allocator))
 		mf_buffer_puts(&text, "; not the process's malloc");
 	for (size_t i = 0; i < text.size && text.text[i] != ':'; i++)
 		if (text.text[i] >= 'a' && text.text[i] <= 'z')

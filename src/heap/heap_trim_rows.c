@@ -55,8 +55,7 @@ static void write_unused(const struct mf_heap_writer *writer)
 		"%s would give back now", mf_heap_giver(writer->allocator));
 	const struct unused_line lines[] = {
 		{ all->trimmable_bytes, given, true },
-		{ stays->pinned, "stays: shares pages with chunks in use",
-		  false },
+		{ stays->pinned, mf_heap_pinned(writer->allocator), false },
 		{ stays->headers, "stays: pages of free chunks' headers",
 		  false },
 		{ stays->main_top, "stays: the main arena's top", false },

@@ -6,17 +6,10 @@
 #include <string.h>
 
 #include "heap/jemalloc_model.h"
+#include "heap/residence.h"
 
 enum {
-	WINDOW = 8192, /* pages whose residency is asked for at once */
 	MOST_CLASSES = 256,
-};
-
-/* Residency of pages, in windows that follow who asks. */
-struct residency {
-	struct mf_target *target;
-	uint64_t page_size, start, end; /* of the window */
-	uint8_t flags[WINDOW];
 };
 
 struct arena_sums {
@@ -29,77 +22,10 @@ struct arena_sums {
 struct counting {
 	struct mf_jemalloc_model *model;
 	struct mf_heap_context *context;
-	struct residency residency;
+	struct mf_residence residence;
 	struct mf_map index; /* jemalloc's arena -> place in arenas */
 	MF_VEC(struct arena_sums *) arenas;
 };
-
-/* ---- residency ------------------------------------------------------------- */
-
-static uint8_t flags_at(struct residency *residency, uint64_t address)
-{
-	if (address < residency->start || address >= residency->end) {
-		struct mf_error *error;
-
-		residency->start = mf_align_down(address, residency->page_size);
-		residency->end =
-			residency->start + WINDOW * residency->page_size;
-		error = mf_target_residency(residency->target, residency->start,
-					    WINDOW, residency->flags);
-		if (error)
-			memset(residency->flags, 0, sizeof(residency->flags));
-		mf_error_destroy(error);
-	}
-	return residency
-		->flags[(address - residency->start) / residency->page_size];
-}
-
-struct whereabouts {
-	uint64_t resident, swapped, absent;
-};
-
-/* Whole pages, of which a program may have terabytes that it never touched. */
-static struct whereabouts find_pages(struct residency *residency,
-				     uint64_t start, uint64_t end)
-{
-	struct mf_page_counts counts = { 0 };
-	struct whereabouts where = { 0, 0, 0 };
-	mf_auto_error struct mf_error *error =
-		mf_target_count_pages(residency->target, start, end, &counts);
-
-	if (!error) {
-		where.resident = counts.present * residency->page_size;
-		where.swapped = MF_MIN(counts.swapped * residency->page_size,
-				       end - start - where.resident);
-	}
-	where.absent = end - start - where.resident - where.swapped;
-	return where;
-}
-
-static struct whereabouts find_bytes(struct residency *residency,
-				     uint64_t start, uint64_t end)
-{
-	struct whereabouts where = { 0, 0, 0 };
-
-	if (end - start > WINDOW * residency->page_size &&
-	    (start | end) % residency->page_size == 0)
-		return find_pages(residency, start, end);
-	while (start < end) {
-		uint64_t next = mf_align_down(start, residency->page_size) +
-				residency->page_size;
-		uint64_t bytes = MF_MIN(next, end) - start;
-		uint8_t flags = flags_at(residency, start);
-
-		if (flags & MF_PAGE_PRESENT)
-			where.resident += bytes;
-		else if (flags & MF_PAGE_SWAPPED)
-			where.swapped += bytes;
-		else
-			where.absent += bytes;
-		start += bytes;
-	}
-	return where;
-}
 
 /* ---- one extent ------------------------------------------------------------ */
 
@@ -115,24 +41,6 @@ static struct arena_sums *sums_of(struct counting *counting, unsigned arena)
 	sums->index = arena;
 	mf_vec_push(&counting->arenas, sums);
 	return sums;
-}
-
-static void add_free(struct counting *counting, struct mf_arena_figures *sum,
-		     uint64_t start, uint64_t size)
-{
-	struct whereabouts where =
-		find_bytes(&counting->residency, start, start + size);
-
-	sum->free.count++;
-	sum->free.bytes += size;
-	sum->free.resident += where.resident;
-	sum->free.swapped += where.swapped;
-	sum->free.already_returned += where.absent;
-	sum->unused.bytes += size;
-	sum->unused.resident += where.resident;
-	sum->unused.swapped += where.swapped;
-	sum->unused.absent += where.absent;
-	sum->largest_free = MF_MAX(sum->largest_free, size);
 }
 
 static void add_used(struct arena_sums *sums, unsigned size_class,
@@ -151,8 +59,8 @@ static void add_cached(struct counting *counting, struct arena_sums *sums,
 	struct mf_arena_figures *sum = &sums->figures;
 	struct mf_size_class *class = &sums->classes[extent->size_class];
 	uint64_t size = mf_jemalloc_class_size(extent->size_class);
-	struct whereabouts where =
-		find_bytes(&counting->residency, start, start + size);
+	struct mf_whereabouts where =
+		mf_residence_find(&counting->residence, start, start + size);
 
 	sum->tcache.count++;
 	sum->tcache.bytes += size;
@@ -182,7 +90,7 @@ static void count_region(struct counting *counting, struct arena_sums *sums,
 		add_used(sums, slab->size_class, region);
 		return;
 	}
-	add_free(counting, figures, start, region);
+	mf_residence_add_free(&counting->residence, figures, start, region);
 	class->free.count++;
 	class->free.bytes += region;
 	figures->retained.pinned += figures->unused.resident - resident;
@@ -205,10 +113,10 @@ static void count_spare(struct counting *counting,
 {
 	uint64_t resident = figures->unused.resident;
 
-	add_free(counting, figures, start, size);
+	mf_residence_add_free(&counting->residence, figures, start, size);
 	resident = figures->unused.resident - resident;
 	figures->trimmable_bytes += resident;
-	figures->trimmable_pages += resident / counting->residency.page_size;
+	figures->trimmable_pages += resident / counting->residence.page_size;
 }
 
 static void count_extent(struct counting *counting,
@@ -220,9 +128,10 @@ static void count_extent(struct counting *counting,
 	uint64_t object = mf_jemalloc_class_size(extent->size_class);
 
 	figures->system += size;
-	figures->resident += find_bytes(&counting->residency, extent->start,
-					extent->start + size)
-				     .resident;
+	figures->resident +=
+		mf_residence_find(&counting->residence, extent->start,
+				  extent->start + size)
+			.resident;
 	switch ((enum mf_jemalloc_content)extent->content) {
 	case MF_JEMALLOC_SLAB:
 		count_slab(counting, sums, extent);
@@ -351,8 +260,8 @@ void mf_jemalloc_model_count(struct mf_jemalloc_model *model,
 
 	counting->model = model;
 	counting->context = context;
-	counting->residency.target = context->target;
-	counting->residency.page_size =
+	counting->residence.target = context->target;
+	counting->residence.page_size =
 		mf_target_info(context->target)->page_size;
 	mf_vec_foreach(extent, &model->extents)
 		count_extent(counting, extent);

@@ -49,11 +49,13 @@ parameter() { # ALLOCATOR KEY
 		'.allocators[] | select(.name == $name) | .params[$key]' "$arenas"
 }
 
-# ALLOCATOR is there, and of VERSION; only jemalloc is walked.
-names() { # ALLOCATOR VERSION
-	jq -e --arg name "$1" --arg version "$2" '.allocators |
+# ALLOCATOR is there, and of VERSION, and as little or as much is known of it.
+names() { # ALLOCATOR VERSION [walked]
+	jq -e --arg name "$1" --arg version "$2" --arg walked "${3-}" \
+		'.allocators |
 		map(select(.name == $name)) | length == 1 and
-		(.[0] | .supported == ($name == "jemalloc") and
+		(.[0] | .supported == ($name == "jemalloc" or
+			$walked == "walked") and
 			(.why | length > 0) and
 			(.version | test($version)))' "$arenas" || {
 		jq .allocators "$arenas"
@@ -160,10 +162,32 @@ preload() { # LIBRARY ALLOCATOR CLASS VERSION
 	[ -n "$count" ] || skip "this python3 has no arenas"
 	mf maps --json --stop brief --max-pause 10s "$PID" >"$report"
 	mf arenas --json --stop brief --max-pause 10s "$PID" >"$arenas"
-	names cpython '^3\.'
+	names cpython '^3\.' walked
 	[ "$(parameter cpython arenas)" -eq "$count" ]
 	[ "$(size_of_label "python arenas")" -eq \
 		$((count * $(parameter cpython arena_size))) ]
+}
+
+@test "python: the blocks that the interpreter counts, of each size" {
+	needs python3
+	start_until '^ready$' python3 "$programs/keeper.py"
+	grep -q '^# arenas allocated current' "$FIXTURE_SAID" ||
+		skip "this python3 has no arenas"
+	mf chunks --json --stop brief --max-pause 10s --histogram "$PID" \
+		"class:python-arena" >"$report"
+	# class, size, pools, blocks in use, blocks to be had
+	awk 'NF == 5 && $1 ~ /^[0-9]+$/ { print $2, $4, $5 }' "$FIXTURE_SAID" |
+		sort >"$BATS_TEST_TMPDIR/known"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/known")" -gt 20 ]
+	jq -r '.sizes[] | select(.size <= 512) |
+		"\(.size) \(.in_use_count) \(.free_count)"' "$report" |
+		sort >"$BATS_TEST_TMPDIR/listed"
+	diff "$BATS_TEST_TMPDIR/known" "$BATS_TEST_TMPDIR/listed"
+	# and all of an arena is something
+	local sum
+	sum=$(jq '[.totals[].bytes] | add' "$report")
+	mf maps --json --stop brief --max-pause 10s "$PID" >"$report"
+	[ "$sum" -eq "$(size_of_label "python arenas")" ]
 }
 
 @test "python: each thread's data stack, whatever its depth" {
