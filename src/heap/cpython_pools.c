@@ -50,7 +50,7 @@ static bool read_list(const struct reading *reading,
 		      const struct mf_cpython_pool *pool, uint64_t block,
 		      uint64_t count)
 {
-	uint64_t *words = &reading->pools->bitmaps.items[pool->bitmap];
+	uint64_t *words = reading->pools->bitmaps.items + pool->bitmap;
 
 	while (block) {
 		uint64_t offset =
