@@ -144,7 +144,7 @@ static void make_tests(struct mf_magics *rows)
 	}
 }
 
-static inline bool passes(const struct mf_magic_test *test, uint64_t word)
+static inline unsigned passes(const struct mf_magic_test *test, uint64_t word)
 {
 	return !((word ^ test->value) & test->mask) & !!(word & test->some);
 }
@@ -155,9 +155,9 @@ static inline unsigned lowest_bit(uint64_t mask)
 	return (unsigned)__builtin_ctzll(mask | UINT64_C(1) << (WORD - 1));
 }
 
-/* Whether a row can be at BYTES; without a branch: nobody can foresee it. */
-static inline bool can_be_at(const struct mf_magics *magics,
-			     const uint8_t *bytes, size_t offset)
+/* 1: a row can be at BYTES; without a branch: nobody can foresee it. */
+static inline unsigned can_be_at(const struct mf_magics *magics,
+				 const uint8_t *bytes, size_t offset)
 {
 	uint64_t word = mf_load(uint64_t, bytes);
 	unsigned pair = bytes[0] | (unsigned)bytes[1] << 8;
