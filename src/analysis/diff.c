@@ -200,14 +200,23 @@ static void drop_doubtful(struct mf_diff *diff, const struct row_table *table,
 	}
 }
 
+/* Another command's table may have the same name. */
+static bool has_rows(const struct mf_node *root, const struct row_table *table)
+{
+	const struct mf_node *row = mf_node_row(root, table->array, 0);
+
+	return mf_node_has_table(root, table->array) &&
+	       (!row || mf_node_text(row, table->key));
+}
+
 static void compare_rows(struct mf_diff *diff,
 			 const struct mf_node *const *roots)
 {
 	for (size_t i = 0; i < MF_ARRAY_SIZE(row_tables); i++) {
 		const struct row_table *table = &row_tables[i];
 
-		if (!mf_node_has_table(roots[MF_BEFORE], table->array) ||
-		    !mf_node_has_table(roots[MF_AFTER], table->array))
+		if (!has_rows(roots[MF_BEFORE], table) ||
+		    !has_rows(roots[MF_AFTER], table))
 			continue;
 		diff->compared[table->kind] = true;
 		add_rows(diff, table, roots[MF_BEFORE], MF_BEFORE);
@@ -228,13 +237,21 @@ static int64_t delta_of(const struct mf_change *change)
 	return (int64_t)(change->after - change->before);
 }
 
+/* What grew, the most first; then what shrank, the most first, too. */
+static int compare_growth(int64_t a, int64_t b)
+{
+	if ((a < 0) != (b < 0))
+		return a < 0 ? 1 : -1;
+	return a < 0 ? compare_signed(a, b) : compare_signed(b, a);
+}
+
 static int by_growth(const void *left, const void *right)
 {
 	const struct mf_change *a = left, *b = right;
 	int order = compare_signed(a->kind, b->kind);
 
 	if (!order)
-		order = compare_signed(delta_of(b), delta_of(a));
+		order = compare_growth(delta_of(a), delta_of(b));
 	return order ? order : strcmp(a->key, b->key);
 }
 
@@ -252,52 +269,73 @@ static void sort_changes(struct mf_diff *diff)
 
 /* ---- the verdict ----------------------------------------------------------- */
 
-/* What grew most. */
+/* What grew most, or SHRANK; NULL: nothing did. */
 static const struct mf_change *first_of(const struct mf_diff *diff,
-					enum mf_change_kind kind)
+					enum mf_change_kind kind, bool shrank)
 {
-	for (size_t i = 0; i < diff->changes.count; i++)
-		if (diff->changes.items[i].kind == kind)
-			return &diff->changes.items[i];
+	for (size_t i = 0; i < diff->changes.count; i++) {
+		const struct mf_change *change = &diff->changes.items[i];
+		int64_t delta = delta_of(change);
+
+		if (change->kind == kind && (shrank ? delta < 0 : delta > 0))
+			return change;
+	}
 	return NULL;
 }
 
-static void add_cause(const struct mf_diff *diff, enum mf_change_kind kind,
+static bool add_cause(const struct mf_diff *diff, enum mf_change_kind kind,
 		      const char *what, struct mf_buffer *text)
 {
-	const struct mf_change *change = first_of(diff, kind);
+	bool shrank = diff->sum[MF_AFTER] < diff->sum[MF_BEFORE];
+	const struct mf_change *change = first_of(diff, kind, shrank);
 	char size[MF_UNIT_TEXT];
 
-	if (!change || delta_of(change) <= 0)
-		return;
-	mf_format_size(size, (uint64_t)delta_of(change));
-	mf_buffer_printf(text, "; %s %s +%s", what, change->key, size);
+	if (!change)
+		return false;
+	mf_format_size(size, size_of_change(change));
+	mf_buffer_printf(text, "%s%s %s %c%s", text->size ? "; " : "", what,
+			 change->key, shrank ? '-' : '+', size);
+	return true;
+}
+
+static void add_sum(const struct mf_diff *diff, struct mf_buffer *text)
+{
+	const uint64_t *sum = diff->sum;
+	char sizes[3][MF_UNIT_TEXT];
+	uint64_t least, most;
+
+	least = MF_MIN(sum[MF_BEFORE], sum[MF_AFTER]);
+	most = MF_MAX(sum[MF_BEFORE], sum[MF_AFTER]);
+	mf_format_size(sizes[0], most - least);
+	mf_format_size(sizes[1], sum[MF_BEFORE]);
+	mf_format_size(sizes[2], sum[MF_AFTER]);
+	if (least == most)
+		mf_buffer_printf(text, "%s is the same, %s", diff->measure,
+				 sizes[1]);
+	else
+		mf_buffer_printf(text, "%s %s by %s, from %s to %s",
+				 diff->measure,
+				 sum[MF_AFTER] == most ? "grew" : "shrank",
+				 sizes[0], sizes[1], sizes[2]);
 }
 
 static void make_verdict(struct mf_diff *diff)
 {
-	const uint64_t *rss = diff->rss;
-	const char *what = diff->rss_known ? "RSS" : "what is mapped";
-	char sizes[3][MF_UNIT_TEXT];
-	uint64_t least, most;
+	bool typed = false;
 	MF_AUTO_BUFFER(text);
 
-	least = MF_MIN(rss[MF_BEFORE], rss[MF_AFTER]);
-	most = MF_MAX(rss[MF_BEFORE], rss[MF_AFTER]);
-	mf_format_size(sizes[0], most - least);
-	mf_format_size(sizes[1], rss[MF_BEFORE]);
-	mf_format_size(sizes[2], rss[MF_AFTER]);
-	if (least == most)
-		mf_buffer_printf(&text, "%s is the same, %s", what, sizes[1]);
+	if (diff->measure)
+		add_sum(diff, &text);
+	if (diff->parts == MF_CHANGE_CONTENT)
+		add_cause(diff, diff->parts, "most of it", &text);
 	else
-		mf_buffer_printf(&text, "%s %s by %s, from %s to %s", what,
-				 rss[MF_AFTER] == most ? "grew" : "shrank",
-				 sizes[0], sizes[1], sizes[2]);
-	add_cause(diff, MF_CHANGE_CLASS, "most of it class", &text);
-	add_cause(diff, MF_CHANGE_TYPE, "type", &text);
-	add_cause(diff, MF_CHANGE_TASK, "tasks of", &text);
-	if (!first_of(diff, MF_CHANGE_TYPE) && !first_of(diff, MF_CHANGE_TASK))
+		add_cause(diff, MF_CHANGE_CLASS, "most of it class", &text);
+	typed |= add_cause(diff, MF_CHANGE_TYPE, "type", &text);
+	typed |= add_cause(diff, MF_CHANGE_TASK, "tasks of", &text);
+	if (!typed)
 		add_cause(diff, MF_CHANGE_SIZE_CLASS, "chunks of", &text);
+	if (!text.size)
+		mf_buffer_puts(&text, "what both reports have is the same");
 	diff->verdict = mf_pool_strdup(&diff->pool, mf_buffer_text(&text));
 }
 
@@ -318,19 +356,37 @@ static void choose_measure(struct mf_diff *diff,
 	}
 }
 
+/* RSS; or else the sum of what both have, the first of these. */
 static void sum_memory(struct mf_diff *diff, const struct mf_node *const *roots)
 {
-	const struct mf_change *classes = &diff->totals[MF_CHANGE_CLASS];
+	static const struct {
+		enum mf_change_kind parts;
+		const char *measure;
+	} sums[] = {
+		{ MF_CHANGE_CLASS, "what is mapped" },
+		{ MF_CHANGE_SIZE_CLASS, "what is in use" },
+		{ MF_CHANGE_CONTENT, "what was scanned" },
+	};
 
-	diff->rss_known = diff->by_rss &&
-			  mf_node_number(roots[MF_BEFORE], "rss_total",
-					 &diff->rss[MF_BEFORE]) &&
-			  mf_node_number(roots[MF_AFTER], "rss_total",
-					 &diff->rss[MF_AFTER]);
-	if (diff->rss_known)
+	if (diff->by_rss &&
+	    mf_node_number(roots[MF_BEFORE], "rss_total",
+			   &diff->sum[MF_BEFORE]) &&
+	    mf_node_number(roots[MF_AFTER], "rss_total",
+			   &diff->sum[MF_AFTER])) {
+		diff->measure = "RSS";
 		return;
-	diff->rss[MF_BEFORE] = classes->before;
-	diff->rss[MF_AFTER] = classes->after;
+	}
+	for (size_t i = 0; i < MF_ARRAY_SIZE(sums); i++)
+		if (diff->compared[sums[i].parts]) {
+			const struct mf_change *sum =
+				&diff->totals[sums[i].parts];
+
+			diff->parts = sums[i].parts;
+			diff->measure = sums[i].measure;
+			diff->sum[MF_BEFORE] = sum->before;
+			diff->sum[MF_AFTER] = sum->after;
+			return;
+		}
 }
 
 static bool has_any(const struct mf_diff *diff)
@@ -354,6 +410,7 @@ struct mf_error *mf_diff_create(const struct mf_document *before,
 	choose_measure(diff, roots);
 	compare_rows(diff, roots);
 	mf_diff_arenas(diff, roots);
+	mf_diff_sizes(diff, roots);
 	mf_diff_regions(diff, roots);
 	if (!has_any(diff)) {
 		mf_diff_destroy(diff);

@@ -32,9 +32,10 @@ struct mf_diff {
 	bool compared[MF_CHANGE_KINDS];
 	bool cut[MF_CHANGE_KINDS]; /* a list of it does not name everything */
 	struct mf_change totals[MF_CHANGE_KINDS];
-	bool by_rss; /* else by size: of one of them RSS is not known */
-	bool rss_known;
-	uint64_t rss[MF_SIDES];
+	bool by_rss;	     /* else by size: of one of them RSS is not known */
+	const char *measure; /* what of them is compared first; or NULL */
+	uint64_t sum[MF_SIDES];	   /* of that, bytes */
+	enum mf_change_kind parts; /* what that is made of */
 	const char *verdict;
 };
 
@@ -47,6 +48,9 @@ struct mf_diff_entry *mf_diff_add(struct mf_diff *diff,
 
 /** Arenas, by their figures, and chunk sizes. */
 void mf_diff_arenas(struct mf_diff *diff, const struct mf_node *const *roots);
+
+/** Chunk sizes of two reports of chunks, if they were not compared yet. */
+void mf_diff_sizes(struct mf_diff *diff, const struct mf_node *const *roots);
 
 /** Regions: the same place, if it is the same address space; else by label. */
 void mf_diff_regions(struct mf_diff *diff, const struct mf_node *const *roots);

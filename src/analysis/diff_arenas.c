@@ -60,6 +60,12 @@ static void add_figures(struct mf_diff *diff, const struct mf_node *arena,
 
 /* ---- which is which ---------------------------------------------------------- */
 
+/* Some allocators' arenas are only numbered. */
+static bool has_address(const struct mf_node *arena, uint64_t *ret)
+{
+	return mf_node_number(arena, "address", ret) && *ret;
+}
+
 static void index_arenas(struct arenas *arenas, enum mf_side side)
 {
 	const struct mf_node *allocator = arenas->allocators[side];
@@ -67,8 +73,7 @@ static void index_arenas(struct arenas *arenas, enum mf_side side)
 	uint64_t address;
 
 	for (size_t i = 0; i < count; i++)
-		if (mf_node_number(mf_node_row(allocator, "arenas", i),
-				   "address", &address))
+		if (has_address(mf_node_row(allocator, "arenas", i), &address))
 			mf_map_set(&arenas->rows[side], address, i);
 }
 
@@ -89,8 +94,7 @@ static bool are_moved(const struct arenas *arenas)
 	uint64_t address;
 
 	for (size_t i = 0; i < count; i++)
-		if (mf_node_number(mf_node_row(after, "arenas", i), "address",
-				   &address) &&
+		if (has_address(mf_node_row(after, "arenas", i), &address) &&
 		    arena_at(arenas, MF_BEFORE, address))
 			return false;
 	return true;
@@ -105,8 +109,7 @@ static void name_arena(const struct arenas *arenas, bool moved,
 	bool is_gone = false;
 	uint64_t address, index = 0;
 
-	if (side == MF_BEFORE && !moved &&
-	    mf_node_number(arena, "address", &address)) {
+	if (side == MF_BEFORE && !moved && has_address(arena, &address)) {
 		now = arena_at(arenas, MF_AFTER, address);
 		is_gone = !now;
 	}
@@ -155,6 +158,20 @@ static void add_sizes(struct mf_diff *diff, const struct mf_node *arena,
 		mf_diff_add(diff, MF_CHANGE_SIZE_CLASS, key, side, bytes,
 			    &count);
 	}
+}
+
+static void add_size(struct mf_diff *diff, const struct mf_node *row,
+		     enum mf_side side)
+{
+	uint64_t size, bytes, count;
+	char key[KEY];
+
+	if (!mf_node_number(row, "size", &size) ||
+	    !mf_node_number(row, "in_use_bytes", &bytes) ||
+	    !mf_node_number(row, "in_use_count", &count))
+		return;
+	snprintf(key, sizeof(key), "%llu", (unsigned long long)size);
+	mf_diff_add(diff, MF_CHANGE_SIZE_CLASS, key, side, bytes, &count);
 }
 
 /* ---- allocators ------------------------------------------------------------------ */
@@ -254,6 +271,22 @@ static void compare_allocator(struct mf_diff *diff,
 	for (unsigned each = 0; each < MF_SIDES; each++)
 		if (arenas.allocators[each])
 			add_side(diff, &arenas, moved, (enum mf_side)each);
+}
+
+void mf_diff_sizes(struct mf_diff *diff, const struct mf_node *const *roots)
+{
+	if (diff->compared[MF_CHANGE_SIZE_CLASS] ||
+	    !mf_node_has_table(roots[MF_BEFORE], "sizes") ||
+	    !mf_node_has_table(roots[MF_AFTER], "sizes"))
+		return;
+	diff->compared[MF_CHANGE_SIZE_CLASS] = true;
+	for (unsigned side = 0; side < MF_SIDES; side++) {
+		size_t count = mf_node_rows(roots[side], "sizes");
+
+		for (size_t i = 0; i < count; i++)
+			add_size(diff, mf_node_row(roots[side], "sizes", i),
+				 (enum mf_side)side);
+	}
 }
 
 void mf_diff_arenas(struct mf_diff *diff, const struct mf_node *const *roots)

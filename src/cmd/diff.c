@@ -265,9 +265,10 @@ const struct mf_command mf_command_diff = {
 	.summary = "what grew between two targets or two reports",
 	.description =
 		"Compares two processes, cores or reports (of attach, maps, "
-		"arenas or scan, with --json), and says what grew: classes of "
-		"memory, regions, arenas, sizes of chunks in use, types, "
-		"tasks, strings; the greatest growth first.\n"
+		"arenas, chunks or scan, with --json), and says what grew: "
+		"classes of memory, regions, arenas, sizes of chunks in use, "
+		"types, tasks, strings; the greatest growth first, and what "
+		"shrank behind it.\n"
 		"What only one of the reports has is not compared: a report of "
 		"arenas has no strings.\n"
 		"A process is looked at as attach and scan do; so a leak is "

@@ -227,8 +227,8 @@ static void a_cut_region_is_one_and_a_gone_one_is_told(void **state)
 		       /* somebody has found out what it is */
 		       REGION("0x50000", "0x51000", "jemalloc", "", "8192") "]",
 		       "region 0x50000 jemalloc 4096>8192\n"
-		       "region 0x40000 shared gone 4096>0\n"
-		       "region 0x10000 anon 40960>16384\n");
+		       "region 0x10000 anon 40960>16384\n"
+		       "region 0x40000 shared gone 4096>0\n");
 }
 
 /* Where nothing is where it was, labels are compared, less their numbers. */
@@ -283,9 +283,43 @@ static void an_arena_is_its_address(void **state)
 	assert_changes(GLIBC(ARENA("0", "0x100", "3008",
 				   "1") "," ARENA("1", "0x200", "3008", "1")),
 		       GLIBC(ARENA("0", "0x100", "3008", "1")),
-		       "arena glibc arena 1 (gone), free 16>0\n"
 		       "arena glibc arena 1 (gone), in use 3008>0 (1>0)\n"
+		       "arena glibc arena 1 (gone), free 16>0\n"
 		       "size-class 2560-3056 6016>3008 (2>1)\n");
+}
+
+/* jemalloc's have no address: they are not all one. */
+static void an_arena_without_address_is_its_number(void **state)
+{
+	(void)state;
+	assert_changes(GLIBC(ARENA("0", "0x0", "3008",
+				   "1") "," ARENA("8", "0x0", "64", "1")),
+		       GLIBC(ARENA("0", "0x0", "6016",
+				   "2") "," ARENA("8", "0x0", "64", "1")),
+		       "arena glibc arena 0, in use 3008>6016 (1>2)\n"
+		       "size-class 2560-3056 3072>6080 (2>3)\n");
+}
+
+/* The totals of chunks are of states, and no classes. */
+static void reports_of_chunks_have_sizes(void **state)
+{
+	static const char before[] =
+		"\"totals\":[{\"state\":\"in_use\",\"bytes\":64}],"
+		"\"sizes\":[{\"size\":32,\"in_use_count\":2,"
+		"\"in_use_bytes\":64,\"free_count\":9,\"free_bytes\":288}]";
+	static const char after[] =
+		"\"totals\":[{\"state\":\"in_use\",\"bytes\":32}],"
+		"\"sizes\":[{\"size\":32,\"in_use_count\":1,"
+		"\"in_use_bytes\":32,\"free_count\":9,\"free_bytes\":288}]";
+	struct mf_diff *diff = compare(before, after);
+
+	(void)state;
+	assert_false(mf_diff_compared(diff, MF_CHANGE_CLASS));
+	assert_string_equal(mf_diff_verdict(diff),
+			    "what is in use shrank by 32 B, from 64 B to 32 B; "
+			    "chunks of 32 -32 B");
+	mf_diff_destroy(diff);
+	assert_changes(before, after, "size-class 32 64>32 (2>1)\n");
 }
 
 static void allocators_without_arenas_are_what_they_hold(void **state)
@@ -335,6 +369,8 @@ int main(void)
 		cmocka_unit_test(a_cut_region_is_one_and_a_gone_one_is_told),
 		cmocka_unit_test(of_another_process_labels_count),
 		cmocka_unit_test(an_arena_is_its_address),
+		cmocka_unit_test(an_arena_without_address_is_its_number),
+		cmocka_unit_test(reports_of_chunks_have_sizes),
 		cmocka_unit_test(allocators_without_arenas_are_what_they_hold),
 		cmocka_unit_test(sizes_that_are_small_are_exact),
 	};
