@@ -2,7 +2,8 @@
 # A tour of the browser: each view, and in it each key that goes in, out, sorts,
 # filters, tags and writes; before all is read, and small and large. What it
 # proves is that nothing breaks: it is worth most of a sanitized build, whose
-# findings are the browser's exit status.
+# findings are the browser's exit status; or, with tests/run --valgrind, of
+# valgrind, whose are, too.
 
 # shellcheck disable=SC2154 # status, PID, MEMFORENSICS: of the helpers
 # shellcheck disable=SC1003 # a backslash is a key
@@ -56,7 +57,11 @@ tour_view() { # DIGIT
 ends_well() {
 	press q
 	until_ended
-	[ "$status" = 0 ]
+	if [ "$status" != 0 ]; then
+		echo "ended with $status"
+		cat "$BATS_TEST_TMPDIR"/valgrind.* 2>/dev/null || true
+		return 1
+	fi
 	is_plain
 }
 
