@@ -54,6 +54,9 @@ struct mf_target_options {
 	bool extended_registers; /* a hold reads these too: for a core */
 	bool wait_channels;  /* of threads: where in the kernel each waits */
 	const char *no_copy; /* NULL, or why no copy of it is to be made */
+	/** Asked before it is held, and before each read: true, and that fails
+	 * (see mf_target_is_cancelled). NULL: nobody can. */
+	bool (*is_cancelled)(void);
 };
 
 /* ---- what it is ---------------------------------------------------- */
@@ -87,7 +90,8 @@ struct mf_target_info {
 	const char *const *cmdline; /* NULL-terminated */
 	const char *root;   /* the folder that is its own /; NULL: none here */
 	const char *origin; /* of a core: who wrote it, "" if it does not say */
-	uint64_t taken_s;   /* of a core: when, since 1970; 0: not known */
+	uint64_t taken_s;   /* of a core, and of a copy that is kept: when,
+			       since 1970; 0: not known */
 	unsigned thread_count;
 	const char *arch; /* "x86_64" */
 	uint32_t page_size;
@@ -362,6 +366,10 @@ const char *mf_target_refuse_copy(struct mf_target *target);
 /** The process has ended, or began another program; a copy of it, if it is
  * kept, has not. */
 bool mf_target_has_ended(struct mf_target *target);
+
+/** Somebody has had enough: nothing is read of it, nor is it held, as long as
+ * that is so. What was made of it since may lack anything. */
+bool mf_target_is_cancelled(const struct mf_target *target);
 
 /** False once the watchdog has released a target that we think we hold. */
 bool mf_target_is_still(struct mf_target *target);

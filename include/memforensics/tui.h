@@ -9,6 +9,11 @@
 struct mf_browse_options {
 	bool bytes; /* plain numbers instead of IEC units */
 	bool color; /* where the terminal has colours */
+	/** Opens another session of the same process, for a new look at it,
+	 * where SESSION shows one moment for good; the caller's. NULL: SESSION
+	 * itself looks anew. */
+	struct mf_error *(*open)(void *context, struct mf_session **ret);
+	void *context; /* of open */
 };
 
 /** How it ended. */

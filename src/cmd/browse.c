@@ -18,11 +18,20 @@ static bool wants_color(enum mf_color color)
 	return !(no_color && *no_color);
 }
 
+static struct mf_error *open_another(void *context, struct mf_session **ret)
+{
+	const struct mf_run *run = context;
+
+	return mf_command_open(run->command, run->settings, ret);
+}
+
 static struct mf_error *run_browse(struct mf_run *run)
 {
 	const struct mf_browse_options options = {
 		.bytes = run->settings->report.bytes,
 		.color = wants_color(run->settings->color),
+		.open = run->is_borrowed ? open_another : NULL,
+		.context = run,
 	};
 	struct mf_browse_end end = { 0 };
 

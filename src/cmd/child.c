@@ -24,8 +24,9 @@ enum {
 /* As a program is started by a shell. */
 static void reset_signals(const sigset_t *mask)
 {
-	static const int handled[] = { SIGINT,	SIGTERM, SIGHUP,
-				       SIGQUIT, SIGTSTP, SIGWINCH };
+	static const int handled[] = { SIGINT,	SIGTERM, SIGHUP,   SIGQUIT,
+				       SIGTSTP, SIGCONT, SIGWINCH, SIGSEGV,
+				       SIGBUS,	SIGFPE,	 SIGILL,   SIGABRT };
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(handled); i++)
 		signal(handled[i], SIG_DFL);

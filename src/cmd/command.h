@@ -218,6 +218,10 @@ struct mf_parsed {
 struct mf_error *mf_command_parse(int argc, char **argv, struct mf_parsed *ret)
 	MF_MUST_CHECK;
 
+/** There is no command WORD; with what was probably meant. TYPED: at the prompt,
+ * where there are a few words more. */
+struct mf_error *mf_command_refuse(const char *word, bool typed);
+
 /** Opens the target of SETTINGS for COMMAND, as it needs it. */
 struct mf_error *mf_command_open(const struct mf_command *command,
 				 const struct mf_settings *settings,
@@ -248,6 +252,8 @@ const char *mf_help_arguments(const struct mf_command *command);
 void mf_help_print(FILE *stream, const struct mf_command *command);
 /** The same as it is typed at the prompt. */
 void mf_help_print_typed(FILE *stream, const struct mf_command *command);
+/** Of the prompt's own `refresh`. */
+void mf_help_print_refresh(FILE *stream);
 
 /**
  * Writes WHAT ("bash", "zsh", "man") to STREAM, from the tables. The page's

@@ -70,10 +70,22 @@ static void print_pair(FILE *stream, const char *left, const char *right)
 		fprintf(stream, "%*s%-*s  %s\n", MARGIN, "", LEFT, left, right);
 }
 
-/* OPENS: those about how a target is opened, too. */
+/* Which of them; at the prompt the target has been opened. */
+enum which {
+	ALL,
+	NOT_OF_TARGET,
+	OF_TARGET,
+};
+
+static bool is_printed(const struct mf_option *option, enum which which)
+{
+	return !option->hidden &&
+	       (which == ALL || option->of_target == (which == OF_TARGET));
+}
+
 static void print_options(FILE *stream, const char *title,
 			  const struct mf_option *options, size_t count,
-			  bool opens)
+			  enum which which)
 {
 	if (!count)
 		return;
@@ -81,19 +93,19 @@ static void print_options(FILE *stream, const char *title,
 	for (size_t i = 0; i < count; i++) {
 		MF_AUTO_BUFFER(names);
 
-		if (options[i].hidden || (options[i].of_target && !opens))
+		if (!is_printed(&options[i], which))
 			continue;
 		add_names(&names, &options[i]);
 		print_pair(stream, mf_buffer_text(&names), options[i].summary);
 	}
 }
 
-static void print_common(FILE *stream, const char *title, bool opens)
+static void print_common(FILE *stream, const char *title, enum which which)
 {
 	size_t count;
 	const struct mf_option *common = mf_common_options(&count);
 
-	print_options(stream, title, common, count, opens);
+	print_options(stream, title, common, count, which);
 }
 
 static void print_target(FILE *stream, const struct mf_command *command)
@@ -142,7 +154,7 @@ static void print_program(FILE *stream)
 	fputs("\nCommands:\n", stream);
 	for (size_t i = 0; i < count; i++)
 		print_pair(stream, commands[i]->name, commands[i]->summary);
-	print_common(stream, "Options", true);
+	print_common(stream, "Options", ALL);
 	fputs("\nExit codes: 0 done, 1 failed, 2 done but partial, "
 	      "3 no permission, 4 no such process,\n5 this target can't do "
 	      "that, 64 wrong usage. More: man memforensics\n",
@@ -168,8 +180,8 @@ void mf_help_print(FILE *stream, const struct mf_command *command)
 	print_target(stream, command);
 	print_arguments(stream, command);
 	print_options(stream, "Options of this command", command->options,
-		      command->option_count, true);
-	print_common(stream, "Options of all commands", true);
+		      command->option_count, ALL);
+	print_common(stream, "Options of all commands", ALL);
 }
 
 static void print_prompt(FILE *stream)
@@ -202,6 +214,16 @@ void mf_help_print_typed(FILE *stream, const struct mf_command *command)
 	mf_help_wrap(stream, command->description, false);
 	print_arguments(stream, command);
 	print_options(stream, "Options of this command", command->options,
-		      command->option_count, false);
-	print_common(stream, "Options of all commands", false);
+		      command->option_count, NOT_OF_TARGET);
+	print_common(stream, "Options of all commands", NOT_OF_TARGET);
+}
+
+void mf_help_print_refresh(FILE *stream)
+{
+	fputs("refresh: take a new view.\n\n  refresh [OPTIONS]\n\n", stream);
+	mf_help_wrap(stream,
+		     "Lets the view go, and looks at the process as it is now; "
+		     "the commands that follow work on that.",
+		     false);
+	print_common(stream, "Options", OF_TARGET);
 }

@@ -8,8 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/units.h"
 #include "base/vec.h"
 #include "cmd/command.h"
+#include "cmd/complete.h"
 
 enum {
 	FIRST_LONG = 256, /* getopt's values of long options, above letters */
@@ -182,24 +184,55 @@ static bool is_number(const char *word)
 	return isdigit((unsigned char)word[0]);
 }
 
-static struct mf_error *unknown_command(const char *word, bool typed)
+struct names {
+	const char **items;
+	size_t count, capacity;
+};
+
+static void names_deinit(struct names *names)
+{
+	mf_vec_deinit(names);
+}
+
+static void list_commands(struct names *names, bool typed)
+{
+	size_t count;
+	const struct mf_command *const *commands = mf_commands(&count);
+
+	for (size_t i = 0; i < count; i++)
+		mf_vec_push(names, commands[i]->name);
+	for (const char *const *word = mf_prompt_words(); typed && *word;
+	     word++)
+		mf_vec_push(names, *word);
+}
+
+/* What a word that is about something, and no command, may be meant for. */
+static const char *command_about(const char *word, bool typed)
+{
+	uint64_t number;
+
+	if (!typed)
+		return access(word, F_OK) == 0 ? "attach" : NULL;
+	if (mf_parse_number(word, &number))
+		return "explain";
+	return mf_select_has_word(word) ? "scan" : NULL;
+}
+
+struct mf_error *mf_command_refuse(const char *word, bool typed)
 {
 	struct mf_error *error = mf_error_create(
 		MF_ERROR_USAGE, "there is no command '%s'", word);
-	size_t count;
-	const struct mf_command *const *commands = mf_commands(&count);
-	mf_auto_free const char **names = mf_new_array(count, const char *);
-	const char *meant;
+	const char *about = command_about(word, typed), *meant;
+	mf_cleanup(names_deinit) struct names names = { 0 };
 	MF_AUTO_BUFFER(all);
 
-	for (size_t i = 0; i < count; i++) {
-		names[i] = commands[i]->name;
-		mf_buffer_printf(&all, "%s%s", i ? ", " : "", names[i]);
-	}
+	list_commands(&names, typed);
+	mf_vec_foreach(name, &names)
+		mf_buffer_printf(&all, "%s%s", all.size ? ", " : "", *name);
 	mf_error_why(error, "the commands are %s", mf_buffer_text(&all));
-	if (!typed && access(word, F_OK) == 0)
-		return mf_error_hint(error, "memforensics attach %s", word);
-	meant = mf_did_you_mean(word, names, count);
+	if (about)
+		return mf_error_hint(error, "memforensics %s %s", about, word);
+	meant = mf_did_you_mean(word, names.items, names.count);
 	return meant ? mf_error_hint(error, "memforensics %s", meant)
 		     : mf_error_hint(error, "memforensics --help");
 }
@@ -212,13 +245,14 @@ static struct mf_error *no_command(void)
 		"help");
 }
 
+/* ASKS: what an option is about is said without a command. */
 static struct mf_error *take_command(struct mf_parsed *parsed, int *count,
-				     char ***words)
+				     char ***words, bool asks)
 {
 	bool typed = parsed->settings.at_prompt;
 
 	if (typed && !*count)
-		return no_command();
+		return asks ? NULL : no_command();
 	if (*count && (parsed->command = mf_command_find((*words)[0]))) {
 		parsed->named = true;
 		++*words;
@@ -226,8 +260,27 @@ static struct mf_error *take_command(struct mf_parsed *parsed, int *count,
 		return NULL;
 	}
 	if (*count && (typed || !is_number((*words)[0])))
-		return unknown_command((*words)[0], typed);
+		return mf_command_refuse((*words)[0], typed);
 	return NULL;
+}
+
+/* A process of somebody who takes the prompt for a shell, or a mistake. */
+static struct mf_error *too_many_typed(const struct mf_parsed *parsed,
+				       const char *word, struct mf_error *error)
+{
+	const struct mf_command *command = parsed->command;
+
+	if (command->arguments)
+		return mf_error_hint(mf_error_why(error, "%s takes %zu",
+						  command->name,
+						  command->arguments_most),
+				     "help %s", command->name);
+	mf_error_why(error, "%s is about '%s', as all here, and takes no more",
+		     command->name, parsed->settings.target);
+	return is_number(word)
+		       ? mf_error_hint(error, "in a shell: memforensics %s %s",
+				       command->name, word)
+		       : mf_error_hint(error, "help %s", command->name);
 }
 
 static struct mf_error *too_many(const struct mf_parsed *parsed,
@@ -237,6 +290,8 @@ static struct mf_error *too_many(const struct mf_parsed *parsed,
 	struct mf_error *error =
 		mf_error_create(MF_ERROR_USAGE, "what is '%s' for?", word);
 
+	if (parsed->settings.at_prompt)
+		return too_many_typed(parsed, word, error);
 	if (command && command->arguments)
 		mf_error_why(error, "%s takes %zu after its target",
 			     command->name, command->arguments_most);
@@ -250,6 +305,13 @@ static struct mf_error *too_few(const struct mf_parsed *parsed)
 {
 	const struct mf_command *command = parsed->command;
 
+	if (parsed->settings.at_prompt)
+		return mf_error_hint(
+			mf_error_why(mf_error_create(MF_ERROR_USAGE,
+						     "%s of what?",
+						     command->name),
+				     "it takes %s", command->arguments),
+			"help %s", command->name);
 	return mf_error_hint(
 		mf_error_why(
 			mf_error_create(MF_ERROR_USAGE, "%s of %s: what?",
@@ -325,10 +387,23 @@ static struct mf_error *apply(const struct given *given,
 	return option->set(&parsed->settings, given->value);
 }
 
+/* --help or --version, and nothing else. */
+static bool asks_alone(const struct parser *parser)
+{
+	bool asks = parser->given.count > 0;
+
+	for (size_t i = 0; i < parser->given.count; i++) {
+		const char *name = parser->given.items[i].option->name;
+
+		asks &= !strcmp(name, "help") || !strcmp(name, "version");
+	}
+	return asks;
+}
+
 static struct mf_error *understand(const struct parser *parser, int count,
 				   char **words, struct mf_parsed *parsed)
 {
-	MF_TRY(take_command(parsed, &count, &words));
+	MF_TRY(take_command(parsed, &count, &words, asks_alone(parser)));
 	if (!parsed->command && (count || parser->given.count))
 		parsed->command = &mf_command_attach;
 	for (size_t i = 0; i < parser->given.count; i++)

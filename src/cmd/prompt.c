@@ -7,8 +7,6 @@
 #include "cmd/prompt.h"
 
 #include <errno.h>
-#include <readline/history.h>
-#include <readline/readline.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,18 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/escape.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "cmd/child.h"
 #include "cmd/complete.h"
-#include "cmd/history.h"
-
-enum {
-	IDLE_US = 500000, /* between looks at what became of the view */
-	GUARD_NS = 1000000000,
-};
+#include "cmd/input.h"
 
 struct prompt {
 	const struct mf_settings *first; /* of the command line */
@@ -35,43 +27,11 @@ struct prompt {
 	struct mf_session **session;
 	struct mf_typed_line
 		refreshed; /* owns texts of base, if the view was */
-	struct mf_history history;
-	char *text;	 /* "redis-server.1234> " */
-	bool has_models; /* the session's are built */
+	char *text;	   /* "redis-server.1234> " */
+	bool has_models;   /* the session's are built */
 	bool told_ended, told_lost;
 	bool is_over;
-	uint64_t guarded_ns;
 };
-
-/* Readline's callbacks and signal handlers have no context. */
-static struct {
-	struct prompt *prompt;
-	struct mf_offers offers;
-	size_t next;
-	volatile sig_atomic_t interrupted, ending;
-} state;
-
-/* ---- signals ---------------------------------------------------------------- */
-
-static void on_signal(int number)
-{
-	if (number == SIGINT)
-		state.interrupted = 1;
-	else
-		state.ending = number;
-}
-
-static void catch_signals(void)
-{
-	static const int caught[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = on_signal,
-				    .sa_flags = SA_RESTART };
-
-	for (size_t i = 0; i < MF_ARRAY_SIZE(caught); i++)
-		sigaction(caught[i], &action, NULL);
-	/* of a command, as Ctrl-C is */
-	signal(SIGQUIT, SIG_IGN);
-}
 
 /* ---- the view ----------------------------------------------------------------- */
 
@@ -95,13 +55,13 @@ static bool is_process(const struct prompt *prompt)
 static void say_view(const struct prompt *prompt)
 {
 	const struct mf_target_info *info = mf_target_info(target_of(prompt));
+	time_t taken = (time_t)info->taken_s;
 	struct mf_impact impact;
-	time_t now = time(NULL);
 	char at[16] = "";
 	struct tm tm;
 
 	mf_target_get_impact(target_of(prompt), &impact);
-	if (localtime_r(&now, &tm))
+	if (localtime_r(&taken, &tm))
 		strftime(at, sizeof(at), "%H:%M:%S", &tm);
 	if (!is_process(prompt))
 		puts("Commands work on this file, without naming it.");
@@ -148,80 +108,22 @@ static void look_for_room(struct prompt *prompt, struct mf_buffer *text)
 }
 
 /* Adds what was seen of the view since it was last looked after. */
-static void guard(struct prompt *prompt, struct mf_buffer *text)
+static void guard(void *context, struct mf_buffer *text)
 {
+	struct prompt *prompt = context;
+
 	if (!is_process(prompt))
 		return;
 	look_for_end(prompt, text);
 	look_for_room(prompt, text);
 }
 
-static bool is_time(struct prompt *prompt)
-{
-	uint64_t now = mf_now_ns();
-
-	if (now - prompt->guarded_ns < GUARD_NS)
-		return false;
-	prompt->guarded_ns = now;
-	return true;
-}
-
 static void tick(void *context)
 {
-	struct prompt *prompt = context;
 	MF_AUTO_BUFFER(text);
 
-	guard(prompt, &text);
+	guard(context, &text);
 	fputs(mf_buffer_text(&text), stderr);
-}
-
-/* ---- reading a line ------------------------------------------------------------ */
-
-static void begin_line_anew(void)
-{
-	rl_replace_line("", 0);
-	rl_crlf();
-	rl_on_new_line();
-	rl_redisplay();
-}
-
-/* Above the line that is being typed. */
-static void tell(const char *text)
-{
-	rl_crlf();
-	fputs(text, rl_outstream);
-	rl_on_new_line();
-	rl_redisplay();
-}
-
-static int idle(void)
-{
-	struct prompt *prompt = state.prompt;
-	MF_AUTO_BUFFER(text);
-
-	if (state.ending) {
-		rl_done = 1;
-		return 0;
-	}
-	if (state.interrupted) {
-		state.interrupted = 0;
-		begin_line_anew();
-	}
-	if (is_time(prompt))
-		guard(prompt, &text);
-	if (text.size)
-		tell(mf_buffer_text(&text));
-	return 0;
-}
-
-static char *next_offer(const char *text, int number)
-{
-	(void)text;
-	if (number == 0)
-		state.next = 0;
-	return state.next < state.offers.count
-		       ? mf_strdup(state.offers.items[state.next++])
-		       : NULL;
 }
 
 static struct mf_error *get_models(struct mf_session *session,
@@ -233,47 +135,14 @@ static struct mf_error *get_models(struct mf_session *session,
 }
 
 /* Models that would have to be made are not worth a look at the process. */
-static struct mf_view view_of(const struct prompt *prompt)
+static struct mf_view view_of(void *context)
 {
+	const struct prompt *prompt = context;
 	struct mf_view view = { .target = target_of(prompt) };
 
 	if (prompt->has_models)
 		mf_error_destroy(get_models(*prompt->session, &view));
 	return view;
-}
-
-static char **complete(const char *word, int start, int end)
-{
-	const struct mf_view view = view_of(state.prompt);
-	struct mf_typed typed;
-	char **matches = NULL;
-
-	(void)start;
-	mf_line_look(rl_line_buffer, (size_t)end, &typed);
-	mf_offers_deinit(&state.offers);
-	mf_complete(&typed, &view, &state.offers);
-	rl_attempted_completion_over = !state.offers.files;
-	/* one with a \ in it is not what readline sees */
-	if (!strcmp(typed.word, word) && !state.offers.files)
-		matches = rl_completion_matches(word, next_offer);
-	if (matches && *matches[0] &&
-	    strchr(":=", matches[0][strlen(matches[0]) - 1]))
-		rl_completion_suppress_append = 1;
-	mf_typed_deinit(&typed);
-	return matches;
-}
-
-static void set_up_readline(void)
-{
-	rl_readline_name = "memforensics";
-	rl_completer_word_break_characters = " \t|";
-	rl_completer_quote_characters = "'\"";
-	rl_attempted_completion_function = complete;
-	rl_event_hook = idle;
-	rl_set_keyboard_input_timeout(IDLE_US);
-	rl_change_environment = 0;
-	using_history();
-	stifle_history(MF_HISTORY_LINES);
 }
 
 /* Text of a target is not for a terminal to obey. */
@@ -334,6 +203,35 @@ static struct mf_error *parse_refresh(struct prompt *prompt,
 	return mf_command_parse((int)line->count + 1, words, ret);
 }
 
+static bool is_ending(void)
+{
+	return *mf_input_ending();
+}
+
+static bool is_cancelled(void)
+{
+	return mf_input_is_interrupted() || is_ending();
+}
+
+/* All that needs no moment of the process: symbols may take long. */
+static struct mf_error *open_view(const struct mf_settings *settings,
+				  struct mf_session **ret)
+{
+	struct mf_session *session;
+	struct mf_image *image;
+	struct mf_error *error;
+
+	MF_TRY(mf_command_open(&mf_command_attach, settings, &session));
+	error = mf_session_image(session, &image);
+	if (!error && is_cancelled())
+		error = mf_error_create(MF_ERROR_FAILED, "interrupted");
+	if (error)
+		mf_session_close(session);
+	else
+		*ret = session;
+	return error;
+}
+
 /*
  * The old view is given up before the new one is taken, and not before it can
  * be: two copies would take twice the memory. Takes LINE, which has the texts of
@@ -346,7 +244,7 @@ static struct mf_error *take_view(struct prompt *prompt,
 	struct mf_session *session;
 	struct mf_space *space;
 
-	MF_TRY(mf_command_open(&mf_command_attach, settings, &session));
+	MF_TRY(open_view(settings, &session));
 	mf_session_close(*prompt->session);
 	*prompt->session = session;
 	prompt->base.session = settings->session;
@@ -359,30 +257,70 @@ static struct mf_error *take_view(struct prompt *prompt,
 	return NULL;
 }
 
+/* The view was not taken; what there is instead? */
+static void say_failure(const struct prompt *prompt, struct mf_error *error)
+{
+	if (mf_input_is_interrupted()) {
+		mf_error_destroy(error);
+		puts("\nInterrupted.");
+	} else {
+		mf_command_complain(error, &prompt->base);
+	}
+	if (is_frozen(prompt))
+		puts("The view stays as it is.");
+	else
+		puts("No view is kept: each command looks anew, 'refresh' "
+		     "takes a view.");
+}
+
 static void refresh(struct prompt *prompt, struct mf_typed_line *line)
 {
 	struct mf_parsed parsed;
 	struct mf_error *error = parse_refresh(prompt, line, &parsed);
 
-	if (!error && parsed.settings.help) {
-		mf_help_print_typed(stdout, NULL);
+	if (error) {
+		mf_command_complain(error, &prompt->base);
 		return;
 	}
-	if (!error)
-		error = take_view(prompt, &parsed.settings, line);
+	if (parsed.settings.help) {
+		mf_help_print_refresh(stdout);
+		return;
+	}
+	parsed.settings.session.target.is_cancelled = is_cancelled;
+	error = take_view(prompt, &parsed.settings, line);
 	mf_progress("", 1, 1);
+	if (is_ending()) {
+		mf_error_destroy(error);
+		return;
+	}
 	if (error)
-		mf_command_complain(error, &prompt->base);
+		say_failure(prompt, error);
 	else
 		say_view(prompt);
+	free(prompt->text);
+	prompt->text = make_text(prompt);
 }
 
-static void help(const struct mf_typed_line *line)
+static bool is_own_word(const char *word)
 {
-	const struct mf_command *command =
-		line->count > 1 ? mf_command_find(line->words[1]) : NULL;
+	for (const char *const *own = mf_prompt_words(); *own; own++)
+		if (!strcmp(*own, word))
+			return true;
+	return false;
+}
 
-	mf_help_print_typed(stdout, command);
+static void help(const struct prompt *prompt, const struct mf_typed_line *line)
+{
+	const char *word = line->count > 1 ? line->words[1] : "help";
+	const struct mf_command *command = mf_command_find(word);
+
+	if (!strcmp(word, "refresh"))
+		mf_help_print_refresh(stdout);
+	else if (command || is_own_word(word))
+		mf_help_print_typed(stdout, command);
+	else
+		mf_command_complain(mf_command_refuse(word, true),
+				    &prompt->base);
 }
 
 static void run(struct prompt *prompt, const struct mf_typed_line *line)
@@ -390,7 +328,7 @@ static void run(struct prompt *prompt, const struct mf_typed_line *line)
 	const struct mf_child child = {
 		.run = run_in_child,
 		.tick = tick,
-		.ending = &state.ending,
+		.ending = mf_input_ending(),
 		.context = prompt,
 	};
 
@@ -410,32 +348,12 @@ static void obey(struct prompt *prompt, struct mf_typed_line *line)
 	if (is_word(line, "quit") || is_word(line, "exit"))
 		prompt->is_over = true;
 	else if (is_word(line, "help") && !line->pipe)
-		help(line);
+		help(prompt, line);
 	else if (is_word(line, "refresh"))
 		refresh(prompt, line);
 	else
 		run(prompt, line);
 	mf_line_deinit(line);
-}
-
-/* ---- history --------------------------------------------------------------------- */
-
-static void remember_old(const char *line)
-{
-	add_history(line);
-}
-
-/* As shells do: nothing twice in a row, nothing that begins with a space. */
-static void remember(struct prompt *prompt, const char *text)
-{
-	const HIST_ENTRY *last =
-		history_length ? history_get(history_base + history_length - 1)
-			       : NULL;
-
-	if (*text == ' ' || (last && !strcmp(last->line, text)))
-		return;
-	add_history(text);
-	mf_history_add(&prompt->history, text);
 }
 
 /* ---- the prompt ------------------------------------------------------------------ */
@@ -451,13 +369,11 @@ bool mf_prompt_is_wanted(const struct mf_command *command,
 
 static void read_and_obey(struct prompt *prompt)
 {
-	mf_auto_free char *text = NULL;
+	mf_auto_free char *text = mf_input_read(prompt->text);
 	struct mf_typed_line line;
 	struct mf_error *error;
 
-	state.interrupted = 0;
-	text = readline(prompt->text);
-	if (state.ending)
+	if (is_ending())
 		return;
 	if (!text) {
 		puts("quit");
@@ -466,7 +382,7 @@ static void read_and_obey(struct prompt *prompt)
 	}
 	error = mf_line_cut(text, &line);
 	if (error || line.count)
-		remember(prompt, text);
+		mf_input_remember(text);
 	if (error)
 		mf_command_complain(error, &prompt->base);
 	else if (line.count)
@@ -475,12 +391,9 @@ static void read_and_obey(struct prompt *prompt)
 
 static void prompt_deinit(struct prompt *prompt)
 {
-	mf_history_close(&prompt->history);
+	mf_input_close();
 	mf_line_deinit(&prompt->refreshed);
-	mf_offers_deinit(&state.offers);
-	clear_history();
 	free(prompt->text);
-	state.prompt = NULL;
 }
 
 /* What all commands have of the options that the target was opened with. */
@@ -509,24 +422,26 @@ void mf_prompt_run(const struct mf_settings *settings,
 		.has_models = true,
 	};
 
+	const struct mf_input input = {
+		.watch = guard,
+		.view = view_of,
+		.context = &prompt,
+	};
+
 	set_base(&prompt);
 	prompt.text = make_text(&prompt);
-	state.prompt = &prompt;
-	catch_signals();
-	set_up_readline();
-	mf_history_open(&prompt.history);
-	mf_history_each(&prompt.history, remember_old);
+	mf_input_open(&input);
 	putchar('\n');
 	say_view(&prompt);
 	puts("'help' lists the commands.");
-	while (!prompt.is_over && !state.ending)
+	while (!prompt.is_over && !is_ending())
 		read_and_obey(&prompt);
 	prompt_deinit(&prompt);
-	if (!state.ending)
+	if (!is_ending())
 		return;
 	/* what was held is let go first */
 	mf_session_close(*session);
 	*session = NULL;
-	signal(state.ending, SIG_DFL);
-	raise(state.ending);
+	signal(*mf_input_ending(), SIG_DFL);
+	raise(*mf_input_ending());
 }

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -136,6 +137,18 @@ const char *mf_target_register_name(size_t index)
 
 /* ---- holding --------------------------------------------------------- */
 
+bool mf_target_is_cancelled(const struct mf_target *target)
+{
+	return target->options.is_cancelled && target->options.is_cancelled();
+}
+
+static struct mf_error *refuse_cancelled(const struct mf_target *target)
+{
+	return mf_target_is_cancelled(target)
+		       ? mf_error_create(MF_ERROR_FAILED, "interrupted")
+		       : NULL;
+}
+
 void mf_target_expect(struct mf_target *target, uint64_t bytes)
 {
 	target->expected = bytes;
@@ -154,6 +167,7 @@ struct mf_error *mf_target_hold(struct mf_target *target)
 {
 	struct mf_error *error;
 
+	MF_TRY(refuse_cancelled(target));
 	if (target->held++ || !target->ops->hold || target->keeps_copy)
 		return NULL;
 	mf_target_forget(target);
@@ -187,10 +201,19 @@ static void end_ahead(struct mf_target *target)
 	target->ahead = NULL;
 }
 
+/* When the hold began that the copy is of. */
+static uint64_t moment_of_copy(const struct mf_target *target)
+{
+	uint64_t past_ns = mf_now_ns() - target->held_ns;
+
+	return (uint64_t)time(NULL) - past_ns / 1000000000;
+}
+
 void mf_target_keep_copy(struct mf_target *target, bool keep)
 {
 	if (!keep) {
 		target->keeps_copy = false;
+		target->info.taken_s = 0;
 		mf_target_drop_copy(target);
 		return;
 	}
@@ -199,6 +222,8 @@ void mf_target_keep_copy(struct mf_target *target, bool keep)
 		target->kept_ns = mf_now_ns();
 	target->keeps_copy =
 		target->ops->has_copy && target->ops->has_copy(target);
+	if (target->keeps_copy && !target->info.taken_s)
+		target->info.taken_s = moment_of_copy(target);
 }
 
 bool mf_target_keeps_copy(struct mf_target *target)
@@ -361,6 +386,7 @@ struct mf_error *mf_target_residency(struct mf_target *target, uint64_t start,
 	struct paint paint = { start, target->info.page_size, flags };
 	uint64_t size, end;
 
+	MF_TRY(refuse_cancelled(target));
 	if (__builtin_mul_overflow(count, paint.page_size, &size) ||
 	    __builtin_add_overflow(start, size, &end)) {
 		memset(flags, MF_PAGE_UNREADABLE, count);
@@ -452,6 +478,7 @@ struct mf_error *mf_target_read_resident(struct mf_target *target,
 					 uint64_t start, size_t count,
 					 void *bytes, uint8_t *flags)
 {
+	MF_TRY(refuse_cancelled(target));
 	if (!target->ops->read)
 		return mf_error_create(MF_ERROR_UNSUPPORTED,
 				       "this target's memory cannot be read");

@@ -444,7 +444,7 @@ struct mf_error *mf_browse(struct mf_session *session,
 	struct mf_browser browser = { .options = *options, .process = -1 };
 
 	MF_TRY(mf_terminal_open(options->color));
-	browser.worker = mf_worker_start(session);
+	browser.worker = mf_worker_start(session, options);
 	loop(&browser);
 	mf_terminal_close();
 	mf_browser_let_go(&browser);

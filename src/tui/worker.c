@@ -32,6 +32,8 @@ enum {
 
 struct mf_worker {
 	struct mf_session *session;
+	struct mf_session *own; /* what it is, if the worker opened it */
+	struct mf_browse_options options;
 	pthread_t thread;
 	int fd; /* an eventfd */
 	struct mf_log_listener listener;
@@ -299,14 +301,17 @@ static struct mf_error *look_and_serve(struct mf_worker *worker)
 	return NULL;
 }
 
-/* So that there is something to see while memory is read. */
+/* So that there is something to see while memory is read; what is kept is there
+ * as soon. */
 static void list_first(struct mf_worker *worker)
 {
 	const struct mf_target_info *info =
 		mf_target_info(mf_session_target(worker->session));
 	struct mf_models *models;
 
-	if (info->kind != MF_TARGET_LIVE && info->kind != MF_TARGET_SNAPSHOT)
+	if ((info->kind != MF_TARGET_LIVE &&
+	     info->kind != MF_TARGET_SNAPSHOT) ||
+	    mf_session_is_frozen(worker->session))
 		return;
 	set_busy(worker, "reading mappings");
 	models = mf_models_list(info->pid, NULL);
@@ -326,14 +331,33 @@ static bool begin_again(struct mf_worker *worker)
 	return again;
 }
 
+/* The session of a moment that stays stays as it is: it is somebody else's, too.
+ * Where there is no other, there is no newer look. */
+static void change_session(struct mf_worker *worker)
+{
+	struct mf_error *error;
+
+	if (!worker->options.open || !mf_session_is_frozen(worker->session))
+		return;
+	set_busy(worker, "opening the process");
+	error = worker->options.open(worker->options.context, &worker->own);
+	if (error)
+		post_error(worker, error);
+	else
+		worker->session = worker->own;
+}
+
 static void *work(void *data)
 {
 	struct mf_worker *worker = data;
 
 	list_first(worker);
-	while (begin_again(worker)) {
-		struct mf_error *error = look_and_serve(worker);
+	for (bool first = true; begin_again(worker); first = false) {
+		struct mf_error *error;
 
+		if (!first)
+			change_session(worker);
+		error = look_and_serve(worker);
 		if (error)
 			post_error(worker, error);
 		/* views of mappings have jobs that do without */
@@ -359,11 +383,13 @@ static void start_thread(struct mf_worker *worker)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-struct mf_worker *mf_worker_start(struct mf_session *session)
+struct mf_worker *mf_worker_start(struct mf_session *session,
+				  const struct mf_browse_options *options)
 {
 	struct mf_worker *worker = mf_new(struct mf_worker);
 
 	worker->session = session;
+	worker->options = *options;
 	worker->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&worker->lock, NULL);
 	pthread_cond_init(&worker->asked, NULL);
@@ -453,6 +479,7 @@ bool mf_worker_stop(struct mf_worker *worker)
 	mf_models_destroy(worker->models);
 	mf_error_destroy(worker->error);
 	free(worker->warning);
+	mf_session_close(worker->own);
 	close(worker->fd);
 	pthread_cond_destroy(&worker->asked);
 	pthread_mutex_destroy(&worker->lock);

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "memforensics/session.h"
+#include "memforensics/tui.h"
 
 struct mf_worker;
 struct mf_pane;
@@ -87,8 +88,10 @@ struct mf_work_state {
 	size_t waiting; /* jobs behind it */
 };
 
-/** Opens nothing: SESSION is open, and the worker's until mf_worker_stop. */
-struct mf_worker *mf_worker_start(struct mf_session *session);
+/** SESSION is open, and the worker's until mf_worker_stop; for a new look it
+ * may be another one that OPTIONS opens. */
+struct mf_worker *mf_worker_start(struct mf_session *session,
+				  const struct mf_browse_options *options);
 
 /** Readable when there is something to take. */
 int mf_worker_fd(const struct mf_worker *worker);

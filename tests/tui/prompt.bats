@@ -157,11 +157,58 @@ children() { # PID
 	is_plain
 }
 
+@test "the browser looks anew there, and the prompt's view stays" {
+	start_fixture grower
+	open_prompt "$PID"
+	local copy taken
+	copy=$(children "$PID")
+	taken=$(sed -n 's/^The view is of \([0-9:]*\),.*/\1/p' <(all_text))
+	ask 'arenas --json -o before'
+	type_text 'browse --bytes'
+	press Enter
+	# nothing newer is shown before it
+	until_screen "RSS [0-9]+ . frozen at $taken"
+	until_screen 'read from a copy'
+	press m
+	until_screen "marked the moment of $taken"
+	tell 'map 8388608'
+	press r
+	until_screen 'RSS [0-9]{8} . frozen at'
+	press d
+	until_screen '^ since the mark at'
+	shows '^ *\+8388608 +0 +8388608 +class +anon +0 +1$'
+	[ "$(wc -w <<<"$(children "$PID")")" = 2 ]
+	press q
+	until_screen '^grower[.][0-9]+> *browse'
+	await_prompt 1
+	until [ "$(children "$PID")" = "$copy" ]; do :; done
+	ask 'arenas --json -o after'
+	[ "$(jq .allocators after)" = "$(jq .allocators before)" ]
+	json_holds after "(.target.taken | fromdate | strflocaltime(\"%H:%M:%S\"))
+		== \"$taken\""
+	leave
+	is_plain
+}
+
 @test "errors do not end it, and say what to type there" {
 	start_fixture grower
 	open_prompt "$PID"
 	ask 'frob'
-	[[ $ANSWER == *"there is no command 'frob'"*"try: help" ]]
+	[[ $ANSWER == *"there is no command 'frob'"*"refresh, quit, exit"*"try: help" ]]
+	ask 'refesh'
+	[[ $ANSWER == *"try: refresh" ]]
+	ask 'help frob'
+	[[ $ANSWER == *"there is no command 'frob'"* ]]
+	ask '0x1234'
+	[[ $ANSWER == *"try: explain 0x1234" ]]
+	ask 'heap'
+	[[ $ANSWER == *"try: scan heap" ]]
+	ask 'arenas 1'
+	[[ $ANSWER == *"try: in a shell: memforensics arenas 1" ]]
+	ask 'dump'
+	[[ $ANSWER == *"dump of what?"*"it takes REGION..."*"try: help dump" ]]
+	ask '--version'
+	[[ $ANSWER == "memforensics "[0-9]* ]]
 	ask 'arena'
 	[[ $ANSWER == *"try: arenas" ]]
 	ask 'chunks "arena:0'
@@ -181,6 +228,8 @@ children() { # PID
 	ask 'help arenas'
 	[[ $ANSWER == *"arenas [OPTIONS]"*"--ranges"* ]]
 	[[ $ANSWER != *"--max-pause"* ]]
+	ask 'help refresh'
+	[[ $ANSWER == *"refresh [OPTIONS]"*"--max-pause"* ]]
 	ask 'maps | tail -n 1 | wc -l'
 	[ "$ANSWER" = 1 ]
 	press 'exit' Enter
@@ -340,7 +389,7 @@ complete() { # TEXT WHOLE
 @test "signals leave the terminal as it was, and the process alone" {
 	start_fixture grower
 	local signal
-	for signal in TERM HUP; do
+	for signal in TERM HUP SEGV; do
 		# shellcheck disable=SC2016 # for the shell in the terminal
 		open_terminal 120x40 bash -c 'echo $$ >pid; exec "$0" "$@"' \
 			"$MEMFORENSICS" --max-pause 30s "$PID"
@@ -357,6 +406,55 @@ complete() { # TEXT WHOLE
 	close_terminal
 	until [ -z "$(children "$PID")" ]; do :; done
 	tell 'blocks 1 10'
+}
+
+# The prompt is stopped, and the process is not.
+is_in_shell() {
+	until_screen '^shell>'
+	shows 'Stopped'
+	[[ $(awk '/^State:/ { print $2 }' "/proc/$PID/status") == [SR] ]]
+	tell 'blocks 1 10'
+	press C-l
+	until_gone 'Stopped'
+	type_text fg
+	press Enter
+}
+
+@test "Ctrl-Z: to the shell and back, from a line, a command and the browser" {
+	start_fixture grower
+	open_terminal 120x40 bash --norc --noprofile -i
+	type_text "PS1='shell> '; '$MEMFORENSICS' --max-pause 30s $PID"
+	press Enter
+	until_screen '^grower[.][0-9]+>'
+	type_text 'help  qu'
+	until_screen 'help  qu'
+	press C-z
+	is_in_shell
+	until_screen '^grower[.][0-9]+> help  qu'
+	press C-u
+	mkfifo never
+	type_text 'maps | { echo it runs; cat never; }'
+	press Enter
+	until_screen '^it runs'
+	press C-z
+	is_in_shell
+	exec 9>never
+	echo 'on it goes' >&9
+	until_screen '^on it goes'
+	press C-c
+	until_screen '^grower[.][0-9]+> *$'
+	type_text 'browse'
+	press Enter
+	until_screen 'read from a copy'
+	press C-z
+	is_in_shell
+	until_screen 'read from a copy'
+	press q
+	until_screen '^grower[.][0-9]+> *$'
+	ask 'arenas --json -o arenas'
+	json_holds arenas '.impact.stops == 1'
+	press C-d
+	until_screen '^quit$'
 }
 
 @test "no prompt without a terminal, nor where only a report is wanted" {

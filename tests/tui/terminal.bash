@@ -48,7 +48,7 @@ press() { # KEY...
 
 # Types TEXT as it is.
 type_text() { # TEXT
-	terminal send-keys -l "$1"
+	terminal send-keys -l -- "$1"
 }
 
 # How often a screen is looked at for what has to come: far more often than it

@@ -85,6 +85,8 @@ static unsigned stops_of(const struct mf_target *target)
 
 static void test_kept(void **state)
 {
+	/* a hold may have begun in the second before */
+	time_t opened = time(NULL) - 1;
 	struct child child;
 	struct mf_target *target = open_kept(&child);
 	uint64_t turn = read_turn(&child, target);
@@ -102,6 +104,7 @@ static void test_kept(void **state)
 		assert_int_equal(read_turn(&child, target), turn);
 		mf_target_release(target);
 	}
+	assert_in_range(mf_target_info(target)->taken_s, opened, time(NULL));
 	assert_ptr_equal(mf_target_mappings(target, &after), mappings);
 	assert_int_equal(before, after);
 	assert_int_equal(stops_of(target), 1);
@@ -109,6 +112,7 @@ static void test_kept(void **state)
 	assert_null(mf_target_refuse_copy(target));
 	mf_target_keep_copy(target, false);
 	assert_false(mf_target_keeps_copy(target));
+	assert_int_equal(mf_target_info(target)->taken_s, 0);
 	/* the process itself again */
 	assert_true(read_turn(&child, target) > turn);
 	mf_target_close(target);
