@@ -452,6 +452,9 @@ void mf_heap_write_chunks(const struct mf_heap *heap,
 			  const struct mf_chunk_rows *rows,
 			  struct mf_report *report);
 
+/** What of this allocator's own gives unused memory back to the kernel. */
+const char *mf_heap_giver(const struct mf_allocator *allocator);
+
 /** Its heaps are walked, and there is something in them: text shows them. */
 bool mf_allocator_is_shown(const struct mf_allocator *allocator);
 

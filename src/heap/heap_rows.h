@@ -30,9 +30,6 @@ void mf_heap_write_detail(const struct mf_heap_writer *writer);
 /** Where unused memory is, what malloc_trim makes of it, and who pins it. */
 void mf_heap_write_trim(const struct mf_heap_writer *writer);
 
-/** What of this allocator's own gives unused memory back to the kernel. */
-const char *mf_heap_giver(const struct mf_allocator *allocator);
-
 /** Why it does not give back what is pinned: "stays: ...". */
 const char *mf_heap_pinned(const struct mf_allocator *allocator);
 

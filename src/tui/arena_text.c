@@ -27,11 +27,6 @@ static bool is_glibc(const struct mf_allocator *allocator)
 	return !strcmp(allocator->name, "glibc");
 }
 
-const char *mf_tui_trim_name(const struct mf_allocator *allocator)
-{
-	return is_glibc(allocator) ? "malloc_trim" : "a purge";
-}
-
 bool mf_tui_arena_is_orphan(const struct mf_allocator *allocator,
 			    const struct mf_arena *arena)
 {
@@ -135,7 +130,7 @@ static bool tell_trimmable(const struct telling *telling)
 
 	mf_buffer_printf(telling->text,
 			 "Trimmable: %s would give back %s of %s unused in RAM",
-			 mf_tui_trim_name(telling->allocator),
+			 mf_heap_giver(telling->allocator),
 			 figures->trimmable_bytes
 				 ? mf_format_bytes(back,
 						   figures->trimmable_bytes,

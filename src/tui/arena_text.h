@@ -15,9 +15,6 @@ void mf_tui_arena_name(struct mf_buffer *text, const struct mf_arena *arena);
 bool mf_tui_arena_is_orphan(const struct mf_allocator *allocator,
 			    const struct mf_arena *arena);
 
-/** What would give memory back: "malloc_trim", "a purge". */
-const char *mf_tui_trim_name(const struct mf_allocator *allocator);
-
 /** A few words: "orphan, trimmable"; the most important first. */
 void mf_tui_arena_why(struct mf_buffer *text,
 		      const struct mf_allocator *allocator,

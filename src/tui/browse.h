@@ -19,6 +19,7 @@ enum {
 
 /** Where somebody was in a view, for when it is opened again. */
 struct mf_kept_place {
+	bool moved; /* else: where the view itself begins */
 	uint64_t cursor, top;
 	char *filter; /* NULL: none */
 	bool sorted, descending;

@@ -204,6 +204,7 @@ static void keep_place(struct mf_pane *pane, struct mf_kept_place *place)
 	const struct mf_list *list = &pane->list;
 
 	deinit_place(place);
+	place->moved = list->cursor != pane->begins || list->top;
 	place->cursor = list->cursor;
 	place->top = list->top;
 	/* rows that are made later are in no order yet */
@@ -226,6 +227,8 @@ static void restore_place(struct mf_pane *pane,
 		mf_list_filter(&pane->list, place->filter);
 	if (place->sorted)
 		mf_list_sort(&pane->list, place->column, place->descending);
+	if (!place->moved)
+		return;
 	pane->list.top = place->top;
 	pane->list.cursor = place->cursor;
 }
@@ -244,6 +247,7 @@ static void open_root(struct mf_browser *browser)
 	browser->roots[browser->root] = pane;
 	if (!pane)
 		return;
+	pane->begins = pane->list.cursor;
 	restore_place(pane, &browser->places[browser->root]);
 }
 

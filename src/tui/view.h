@@ -127,7 +127,8 @@ struct mf_pane {
 	struct mf_browser *browser;
 	void *state;
 	struct mf_list list;
-	char *crumb; /* what it is of: "arena 3"; "" the whole */
+	uint64_t begins; /* where its cursor was when it was opened */
+	char *crumb;	 /* what it is of: "arena 3"; "" the whole */
 };
 
 #endif

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/units.h"
-#include "tui/arena_text.h"
 #include "tui/rows.h"
 #include "tui/views.h"
 
@@ -173,7 +172,7 @@ static void describe_allocator(const struct overview *overview,
 	mf_buffer_printf(text, "free and cached %s; ",
 			 mf_format_bytes(size, unused, overview->bytes));
 	mf_buffer_printf(
-		text, "%s would give back %s", mf_tui_trim_name(allocator),
+		text, "%s would give back %s", mf_heap_giver(allocator),
 		figures->trimmable_bytes
 			? mf_format_bytes(size, figures->trimmable_bytes,
 					  overview->bytes)

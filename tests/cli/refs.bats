@@ -252,6 +252,22 @@ is_only() { # NAME KIND WHERE
 	done
 }
 
+@test "an object of Python, by any byte of it" {
+	start_until '^ready ' python3 -I -c 'if True:
+		import sys
+		kept = [b"held by a list alone, %d" % i for i in range(3000)]
+		at = id(kept[1500])
+		text = at + bytes.__basicsize__ - 1
+		print("ready", hex(at), hex(text), flush=True)
+		sys.stdin.read()'
+	read -r _ at text <"$FIXTURE_SAID"
+	report=$BATS_TEST_TMPDIR/python.json
+	mf refs --json "$PID" "$text" >"$report"
+	is_so ".targets[0].start == \"$at\" and .targets[0].class == \"python-arena\""
+	is_so "[.references[] | select(.value == \"$at\" and .kind == \"chunk\")] |
+		length == 1"
+}
+
 @test "usage: what is no place, and what is not there" {
 	run -64 mf refs "$victim"
 	run -64 mf refs "$victim" 0x12zz
