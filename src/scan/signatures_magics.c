@@ -105,16 +105,23 @@ static void widen(struct tested *tested, const struct tested *other)
 	}
 }
 
+static bool is_any(const uint8_t bits[TESTED])
+{
+	uint64_t word = mf_load(uint64_t, bits);
+
+	return word != 0;
+}
+
 static void make_test(const struct mf_magics *rows, uint16_t row,
 		      struct mf_magic_test *ret)
 {
 	struct tested all = tested_of(rows, row);
-	bool knows_some = mf_load(uint64_t, all.some) != 0;
+	bool knows_some = is_any(all.some);
 
 	while ((row = rows->next[row]) != MF_MAGICS_NO_ROW) {
 		struct tested one = tested_of(rows, row);
 
-		knows_some = knows_some && mf_load(uint64_t, one.some) != 0;
+		knows_some = knows_some && is_any(one.some);
 		widen(&all, &one);
 	}
 	ret->mask = mf_load(uint64_t, all.mask);

@@ -5,10 +5,7 @@
 #include "scan/signatures.h"
 
 /* MAGIC may have NULs inside; its own at the end does not count. */
-#define NOTHING   \
-	{         \
-		0 \
-	}
+#define NOTHING ""
 #define FULL_ROW(name, magic, at, where, text, secret, decoder, clear, some) \
 	{                                                                    \
 		name, magic, mf_sign_##decoder, MF_SIGN_##where,             \
@@ -36,23 +33,11 @@
 	FULL_ROW(name, "", 0, BEGINS, false, false, decoder, NOTHING, NOTHING)
 
 /* Of a b-tree page: not that many cells, but some; few fragments. */
-#define PAGE_CLEAR                           \
-	{                                    \
-		0, 0, 0, 0xc0, 0, 0, 0, 0xc0 \
-	}
-#define PAGE_SOME                   \
-	{                           \
-		0, 0, 0, 0xff, 0xff \
-	}
+#define PAGE_CLEAR "\0\0\0\xc0\0\0\0\xc0"
+#define PAGE_SOME  "\0\0\0\xff\xff"
 /* Of a message: its length, which counts itself and is not that large. */
-#define MESSAGE_CLEAR               \
-	{                           \
-		0, 0xff, 0xff, 0x80 \
-	}
-#define MESSAGE_SOME                \
-	{                           \
-		0, 0, 0, 0xff, 0xff \
-	}
+#define MESSAGE_CLEAR "\0\xff\xff\x80"
+#define MESSAGE_SOME  "\0\0\0\xff\xff"
 
 #define CLASS	 "Java class file"
 #define CERT	 "X.509 certificate (DER)"
