@@ -51,46 +51,74 @@ static inline __m128i choosy16(__m128i v)
 	return _mm_or_si128(is16(v, CHOOSY2), _mm_or_si128(threes, fours));
 }
 
-static inline void high16(struct mf_text_masks *masks, __m128i v,
+static inline __m128i load16(const uint8_t *bytes)
+{
+	return _mm_loadu_si128((const __m128i_u *)(const void *)bytes);
+}
+
+static inline void high16(struct mf_text_masks *masks, size_t at, __m128i v,
 			  unsigned shift)
 {
 	__m128i follows = _mm_cmplt_epi8(v, _mm_set1_epi8((char)LEADS));
 
-	masks->follows |= bits16(follows, shift);
-	masks->leads2 |= bits16(between16(v, LEADS2, LEADS3 + 1), shift);
-	masks->leads3 |= bits16(between16(v, LEADS3, LEADS4 + 1), shift);
-	masks->leads4 |= bits16(between16(v, LEADS4, NEVER), shift);
-	masks->choosy |= bits16(choosy16(v), shift);
+	masks->follows[at] |= bits16(follows, shift);
+	masks->leads2[at] |= bits16(between16(v, LEADS2, LEADS3 + 1), shift);
+	masks->leads3[at] |= bits16(between16(v, LEADS3, LEADS4 + 1), shift);
+	masks->leads4[at] |= bits16(between16(v, LEADS4, NEVER), shift);
+	masks->choosy[at] |= bits16(choosy16(v), shift);
 }
 
-static inline void add16(struct mf_text_masks *masks, __m128i v, unsigned shift)
+static inline void add16(struct mf_text_masks *masks, size_t at, __m128i v,
+			 unsigned shift)
 {
 	__m128i shown =
 		_mm_andnot_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(DELETE)),
 				 _mm_cmpgt_epi8(v, _mm_set1_epi8(BELOW_SPACE)));
 	__m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8(TAB));
 
-	masks->plain |= bits16(_mm_or_si128(shown, tab), shift);
-	masks->zero |= bits16(_mm_cmpeq_epi8(v, _mm_setzero_si128()), shift);
-	if (_mm_movemask_epi8(v))
-		high16(masks, v, shift);
+	masks->plain[at] |= bits16(_mm_or_si128(shown, tab), shift);
+	masks->zero[at] |=
+		bits16(_mm_cmpeq_epi8(v, _mm_setzero_si128()), shift);
 }
 
-static void make_sse2(const uint8_t *bytes, size_t count,
-		      struct mf_text_masks *ret)
+/* Of those of COUNT words that have high bytes, and zeros for the others. */
+static void make_high_sse2(const uint8_t *bytes, size_t count,
+			   struct mf_text_masks *ret)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct mf_text_masks masks = { 0 };
+		size_t at = MF_TEXT_FIRST + i;
 
-		for (unsigned at = 0; at < 64; at += 16)
-			add16(&masks,
-			      _mm_loadu_si128(
-				      (const __m128i_u *)(const void *)(bytes +
-									i * 64 +
-									at)),
-			      at);
-		ret[i] = masks;
+		ret->follows[at] = ret->leads2[at] = ret->leads3[at] = 0;
+		ret->leads4[at] = ret->choosy[at] = 0;
+		for (unsigned byte = 0; byte < 64; byte += 16) {
+			__m128i v = load16(bytes + i * 64 + byte);
+
+			if (_mm_movemask_epi8(v))
+				high16(ret, at, v, byte);
+		}
 	}
+}
+
+static bool make_sse2(const uint8_t *bytes, size_t count,
+		      struct mf_text_masks *ret)
+{
+	__m128i high = _mm_setzero_si128();
+
+	for (size_t i = 0; i < count; i++) {
+		size_t at = MF_TEXT_FIRST + i;
+
+		ret->plain[at] = ret->zero[at] = 0;
+		for (unsigned byte = 0; byte < 64; byte += 16) {
+			__m128i v = load16(bytes + i * 64 + byte);
+
+			high = _mm_or_si128(high, v);
+			add16(ret, at, v, byte);
+		}
+	}
+	if (!_mm_movemask_epi8(high))
+		return false;
+	make_high_sse2(bytes, count, ret);
+	return true;
 }
 
 /* ---- AVX2 ---------------------------------------------------------------- */
@@ -146,34 +174,43 @@ AVX2 static inline __m256i choosy32(__m256i v)
 			       _mm256_or_si256(threes, fours));
 }
 
-AVX2 static inline void high32(struct mf_text_masks *masks, __m256i a,
-			       __m256i b)
+AVX2 static inline __m256i load32(const uint8_t *bytes)
 {
-	masks->follows = bits32(follows32(a), follows32(b));
-	masks->leads2 = bits32(between32(a, LEADS2, LEADS3 + 1),
-			       between32(b, LEADS2, LEADS3 + 1));
-	masks->leads3 = bits32(between32(a, LEADS3, LEADS4 + 1),
-			       between32(b, LEADS3, LEADS4 + 1));
-	masks->leads4 = bits32(between32(a, LEADS4, NEVER),
-			       between32(b, LEADS4, NEVER));
-	masks->choosy = bits32(choosy32(a), choosy32(b));
+	return _mm256_loadu_si256((const __m256i_u *)(const void *)bytes);
 }
 
-AVX2 static void make_avx2(const uint8_t *bytes, size_t count,
+AVX2 static inline void high32(struct mf_text_masks *masks, size_t at,
+			       __m256i a, __m256i b)
+{
+	masks->follows[at] = bits32(follows32(a), follows32(b));
+	masks->leads2[at] = bits32(between32(a, LEADS2, LEADS3 + 1),
+				   between32(b, LEADS2, LEADS3 + 1));
+	masks->leads3[at] = bits32(between32(a, LEADS3, LEADS4 + 1),
+				   between32(b, LEADS3, LEADS4 + 1));
+	masks->leads4[at] = bits32(between32(a, LEADS4, NEVER),
+				   between32(b, LEADS4, NEVER));
+	masks->choosy[at] = bits32(choosy32(a), choosy32(b));
+}
+
+AVX2 static bool make_avx2(const uint8_t *bytes, size_t count,
 			   struct mf_text_masks *ret)
 {
-	for (size_t i = 0; i < count; i++) {
-		const __m256i_u *at = (const void *)(bytes + i * 64);
-		__m256i a = _mm256_loadu_si256(at);
-		__m256i b = _mm256_loadu_si256(at + 1);
-		struct mf_text_masks masks = { 0 };
+	__m256i high = _mm256_setzero_si256();
 
-		masks.plain = bits32(plain32(a), plain32(b));
-		masks.zero = bits32(zero32(a), zero32(b));
-		if (_mm256_movemask_epi8(_mm256_or_si256(a, b)))
-			high32(&masks, a, b);
-		ret[i] = masks;
+	for (size_t i = 0; i < count; i++) {
+		__m256i a = load32(bytes + i * 64);
+		__m256i b = load32(bytes + i * 64 + 32);
+
+		high = _mm256_or_si256(high, _mm256_or_si256(a, b));
+		ret->plain[MF_TEXT_FIRST + i] = bits32(plain32(a), plain32(b));
+		ret->zero[MF_TEXT_FIRST + i] = bits32(zero32(a), zero32(b));
 	}
+	if (!_mm256_movemask_epi8(high))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		high32(ret, MF_TEXT_FIRST + i, load32(bytes + i * 64),
+		       load32(bytes + i * 64 + 32));
+	return true;
 }
 
 /* ---- AVX-512 ------------------------------------------------------------- */
@@ -196,31 +233,38 @@ AVX512 static inline uint64_t is64(__m512i v, int byte)
 	return _mm512_cmpeq_epi8_mask(v, each64(byte));
 }
 
-AVX512 static inline void high64(struct mf_text_masks *masks, __m512i v)
+AVX512 static inline void high64(struct mf_text_masks *masks, size_t at,
+				 __m512i v)
 {
-	masks->follows = _mm512_cmplt_epi8_mask(v, each64(LEADS));
-	masks->leads2 = between64(v, LEADS2, LEADS3 + 1);
-	masks->leads3 = between64(v, LEADS3, LEADS4 + 1);
-	masks->leads4 = between64(v, LEADS4, NEVER);
-	masks->choosy = is64(v, CHOOSY2) | is64(v, CHOOSY3) |
-			is64(v, CHOOSY3_HIGH) | is64(v, CHOOSY4) |
-			is64(v, CHOOSY4_HIGH);
+	masks->follows[at] = _mm512_cmplt_epi8_mask(v, each64(LEADS));
+	masks->leads2[at] = between64(v, LEADS2, LEADS3 + 1);
+	masks->leads3[at] = between64(v, LEADS3, LEADS4 + 1);
+	masks->leads4[at] = between64(v, LEADS4, NEVER);
+	masks->choosy[at] = is64(v, CHOOSY2) | is64(v, CHOOSY3) |
+			    is64(v, CHOOSY3_HIGH) | is64(v, CHOOSY4) |
+			    is64(v, CHOOSY4_HIGH);
 }
 
-AVX512 static void make_avx512(const uint8_t *bytes, size_t count,
+AVX512 static bool make_avx512(const uint8_t *bytes, size_t count,
 			       struct mf_text_masks *ret)
 {
+	__m512i high = _mm512_setzero_si512();
+
 	for (size_t i = 0; i < count; i++) {
 		__m512i v = _mm512_loadu_si512(bytes + i * 64);
-		struct mf_text_masks masks = { 0 };
 
-		masks.plain = between64(v, BELOW_SPACE, DELETE) |
-			      _mm512_cmpeq_epi8_mask(v, each64(TAB));
-		masks.zero = _mm512_testn_epi8_mask(v, v);
-		if (_mm512_movepi8_mask(v))
-			high64(&masks, v);
-		ret[i] = masks;
+		high = _mm512_or_si512(high, v);
+		ret->plain[MF_TEXT_FIRST + i] =
+			between64(v, BELOW_SPACE, DELETE) |
+			_mm512_cmpeq_epi8_mask(v, each64(TAB));
+		ret->zero[MF_TEXT_FIRST + i] = _mm512_testn_epi8_mask(v, v);
 	}
+	if (!_mm512_movepi8_mask(high))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		high64(ret, MF_TEXT_FIRST + i,
+		       _mm512_loadu_si512(bytes + i * 64));
+	return true;
 }
 
 size_t mf_text_masks_x86_64(mf_text_masks_make *ret)

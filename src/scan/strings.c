@@ -7,8 +7,7 @@
 #include <stdlib.h>
 
 enum {
-	WORDS = MF_SCAN_WINDOW / 64 + 2,
-	PART = MF_STRING_PART / 64 + 1, /* words; one more is looked at */
+	WORDS = MF_SCAN_WINDOW / 64 + MF_TEXT_ALL,
 };
 
 static void *worker_create(void *scanner)
@@ -16,11 +15,9 @@ static void *worker_create(void *scanner)
 	struct mf_strings_worker *worker = mf_new(struct mf_strings_worker);
 
 	worker->scanner = scanner;
-	worker->starts = mf_new_array(WORDS, uint64_t);
 	worker->text = mf_new_array(WORDS, uint64_t);
 	worker->runs = mf_new_array(WORDS, uint64_t);
 	worker->wide = mf_new_array(WORDS, uint64_t);
-	worker->masks = mf_new_array(PART, struct mf_text_masks);
 	mf_string_counts_init(&worker->counts);
 	return worker;
 }
@@ -33,11 +30,9 @@ static void worker_destroy(struct mf_strings_worker *worker)
 	mf_map_deinit(&worker->keys);
 	mf_buffer_deinit(&worker->spilled);
 	mf_buffer_deinit(&worker->joined);
-	free(worker->starts);
 	free(worker->text);
 	free(worker->runs);
 	free(worker->wide);
-	free(worker->masks);
 	free(worker);
 }
 
@@ -69,6 +64,7 @@ static struct mf_error *create(const struct mf_scan_context *context,
 	strings->all = context->options->all_strings;
 	strings->redact = context->options->redact;
 	strings->make_masks = mf_text_masks_best();
+	strings->steps = mf_text_steps_best();
 	strings->edges = mf_string_edges_create();
 	strings->joiner = worker_create(strings);
 	mf_string_sums_init(&strings->sums);

@@ -24,7 +24,7 @@
 #include "base/memory.h"
 #include "scan/scanner.h"
 #include "scan/sketch.h"
-#include "scan/text_masks.h"
+#include "scan/text_bits.h"
 
 enum {
 	MF_STRING_LEAST = 6,   /* characters, unless asked otherwise */
@@ -37,9 +37,10 @@ enum {
 	MF_STRING_SETS = 2048, /* of eight texts */
 	MF_SHAPE_SETS = 512,
 	MF_PREFIX_SETS = 1024,
-	MF_KNOWN_SHAPES = 512,
+	MF_KNOWN_FORMS = 512,
 	MF_STRING_BATCH = 128, /* strings that are counted at once */
-	MF_STRING_PART = 4096, /* bytes that masks are made of at once */
+	MF_STRING_PART =
+		MF_TEXT_PART * 64, /* bytes that are looked at at once */
 };
 
 enum mf_string_encoding {
@@ -56,6 +57,8 @@ enum mf_string_flags {
 	MF_STRING_NOT_LED = 1 << 2, /* not each begins with its length */
 };
 
+#define MF_FORM_NONE UINT32_MAX
+
 /** A whole string, where it was found. */
 struct mf_string {
 	uint64_t address, size;
@@ -70,18 +73,22 @@ struct mf_string_total {
 	uint64_t count, bytes;
 };
 
-/** Texts that are alike but for which digits they have are of one shape. */
-struct mf_known_shape {
+/** Texts that are alike but for which digits they have are of one shape, and
+ * begin with the same. */
+struct mf_known_form {
 	uint64_t folded; /* the hash of such a text; 0: none */
-	uint64_t shape;	 /* the hash of its shape, */
-	uint32_t item;	 /* and its place among the items, if it is there yet */
+	/* the hashes of what it is counted as, and their places among the items,
+	 * if they are there yet */
+	uint64_t shape, prefix;
+	uint32_t shape_item, prefix_item; /* or MF_FORM_NONE: it has none */
+	uint32_t prefix_size;
 };
 
 /** What a worker counts. */
 struct mf_string_counts {
 	struct mf_string_total totals[MF_STRING_ENCODINGS];
 	struct mf_sketch texts, shapes, prefixes;
-	struct mf_known_shape known[MF_KNOWN_SHAPES];
+	struct mf_known_form known[MF_KNOWN_FORMS];
 };
 
 /** What all of them counted. */
@@ -98,6 +105,7 @@ struct mf_strings {
 	uint32_t least; /* characters of a string */
 	bool all, redact;
 	mf_text_masks_make make_masks;
+	const struct mf_text_steps *steps;
 	struct mf_string_sums sums;
 	struct mf_map keys;   /* of all workers; the lower halves */
 	pthread_mutex_t lock; /* of what follows */
@@ -134,14 +142,13 @@ struct mf_strings_worker {
 	struct mf_buffer joined;  /* of several */
 	struct mf_string batch[MF_STRING_BATCH]; /* found, and not counted */
 	size_t batched;
-	/* Of the window, a bit a byte; one word more than it has. */
-	uint64_t *text;	  /* characters that are shown */
-	uint64_t *starts; /* their first bytes */
-	uint64_t *runs;	  /* so are those behind it: a string may begin there */
+	/* Of the window, a bit a byte; a part more than it has. */
+	uint64_t *text; /* characters that are shown */
+	uint64_t *runs; /* so are those behind it: a string may begin there */
 	/* four UTF-16 characters of ASCII begin there; or, behind a zero, what
 	 * may be others */
 	uint64_t *wide;
-	struct mf_text_masks *masks; /* of a part of the window */
+	struct mf_text_bits bits; /* of a part of the window */
 	/* of each part of it: some text there is other than ASCII */
 	bool high[MF_SCAN_WINDOW / MF_STRING_PART + 1];
 };

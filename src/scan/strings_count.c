@@ -10,6 +10,7 @@ enum {
 	WORTH = 256,	 /* bytes of a text that is kept when seen once */
 	LEAST_PREFIX = 4,
 	WORD = 8,
+	MANY = MF_STRING_VARIED | MF_STRING_NOT_LED,
 };
 
 void mf_string_counts_init(struct mf_string_counts *counts)
@@ -78,6 +79,8 @@ static void note_varied(struct mf_sketch_item *item,
 {
 	uint32_t same = (uint32_t)string->hash;
 
+	if ((item->flags & MANY) == MANY)
+		return;
 	if (item->count == 1)
 		item->place = same;
 	else if (item->place != same)
@@ -97,29 +100,25 @@ static bool may_be_prefixed(const struct utf8 *text)
 	return false;
 }
 
-/* Makes the shape of TEXT, and keeps it in mind; NULL: it has none. */
-static struct mf_sketch_item *make_shape(struct mf_string_counts *counts,
-					 const struct mf_sighting *sighting,
-					 const struct utf8 *text,
-					 struct mf_known_shape *known)
+/* Counts the shape of TEXT; false: it has none. */
+static bool count_shape(struct mf_string_counts *counts,
+			const struct mf_string *string, const struct utf8 *text,
+			struct mf_known_form *known)
 {
 	uint8_t shape[MF_SHAPE_TEXT + WORD], *room;
 	size_t size =
 		mf_shape_make(text->bytes, text->count, shape, MF_SHAPE_TEXT);
-	struct mf_sighting own = *sighting;
 	struct mf_sketch_item *item;
 
 	if (!size)
-		return NULL;
+		return false;
 	memset(shape + size, 0, WORD);
-	own.hash = mf_string_hash_bytes(shape, size, size);
-	item = mf_sketch_add(&counts->shapes, &own);
-	if (!may_be_prefixed(text))
-		*known = (struct mf_known_shape){
-			sighting->hash,
-			own.hash,
-			(uint32_t)(item - counts->shapes.items),
-		};
+	known->shape = mf_string_hash_bytes(shape, size, size);
+	item = mf_sketch_add(&counts->shapes,
+			     &(struct mf_sighting){ known->shape,
+						    string->address,
+						    string->size });
+	known->shape_item = (uint32_t)(item - counts->shapes.items);
 	if (wants_text(item)) {
 		room = mf_sketch_text(&counts->shapes, item);
 		item->kept = (uint16_t)size;
@@ -127,28 +126,8 @@ static struct mf_sketch_item *make_shape(struct mf_string_counts *counts,
 		fill(room + MF_SHAPE_TEXT, MF_SHAPE_TEXT, text->bytes,
 		     text->count);
 	}
-	return item;
-}
-
-static void count_shape(struct mf_string_counts *counts,
-			const struct mf_string *string, const struct utf8 *text)
-{
-	struct mf_sighting sighting = { .address = string->address,
-					.size = string->size };
-	struct mf_known_shape *known;
-	struct mf_sketch_item *item;
-
-	if (!mf_string_hash_folded(text->bytes, text->count, &sighting.hash))
-		return;
-	known = &counts->known[sighting.hash % MF_KNOWN_SHAPES];
-	item = &counts->shapes.items[known->item];
-	if (known->folded == sighting.hash && item->hash == known->shape &&
-	    item->kept)
-		mf_sketch_add_to(&counts->shapes, item, &sighting);
-	else
-		item = make_shape(counts, &sighting, text, known);
-	if (item)
-		note_varied(item, string, text);
+	note_varied(item, string, text);
+	return true;
 }
 
 /* How many of the first eight bytes come before the first digit; 0: too few. */
@@ -174,50 +153,129 @@ static uint16_t common(const uint8_t *a, const uint8_t *b, size_t count)
 	return (uint16_t)count;
 }
 
+/* ITEM, which was there, has what TEXT has in common with it. */
+static void note_common(const struct mf_string_counts *counts,
+			struct mf_sketch_item *item, const struct utf8 *text)
+{
+	item->kept =
+		common(mf_sketch_text(&counts->prefixes, item), text->bytes,
+		       MF_MIN((size_t)item->kept, text->count));
+}
+
 static void count_prefix(struct mf_string_counts *counts,
 			 const struct mf_string *string,
-			 const struct utf8 *text)
+			 const struct utf8 *text, struct mf_known_form *known)
 {
 	uint64_t first = mf_eight_bytes(text->bytes);
 	size_t size = before_digit(first, text->count);
-	uint8_t *room;
 	struct mf_sketch_item *item;
 
 	if (!size)
 		return;
 	first = htole64(mf_few_bytes(text->bytes, size));
-	item = mf_sketch_add(
-		&counts->prefixes,
-		&(struct mf_sighting){
-			mf_string_hash_bytes((const uint8_t *)&first, WORD,
-					     size),
-			string->address, string->size });
+	known->prefix =
+		mf_string_hash_bytes((const uint8_t *)&first, WORD, size);
+	known->prefix_size = (uint32_t)size;
+	item = mf_sketch_add(&counts->prefixes,
+			     &(struct mf_sighting){ known->prefix,
+						    string->address,
+						    string->size });
+	known->prefix_item = (uint32_t)(item - counts->prefixes.items);
 	note_varied(item, string, text);
-	room = mf_sketch_text(&counts->prefixes, item);
-	if (item->count == 1) {
-		item->kept =
-			(uint16_t)MF_MIN(text->count, (size_t)MF_PREFIX_TEXT);
-		fill(room, MF_PREFIX_TEXT, text->bytes, text->count);
-	} else {
-		item->kept = common(room, text->bytes,
-				    MF_MIN((size_t)item->kept, text->count));
+	if (item->count > 1) {
+		note_common(counts, item, text);
+		return;
 	}
+	item->kept = (uint16_t)MF_MIN(text->count, (size_t)MF_PREFIX_TEXT);
+	fill(mf_sketch_text(&counts->prefixes, item), MF_PREFIX_TEXT,
+	     text->bytes, text->count);
+}
+
+/* The item at PLACE, if it still is that of HASH, and has a text. */
+static struct mf_sketch_item *known_item(const struct mf_sketch *sketch,
+					 uint32_t place, uint64_t hash)
+{
+	struct mf_sketch_item *item = &sketch->items[place];
+
+	return item->hash == hash && item->kept ? item : NULL;
+}
+
+/* Counts a text whose forms are KNOWN; false: what they were is gone. */
+static bool count_known(struct mf_string_counts *counts,
+			const struct mf_known_form *known,
+			const struct mf_string *string, const struct utf8 *text)
+{
+	const struct mf_sighting sighting = { .address = string->address,
+					      .size = string->size };
+	struct mf_sketch_item *shape = NULL, *prefix = NULL;
+
+	if (known->shape_item != MF_FORM_NONE) {
+		shape = known_item(&counts->shapes, known->shape_item,
+				   known->shape);
+		if (!shape)
+			return false;
+	}
+	if (known->prefix_item != MF_FORM_NONE) {
+		prefix = known_item(&counts->prefixes, known->prefix_item,
+				    known->prefix);
+		if (!prefix)
+			return false;
+		mf_sketch_add_to(&counts->prefixes, prefix, &sighting);
+		note_varied(prefix, string, text);
+		/* so much all that it counts have in common */
+		if (prefix->kept > known->prefix_size)
+			note_common(counts, prefix, text);
+	}
+	if (shape) {
+		mf_sketch_add_to(&counts->shapes, shape, &sighting);
+		note_varied(shape, string, text);
+	}
+	return true;
+}
+
+/* Counts TEXT by shape and beginning. */
+static void count_text_forms(struct mf_string_counts *counts,
+			     const struct mf_string *string,
+			     const struct utf8 *text)
+{
+	struct mf_known_form form = { .shape_item = MF_FORM_NONE,
+				      .prefix_item = MF_FORM_NONE };
+	bool digits =
+		mf_string_hash_folded(text->bytes, text->count, &form.folded);
+	struct mf_known_form *known =
+		&counts->known[form.folded % MF_KNOWN_FORMS];
+
+	if (known->folded == form.folded &&
+	    count_known(counts, known, string, text))
+		return;
+	if (digits)
+		count_shape(counts, string, text, &form);
+	count_prefix(counts, string, text, &form);
+	if (!digits || !may_be_prefixed(text))
+		*known = form;
+}
+
+static void count_wide_forms(struct mf_string_counts *counts,
+			     const struct mf_string *string)
+{
+	uint8_t narrow[LOOKED_AT + MF_STRING_SLACK];
+	struct utf8 text = { narrow, 0 };
+
+	text.count = mf_string_utf8(string, narrow, LOOKED_AT);
+	memset(narrow + text.count, 0, WORD);
+	count_text_forms(counts, string, &text);
 }
 
 static void count_forms(struct mf_string_counts *counts,
 			const struct mf_string *string)
 {
-	uint8_t wide[LOOKED_AT + MF_STRING_SLACK];
 	uint64_t size = MF_MIN(string->size, (uint64_t)LOOKED_AT);
 	struct utf8 text = { string->head, (size_t)size };
 
-	if (string->encoding == MF_STRING_UTF16) {
-		text.bytes = wide;
-		text.count = mf_string_utf8(string, wide, LOOKED_AT);
-		memset(wide + text.count, 0, WORD);
-	}
-	count_shape(counts, string, &text);
-	count_prefix(counts, string, &text);
+	if (string->encoding == MF_STRING_UTF16)
+		count_wide_forms(counts, string);
+	else
+		count_text_forms(counts, string, &text);
 }
 
 /* Each sketch in its turn: what it needs comes while others are looked at. */

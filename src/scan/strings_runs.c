@@ -6,19 +6,15 @@
 #include "base/bits.h"
 #include "base/escape.h"
 #include "scan/strings.h"
+#include "scan/strings_digits.h"
 
 enum {
 	WORD = 64,
-	PART = MF_STRING_PART / WORD,
+	PART = MF_TEXT_PART,
 	LONGEST = 4,
 };
 
 /* ---- bits of a window ------------------------------------------------------ */
-
-static uint64_t ahead(uint64_t word, uint64_t next, unsigned count)
-{
-	return word >> count | next << (WORD - count);
-}
 
 /* Bytes of the character at BYTES; 0: it is none that is shown. */
 static size_t character(const uint8_t *bytes, size_t size)
@@ -50,171 +46,124 @@ static uint64_t wrong_of(uint64_t doubtful, const uint8_t *bytes)
 	return wrong;
 }
 
-/* Of one word: bytes of characters, and which of these begin one. */
-struct text {
-	uint64_t all, starts;
-	uint64_t carry; /* bytes of the next word that belong to it */
-};
-
-/* NEXT follows; BYTES are the word's, with slack. */
-static inline struct text text_of(const struct mf_text_masks *masks,
-				  uint64_t next, const uint8_t *bytes)
-{
-	uint64_t follows = ahead(masks->follows, next, 1);
-	uint64_t of2 = masks->leads2, of3 = masks->leads3, of4 = masks->leads4;
-	uint64_t wrong;
-
-	if (!(of2 | of3 | of4))
-		return (struct text){ masks->plain, masks->plain, 0 };
-	of2 &= follows;
-	follows &= ahead(masks->follows, next, 2);
-	of3 &= follows;
-	of4 &= follows & ahead(masks->follows, next, 3);
-	wrong = (of2 | of3 | of4) & masks->choosy;
-	if (wrong)
-		wrong = wrong_of(wrong, bytes);
-	of4 &= ~wrong;
-	of3 = (of3 & ~wrong) | of4;
-	of2 = (of2 & ~wrong) | of3;
-	return (struct text){
-		masks->plain | of2 | of2 << 1 | of3 << 2 | of4 << 3,
-		masks->plain | of2,
-		of2 >> 63 | of3 >> 62 | of4 >> 61,
-	};
-}
-
 static size_t words_of(const struct mf_scan_window *window)
 {
 	return (window->size + WORD - 1) / WORD;
 }
 
-/* Where at least so many bytes of TEXT begin that may be text; NEXT is behind. */
-static uint64_t runs_of(uint64_t text, uint64_t next, uint32_t least)
-{
-	if (least >= 2) {
-		text &= ahead(text, next, 1);
-		next &= next >> 1;
-	}
-	if (least >= 4) {
-		text &= ahead(text, next, 2);
-		next &= next >> 2;
-	}
-	if (least >= 6)
-		text &= ahead(text, next, 2);
-	return text;
-}
-
-/* Words of which those behind must be known, too. */
-struct bits {
-	uint64_t carry;
-	uint64_t text;	/* of the word before */
-	uint64_t one;	/* the same: characters of UTF-16 that are ASCII, */
-	uint64_t two;	/* and of the one before that: two in a row */
-	uint64_t seeds; /* where a text may begin, of all words */
-	/* characters of UTF-16 that are zero: of the word before, of the one
-	 * before that, and there one among two */
-	uint64_t zero, last_zero, zeros;
-	uint64_t start; /* of that one: a zero is before it */
-	uint64_t even;	/* even addresses */
+/* The last word of a part, which tells of what the next begins with. */
+struct last_word {
+	uint64_t leads2, leads3, leads4, null;
 };
 
-/*
- * Of word AT - 2, where a zero is followed by four characters that are none and
- * are not all two letters of ASCII; ZERO is of word AT.
- */
-__attribute__((always_inline)) static inline uint64_t
-find_starts(const struct mf_strings_worker *worker, struct bits *bits,
-	    size_t at, uint64_t zero)
+/* Which bytes of COUNT words, and one more, are of characters; says whether some
+ * may be other than ASCII. */
+static bool find_characters(struct mf_strings_worker *worker,
+			    const struct last_word *last, const uint8_t *bytes,
+			    size_t count)
 {
-	const uint64_t *runs = worker->runs + at;
-	uint64_t zeros = bits->zero | ahead(bits->zero, zero, 2);
-	uint64_t of4 = bits->zeros | ahead(bits->zeros, zeros, 4);
-	uint64_t starts = bits->start & ~of4 & bits->even;
+	struct mf_text_bits *bits = &worker->bits;
+	struct mf_text_masks *masks = &bits->masks;
 
-	bits->start = bits->zero << 2 | bits->last_zero >> (WORD - 2);
-	bits->last_zero = bits->zero;
-	bits->zero = zero;
-	bits->zeros = zeros;
-	if (at < 2)
-		return 0;
-	if (worker->scanner->least >= MF_WIDE_SEED)
-		starts &= ~(runs[-2] & ahead(runs[-2], runs[-1], 2));
-	return starts;
-}
+	worker->scanner->steps->join(bits);
+	for (size_t i = 0; i <= count; i++) {
+		size_t at = MF_TEXT_FIRST + i;
+		uint64_t wrong = masks->choosy[at];
 
-/* TEXT, ONE and ZERO are those of word AT. */
-__attribute__((always_inline)) static inline void
-put_bits(struct mf_strings_worker *worker, struct bits *bits, size_t at,
-	 uint64_t text, uint64_t one, uint64_t zero)
-{
-	uint64_t two = bits->one & ahead(bits->one, one, 2);
-	uint64_t four = bits->two & ahead(bits->two, two, 4);
-
-	if (at >= 1)
-		worker->runs[at - 1] =
-			runs_of(bits->text, text, worker->scanner->least);
-	four |= find_starts(worker, bits, at, zero);
-	if (at >= 2)
-		worker->wide[at - 2] = four;
-	bits->seeds |= four;
-	bits->text = text;
-	bits->one = one;
-	bits->two = two;
-}
-
-/* Words [FIRST, FIRST + COUNT) of the window; the worker's masks have one more.
- */
-static void put_masks(struct mf_strings_worker *worker, struct bits *state,
-		      const struct mf_scan_window *window, size_t first,
-		      size_t count)
-{
-	const struct mf_text_masks *masks = worker->masks;
-	const uint8_t *bytes = window->bytes + first * WORD;
-	struct bits bits = *state;
-	uint64_t high = 0;
-
-	for (size_t i = 0; i < count; i++, bytes += WORD) {
-		const struct mf_text_masks *next = &masks[i + 1];
-		struct text text = text_of(&masks[i], next->follows, bytes);
-		uint64_t behind = ahead(masks[i].zero, next->zero, 1);
-
-		text.all |= bits.carry;
-		bits.carry = text.carry;
-		worker->starts[first + i] = text.starts;
-		worker->text[first + i] = text.all;
-		high |= text.all ^ masks[i].plain;
-		put_bits(worker, &bits, first + i, text.all,
-			 masks[i].plain & behind, masks[i].zero & behind);
+		if (!wrong)
+			continue;
+		wrong = ~wrong_of(wrong, bytes + i * WORD);
+		masks->leads2[at] &= wrong;
+		masks->leads3[at] &= wrong;
+		masks->leads4[at] &= wrong;
 	}
-	worker->high[first / PART] = high;
-	*state = bits;
+	masks->leads2[MF_TEXT_FIRST - 1] = last->leads2;
+	masks->leads3[MF_TEXT_FIRST - 1] = last->leads3;
+	masks->leads4[MF_TEXT_FIRST - 1] = last->leads4;
+	return worker->scanner->steps->spread(bits);
 }
 
-/* Fills starts, text, runs and wide; says whether there may be UTF-16. */
+/* Behind the last of COUNT words: no text, and no UTF-16 goes on there. */
+static void put_end(struct mf_text_bits *bits, size_t count)
+{
+	bits->text[MF_TEXT_FIRST + count] = 0;
+	bits->one[MF_TEXT_FIRST + count] = 0;
+	bits->null[MF_TEXT_FIRST + count] = UINT64_MAX;
+}
+
+/* What the next part is to know of COUNT words of this, with HIGH bytes or not.
+ */
+static struct last_word last_of(const struct mf_text_bits *bits, size_t count,
+				bool high)
+{
+	size_t at = MF_TEXT_FIRST + count - 1;
+	struct last_word last = { .null = bits->null[at] };
+
+	if (high) {
+		last.leads2 = bits->masks.leads2[at];
+		last.leads3 = bits->masks.leads3[at];
+		last.leads4 = bits->masks.leads4[at];
+	}
+	return last;
+}
+
+/* Words [FIRST, FIRST + COUNT) of the window, of which HIGH says whether some
+ * have other than ASCII; says whether there may be UTF-16. */
+static bool put_part(struct mf_strings_worker *worker, struct last_word *last,
+		     const struct mf_scan_window *window, size_t first,
+		     size_t count, bool high)
+{
+	const struct mf_text_steps *steps = worker->scanner->steps;
+	struct mf_text_bits *bits = &worker->bits;
+
+	worker->high[first / PART] =
+		high && find_characters(worker, last,
+					window->bytes + first * WORD, count);
+	if (!high)
+		memcpy(bits->text, bits->masks.plain, sizeof(bits->text));
+	steps->widen(bits);
+	if (first + count == words_of(window))
+		put_end(bits, count);
+	bits->null[MF_TEXT_FIRST - 1] = last->null;
+	*last = last_of(bits, count, high);
+	memcpy(worker->text + first, bits->text + MF_TEXT_FIRST,
+	       count * sizeof(*worker->text));
+	return steps->begin(bits, worker->runs + first, worker->wide + first);
+}
+
+/* Of one word that is behind all others nothing is known. */
+static void clear_word(struct mf_text_masks *masks, size_t at)
+{
+	masks->plain[at] = masks->zero[at] = masks->follows[at] = 0;
+	masks->leads2[at] = masks->leads3[at] = masks->leads4[at] = 0;
+	masks->choosy[at] = 0;
+}
+
+/* Fills text, runs and wide; says whether there may be UTF-16. */
 static bool read_bits(struct mf_strings_worker *worker,
 		      const struct mf_scan_window *window)
 {
 	size_t words = words_of(window);
-	struct mf_text_masks *masks = worker->masks;
-	struct bits bits = {
-		.even = UINT64_C(0x5555555555555555) << (window->address & 1),
-	};
+	struct mf_text_masks *masks = &worker->bits.masks;
+	struct last_word last = { 0 };
+	bool seeds = false;
 
+	worker->bits.least = worker->scanner->least;
+	worker->bits.even = UINT64_C(0x5555555555555555)
+			    << (window->address & 1);
 	for (size_t at = 0; at < words; at += PART) {
 		size_t count = MF_MIN((size_t)PART, words - at);
-		size_t made = MF_MIN(count + 1, words - at);
+		size_t made = MF_MIN(count + MF_TEXT_BEHIND, words - at);
+		bool high = worker->scanner->make_masks(
+			window->bytes + at * WORD, made, masks);
 
-		worker->scanner->make_masks(window->bytes + at * WORD, made,
-					    masks);
-		if (made == count)
-			masks[count] = (struct mf_text_masks){ 0 };
-		put_masks(worker, &bits, window, at, count);
+		for (size_t i = made; i < count + MF_TEXT_BEHIND; i++)
+			clear_word(masks, MF_TEXT_FIRST + i);
+		seeds |= put_part(worker, &last, window, at, count, high);
 	}
-	worker->starts[words] = worker->text[words] = 0;
-	put_bits(worker, &bits, words, 0, 0, UINT64_MAX);
-	put_bits(worker, &bits, words + 1, 0, 0, UINT64_MAX);
+	worker->text[words] = 0;
 	worker->wide[words] = 0;
-	return bits.seeds;
+	return seeds;
 }
 
 /* The first bit of BITS that is set, from AT on, or END. */
@@ -258,20 +207,24 @@ static bool is_set(const uint64_t *bits, uint32_t at)
 	return bits[at / WORD] >> at % WORD & 1;
 }
 
-/* Bits of BITS that are set in [START, END). */
-static uint32_t count_set(const uint64_t *bits, uint32_t start, uint32_t end)
+/* Whether BYTE, which is of a character, begins it. */
+static bool is_first(uint8_t byte)
 {
-	uint32_t count = 0;
+	return (byte & 0xc0) != 0x80;
+}
 
-	while (start < end) {
-		uint32_t next = MF_MIN(end, (start / WORD + 1) * WORD);
-		uint64_t word = bits[start / WORD] >> start % WORD;
+/* Eight behind COUNT bytes are readable. */
+static uint32_t count_first(const uint8_t *bytes, uint32_t count)
+{
+	uint32_t others = 0;
 
-		word <<= WORD - (next - start);
-		count += (uint32_t)__builtin_popcountll(word);
-		start = next;
+	for (uint32_t i = 0; i < count; i += 8) {
+		uint64_t eight = mf_few_bytes(bytes + i, count - i);
+		uint64_t follow = eight & ~eight << 1 & MF_EACH_BYTE(0x80);
+
+		others += (uint32_t)((follow >> 7) * MF_EACH_BYTE(1) >> 56);
 	}
-	return count;
+	return count - others;
 }
 
 /* What of [START, END) is text without a break from its start. */
@@ -279,6 +232,7 @@ static struct span span_at(const struct mf_string_piece *piece, uint32_t start,
 			   uint32_t end)
 {
 	const struct mf_strings_worker *worker = piece->worker;
+	const uint8_t *bytes = piece->window->bytes;
 	struct span span = { .start = start, .end = end };
 
 	if (start < end && !is_high(worker, start, end)) {
@@ -287,14 +241,15 @@ static struct span span_at(const struct mf_string_piece *piece, uint32_t start,
 	}
 	span.end = start;
 	/* the rest of a character that began before */
-	if (start >= end || !is_set(worker->starts, start))
+	if (start >= end || !is_set(worker->text, start) ||
+	    !is_first(bytes[start]))
 		return span;
 	span.end = next_clear(worker->text, start, end);
 	/* one that the end cuts */
-	if (is_set(worker->text, span.end) && !is_set(worker->starts, span.end))
-		while (!is_set(worker->starts, --span.end))
+	if (is_set(worker->text, span.end) && !is_first(bytes[span.end]))
+		while (!is_first(bytes[--span.end]))
 			;
-	span.characters = count_set(worker->starts, start, span.end);
+	span.characters = count_first(bytes + start, span.end - start);
 	span.high = span.characters < span.end - start;
 	return span;
 }

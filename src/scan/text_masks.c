@@ -35,45 +35,57 @@ static uint64_t choosy(uint64_t low)
 	       equal(low, 0x70) | equal(low, 0x74);
 }
 
-/* Of eight bytes at SHIFT. */
-static void add(struct mf_text_masks *masks, uint64_t bytes, unsigned shift)
+/* Of eight bytes at SHIFT of word AT. */
+static void add(struct mf_text_masks *masks, size_t at, uint64_t bytes,
+		unsigned shift)
 {
 	uint64_t low = bytes & EACH(0x7f), high = bytes;
 	uint64_t plain = at_least(low, 0x20) & ~at_least(low, 0x7f);
 	uint64_t tab = equal(low, 0x09);
 	uint64_t zero = ~at_least(low, 1);
 
-	masks->plain |= gather((plain | tab) & ~high) << shift;
-	masks->zero |= gather(zero & ~high) << shift;
+	masks->plain[at] |= gather((plain | tab) & ~high) << shift;
+	masks->zero[at] |= gather(zero & ~high) << shift;
 	if (!(high & EACH(0x80)))
 		return;
-	masks->follows |= gather(high & ~at_least(low, 0x40)) << shift;
-	masks->leads2 |=
+	masks->follows[at] |= gather(high & ~at_least(low, 0x40)) << shift;
+	masks->leads2[at] |=
 		gather(high & at_least(low, 0x42) & ~at_least(low, 0x60))
 		<< shift;
-	masks->leads3 |=
+	masks->leads3[at] |=
 		gather(high & at_least(low, 0x60) & ~at_least(low, 0x70))
 		<< shift;
-	masks->leads4 |=
+	masks->leads4[at] |=
 		gather(high & at_least(low, 0x70) & ~at_least(low, 0x75))
 		<< shift;
-	masks->choosy |= gather(high & choosy(low)) << shift;
+	masks->choosy[at] |= gather(high & choosy(low)) << shift;
 }
 
-void mf_text_masks_portable(const uint8_t *bytes, size_t count,
+static void clear(struct mf_text_masks *masks, size_t at)
+{
+	masks->plain[at] = masks->zero[at] = masks->follows[at] = 0;
+	masks->leads2[at] = masks->leads3[at] = masks->leads4[at] = 0;
+	masks->choosy[at] = 0;
+}
+
+bool mf_text_masks_portable(const uint8_t *bytes, size_t count,
 			    struct mf_text_masks *ret)
 {
+	uint64_t high = 0;
+
 	for (size_t i = 0; i < count; i++) {
-		ret[i] = (struct mf_text_masks){ 0 };
+		clear(ret, MF_TEXT_FIRST + i);
 		for (unsigned at = 0; at < 64; at += 8) {
 			uint64_t eight = mf_load(uint64_t, bytes + i * 64 + at);
 
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 			eight = __builtin_bswap64(eight);
 #endif
-			add(&ret[i], eight, at);
+			high |= eight;
+			add(ret, MF_TEXT_FIRST + i, eight, at);
 		}
 	}
+	return high & EACH(0x80);
 }
 
 #if !defined(__x86_64__)

@@ -5,24 +5,42 @@
 #ifndef MF_SCAN_TEXT_MASKS_H
 #define MF_SCAN_TEXT_MASKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/** Of 64 bytes. */
-struct mf_text_masks {
-	uint64_t plain; /* 0x20 to 0x7e, and tab: what strings(1) prints */
-	uint64_t zero;
-	uint64_t follows; /* 0x80 to 0xbf: the rest of a character */
-	uint64_t leads2, leads3, leads4; /* begins a UTF-8 character of 2.. */
-	uint64_t choosy; /* of these: not with each byte that may follow */
+enum {
+	MF_TEXT_PART = 64,  /* words that are looked at at once */
+	MF_TEXT_BEHIND = 2, /* and of so many behind them masks are made, too */
+	/* all loops go so far: a number that compilers see is good for vectors */
+	MF_TEXT_ALL = MF_TEXT_PART + 8,
+	MF_TEXT_FIRST = 8, /* where the first of them stands */
+	MF_TEXT_ROOM = MF_TEXT_FIRST + MF_TEXT_ALL + 8,
 };
 
-/** Of COUNT times 64 bytes, aligned to 64. */
-typedef void (*mf_text_masks_make)(const uint8_t *bytes, size_t count,
+/** Of so many times 64 bytes, from MF_TEXT_FIRST on. */
+struct mf_text_masks {
+	uint64_t plain[MF_TEXT_ROOM]; /* 0x20 to 0x7e, and tab */
+	uint64_t zero[MF_TEXT_ROOM];
+	/* only where some byte is at least 0x80: */
+	uint64_t follows[MF_TEXT_ROOM]; /* 0x80 to 0xbf: of a character */
+	/* begins a UTF-8 character of 2.. */
+	uint64_t leads2[MF_TEXT_ROOM];
+	uint64_t leads3[MF_TEXT_ROOM];
+	uint64_t leads4[MF_TEXT_ROOM];
+	/* of these: not with each byte that may follow */
+	uint64_t choosy[MF_TEXT_ROOM];
+};
+
+/**
+ * Of COUNT times 64 bytes, aligned to 64, at most MF_TEXT_PART +
+ * MF_TEXT_BEHIND; says whether some byte is at least 0x80.
+ */
+typedef bool (*mf_text_masks_make)(const uint8_t *bytes, size_t count,
 				   struct mf_text_masks *ret);
 
 /** For any processor. */
-void mf_text_masks_portable(const uint8_t *bytes, size_t count,
+bool mf_text_masks_portable(const uint8_t *bytes, size_t count,
 			    struct mf_text_masks *ret);
 
 enum {

@@ -4,7 +4,7 @@
  */
 #include "base/memory.h"
 #include "scan/pairs.h"
-#include "scan/text_masks.h"
+#include "scan/text_bits.h"
 #include "unit.h"
 
 static uint64_t next_random(uint64_t *seed)
@@ -15,14 +15,35 @@ static uint64_t next_random(uint64_t *seed)
 	return *seed;
 }
 
+static void check_class(const struct mf_text_masks *masks, unsigned byte)
+{
+	size_t at = MF_TEXT_FIRST + byte / 64;
+	unsigned bit = byte % 64;
+
+	assert_int_equal(masks->plain[at] >> bit & 1,
+			 byte == 9 || (byte >= 32 && byte < 127));
+	assert_int_equal(masks->zero[at] >> bit & 1, byte == 0);
+	assert_int_equal(masks->follows[at] >> bit & 1,
+			 byte >= 0x80 && byte < 0xc0);
+	assert_int_equal(masks->leads2[at] >> bit & 1,
+			 byte >= 0xc2 && byte < 0xe0);
+	assert_int_equal(masks->leads3[at] >> bit & 1,
+			 byte >= 0xe0 && byte < 0xf0);
+	assert_int_equal(masks->leads4[at] >> bit & 1,
+			 byte >= 0xf0 && byte < 0xf5);
+	assert_int_equal(masks->choosy[at] >> bit & 1,
+			 byte == 0xc2 || byte == 0xe0 || byte == 0xed ||
+				 byte == 0xf0 || byte == 0xf4);
+}
+
 static void test_masks(void **state)
 {
 	enum {
-		WORDS = 512
+		WORDS = MF_TEXT_PART + MF_TEXT_BEHIND
 	};
 	uint8_t *bytes = mf_calloc_aligned(64, (size_t)WORDS * 64);
-	struct mf_text_masks *plain = mf_new_array(WORDS, struct mf_text_masks);
-	struct mf_text_masks *other = mf_new_array(WORDS, struct mf_text_masks);
+	struct mf_text_masks *plain = mf_new(struct mf_text_masks);
+	struct mf_text_masks *other = mf_new(struct mf_text_masks);
 	mf_text_masks_make kernels[MF_TEXT_MASKS_KERNELS];
 	size_t count = mf_text_masks_kernels(kernels);
 	uint64_t seed = 88172645463325252;
@@ -30,33 +51,75 @@ static void test_masks(void **state)
 	(void)state;
 	for (size_t i = 0; i < (size_t)WORDS * 64; i++)
 		bytes[i] = i < 256 ? (uint8_t)i : (uint8_t)next_random(&seed);
-	mf_text_masks_portable(bytes, WORDS, plain);
+	assert_true(mf_text_masks_portable(bytes, WORDS, plain));
 	for (size_t i = 0; i < count; i++) {
-		kernels[i](bytes, WORDS, other);
-		assert_memory_equal(plain, other, WORDS * sizeof(*plain));
+		assert_true(kernels[i](bytes, WORDS, other));
+		assert_memory_equal(plain, other, sizeof(*plain));
+		assert_false(kernels[i](bytes, 2, other));
+		assert_true(kernels[i](bytes, 3, other));
 	}
-	for (size_t i = 0; i < 256; i++) {
-		const struct mf_text_masks *masks = &plain[i / 64];
-		unsigned bit = i % 64;
-
-		assert_int_equal(masks->plain >> bit & 1,
-				 i == 9 || (i >= 32 && i < 127));
-		assert_int_equal(masks->zero >> bit & 1, i == 0);
-		assert_int_equal(masks->follows >> bit & 1,
-				 i >= 0x80 && i < 0xc0);
-		assert_int_equal(masks->leads2 >> bit & 1,
-				 i >= 0xc2 && i < 0xe0);
-		assert_int_equal(masks->leads3 >> bit & 1,
-				 i >= 0xe0 && i < 0xf0);
-		assert_int_equal(masks->leads4 >> bit & 1,
-				 i >= 0xf0 && i < 0xf5);
-		assert_int_equal(masks->choosy >> bit & 1,
-				 i == 0xc2 || i == 0xe0 || i == 0xed ||
-					 i == 0xf0 || i == 0xf4);
-	}
+	for (unsigned byte = 0; byte < 256; byte++)
+		check_class(plain, byte);
 	free(bytes);
 	free(plain);
 	free(other);
+}
+
+/* Words of all kinds of bits, few or many of them set. */
+static void fill_words(uint64_t *words, size_t count, uint64_t *seed)
+{
+	for (size_t i = 0; i < count; i++) {
+		words[i] = next_random(seed);
+		if (i % 3 == 0)
+			words[i] |= next_random(seed) | next_random(seed);
+		if (i % 3 == 1)
+			words[i] &= next_random(seed) & next_random(seed);
+	}
+}
+
+struct found {
+	uint64_t runs[MF_TEXT_ALL], wide[MF_TEXT_ALL];
+};
+
+static void do_steps(const struct mf_text_steps *steps,
+		     struct mf_text_bits *bits, struct found *ret,
+		     uint64_t *high, uint64_t *wide)
+{
+	steps->join(bits);
+	*high = steps->spread(bits);
+	steps->widen(bits);
+	*wide = steps->begin(bits, ret->runs, ret->wide);
+}
+
+/* Each step of this processor's does what the portable one does. */
+static void test_steps(void **state)
+{
+	struct mf_text_bits *one = mf_new(struct mf_text_bits);
+	struct mf_text_bits *other = mf_new(struct mf_text_bits);
+	struct found *found = mf_new_array(2, struct found);
+	uint64_t seed = 4711, high[2], wide[2];
+
+	(void)state;
+	for (uint32_t least = 1; least <= 9; least++) {
+		fill_words((uint64_t *)one,
+			   offsetof(struct mf_text_bits, least) /
+				   sizeof(uint64_t),
+			   &seed);
+		one->least = least;
+		one->even = UINT64_C(0x5555555555555555) << least % 2;
+		memcpy(other, one, sizeof(*one));
+		do_steps(&mf_text_steps_portable, one, &found[0], &high[0],
+			 &wide[0]);
+		do_steps(mf_text_steps_best(), other, &found[1], &high[1],
+			 &wide[1]);
+		assert_memory_equal(one, other, sizeof(*one));
+		assert_memory_equal(&found[0], &found[1], sizeof(*found));
+		assert_int_equal(high[0], high[1]);
+		assert_int_equal(wide[0], wide[1]);
+	}
+	free(one);
+	free(other);
+	free(found);
 }
 
 static bool is_marked(const struct mf_pairs *pairs, const uint8_t *bytes,
@@ -119,6 +182,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_masks),
+		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_pairs),
 	};
 
