@@ -284,6 +284,7 @@ void mf_key_line_note(struct mf_strings_worker *worker, uint64_t hash);
 
 void mf_string_counts_init(struct mf_string_counts *counts);
 void mf_string_counts_deinit(struct mf_string_counts *counts);
+/** At most MF_STRING_BATCH of them. */
 void mf_string_counts_add(struct mf_string_counts *counts,
 			  const struct mf_string *strings, size_t count);
 void mf_string_sums_init(struct mf_string_sums *sums);

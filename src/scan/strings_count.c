@@ -100,34 +100,55 @@ static bool may_be_prefixed(const struct utf8 *text)
 	return false;
 }
 
-/* Counts the shape of TEXT; false: it has none. */
-static bool count_shape(struct mf_string_counts *counts,
-			const struct mf_string *string, const struct utf8 *text,
-			struct mf_known_form *known)
+/* A string whose forms are not known, and what they are. */
+struct unknown {
+	const struct mf_string *string;
+	struct utf8 text;
+	struct mf_known_form form;
+	bool has_shape, may_be_kept;
+};
+
+static void find_shape(const struct mf_string_counts *counts,
+		       struct unknown *unknown)
 {
-	uint8_t shape[MF_SHAPE_TEXT + WORD], *room;
+	const struct utf8 *text = &unknown->text;
+	uint8_t shape[MF_SHAPE_TEXT + WORD];
 	size_t size =
 		mf_shape_make(text->bytes, text->count, shape, MF_SHAPE_TEXT);
-	struct mf_sketch_item *item;
 
 	if (!size)
-		return false;
+		return;
 	memset(shape + size, 0, WORD);
-	known->shape = mf_string_hash_bytes(shape, size, size);
-	item = mf_sketch_add(&counts->shapes,
-			     &(struct mf_sighting){ known->shape,
-						    string->address,
-						    string->size });
-	known->shape_item = (uint32_t)(item - counts->shapes.items);
-	if (wants_text(item)) {
-		room = mf_sketch_text(&counts->shapes, item);
-		item->kept = (uint16_t)size;
-		fill(room, MF_SHAPE_TEXT, shape, size);
-		fill(room + MF_SHAPE_TEXT, MF_SHAPE_TEXT, text->bytes,
-		     text->count);
-	}
-	note_varied(item, string, text);
-	return true;
+	unknown->has_shape = true;
+	unknown->form.shape = mf_string_hash_bytes(shape, size, size);
+	mf_sketch_expect(&counts->shapes, unknown->form.shape);
+}
+
+/* Keeps the text of a shape: most of what is seen once needs none. */
+static void keep_shape(struct mf_string_counts *counts,
+		       struct mf_sketch_item *item, const struct utf8 *text)
+{
+	uint8_t *room = mf_sketch_text(&counts->shapes, item);
+
+	item->kept = (uint16_t)mf_shape_make(text->bytes, text->count, room,
+					     MF_SHAPE_TEXT);
+	memset(room + item->kept, 0, MF_SHAPE_TEXT - (size_t)item->kept);
+	fill(room + MF_SHAPE_TEXT, MF_SHAPE_TEXT, text->bytes, text->count);
+}
+
+static void count_shape(struct mf_string_counts *counts,
+			struct unknown *unknown)
+{
+	const struct mf_string *string = unknown->string;
+	struct mf_sketch_item *item = mf_sketch_add(
+		&counts->shapes,
+		&(struct mf_sighting){ unknown->form.shape, string->address,
+				       string->size });
+
+	unknown->form.shape_item = (uint32_t)(item - counts->shapes.items);
+	if (wants_text(item))
+		keep_shape(counts, item, &unknown->text);
+	note_varied(item, string, &unknown->text);
 }
 
 /* How many of the first eight bytes come before the first digit; 0: too few. */
@@ -162,25 +183,33 @@ static void note_common(const struct mf_string_counts *counts,
 		       MF_MIN((size_t)item->kept, text->count));
 }
 
-static void count_prefix(struct mf_string_counts *counts,
-			 const struct mf_string *string,
-			 const struct utf8 *text, struct mf_known_form *known)
+static void find_prefix(const struct mf_string_counts *counts,
+			struct unknown *unknown)
 {
+	const struct utf8 *text = &unknown->text;
 	uint64_t first = mf_eight_bytes(text->bytes);
 	size_t size = before_digit(first, text->count);
-	struct mf_sketch_item *item;
 
+	unknown->form.prefix_size = (uint32_t)size;
 	if (!size)
 		return;
 	first = htole64(mf_few_bytes(text->bytes, size));
-	known->prefix =
+	unknown->form.prefix =
 		mf_string_hash_bytes((const uint8_t *)&first, WORD, size);
-	known->prefix_size = (uint32_t)size;
-	item = mf_sketch_add(&counts->prefixes,
-			     &(struct mf_sighting){ known->prefix,
-						    string->address,
-						    string->size });
-	known->prefix_item = (uint32_t)(item - counts->prefixes.items);
+	mf_sketch_expect(&counts->prefixes, unknown->form.prefix);
+}
+
+static void count_prefix(struct mf_string_counts *counts,
+			 struct unknown *unknown)
+{
+	const struct mf_string *string = unknown->string;
+	const struct utf8 *text = &unknown->text;
+	struct mf_sketch_item *item = mf_sketch_add(
+		&counts->prefixes,
+		&(struct mf_sighting){ unknown->form.prefix, string->address,
+				       string->size });
+
+	unknown->form.prefix_item = (uint32_t)(item - counts->prefixes.items);
 	note_varied(item, string, text);
 	if (item->count > 1) {
 		note_common(counts, item, text);
@@ -233,26 +262,55 @@ static bool count_known(struct mf_string_counts *counts,
 	return true;
 }
 
-/* Counts TEXT by shape and beginning. */
-static void count_text_forms(struct mf_string_counts *counts,
-			     const struct mf_string *string,
-			     const struct utf8 *text)
+/* Counts TEXT by shape and beginning, or says in *ret what is not known of it.
+ */
+static bool count_forms(struct mf_string_counts *counts,
+			const struct mf_string *string, const struct utf8 *text,
+			struct unknown *ret)
 {
-	struct mf_known_form form = { .shape_item = MF_FORM_NONE,
-				      .prefix_item = MF_FORM_NONE };
-	bool digits =
-		mf_string_hash_folded(text->bytes, text->count, &form.folded);
-	struct mf_known_form *known =
-		&counts->known[form.folded % MF_KNOWN_FORMS];
+	uint64_t folded;
+	bool digits = mf_string_hash_folded(text->bytes, text->count, &folded);
+	const struct mf_known_form *known =
+		&counts->known[folded % MF_KNOWN_FORMS];
 
-	if (known->folded == form.folded &&
-	    count_known(counts, known, string, text))
-		return;
+	if (known->folded == folded && count_known(counts, known, string, text))
+		return true;
+	*ret = (struct unknown){
+		.string = string,
+		.text = *text,
+		.form = { .folded = folded,
+			  .shape_item = MF_FORM_NONE,
+			  .prefix_item = MF_FORM_NONE },
+		.may_be_kept = !digits || !may_be_prefixed(text),
+	};
 	if (digits)
-		count_shape(counts, string, text, &form);
-	count_prefix(counts, string, text, &form);
-	if (!digits || !may_be_prefixed(text))
-		*known = form;
+		find_shape(counts, ret);
+	find_prefix(counts, ret);
+	return false;
+}
+
+/* Counts what is not known, and keeps it in mind. */
+static void count_unknown(struct mf_string_counts *counts,
+			  struct unknown *unknown, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct mf_known_form *form = &unknown[i].form;
+
+		if (unknown[i].has_shape)
+			mf_sketch_expect_item(&counts->shapes, form->shape);
+		if (form->prefix_size)
+			mf_sketch_expect_item(&counts->prefixes, form->prefix);
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct mf_known_form *form = &unknown[i].form;
+
+		if (unknown[i].has_shape)
+			count_shape(counts, &unknown[i]);
+		if (form->prefix_size)
+			count_prefix(counts, &unknown[i]);
+		if (unknown[i].may_be_kept)
+			counts->known[form->folded % MF_KNOWN_FORMS] = *form;
+	}
 }
 
 static void count_wide_forms(struct mf_string_counts *counts,
@@ -260,22 +318,36 @@ static void count_wide_forms(struct mf_string_counts *counts,
 {
 	uint8_t narrow[LOOKED_AT + MF_STRING_SLACK];
 	struct utf8 text = { narrow, 0 };
+	struct unknown unknown;
 
 	text.count = mf_string_utf8(string, narrow, LOOKED_AT);
 	memset(narrow + text.count, 0, WORD);
-	count_text_forms(counts, string, &text);
+	if (!count_forms(counts, string, &text, &unknown))
+		count_unknown(counts, &unknown, 1);
 }
 
-static void count_forms(struct mf_string_counts *counts,
-			const struct mf_string *string)
+static void count_all_forms(struct mf_string_counts *counts,
+			    const struct mf_string *strings, size_t count)
 {
-	uint64_t size = MF_MIN(string->size, (uint64_t)LOOKED_AT);
-	struct utf8 text = { string->head, (size_t)size };
+	struct unknown unknown[MF_STRING_BATCH];
+	size_t left = 0;
 
-	if (string->encoding == MF_STRING_UTF16)
-		count_wide_forms(counts, string);
-	else
-		count_text_forms(counts, string, &text);
+	for (size_t i = 0; i < count; i++) {
+		const struct mf_string *string = &strings[i];
+		const struct utf8 text = {
+			string->head,
+			(size_t)MF_MIN(string->size, (uint64_t)LOOKED_AT),
+		};
+
+		if (string->key)
+			continue;
+		if (string->encoding == MF_STRING_UTF16)
+			count_wide_forms(counts, string);
+		else
+			left += !count_forms(counts, string, &text,
+					     &unknown[left]);
+	}
+	count_unknown(counts, unknown, left);
 }
 
 /* Each sketch in its turn: what it needs comes while others are looked at. */
@@ -290,9 +362,7 @@ void mf_string_counts_add(struct mf_string_counts *counts,
 		total->bytes += strings[i].size;
 		mf_sketch_expect(&counts->texts, strings[i].hash);
 	}
-	for (size_t i = 0; i < count; i++)
-		if (!strings[i].key)
-			count_forms(counts, &strings[i]);
+	count_all_forms(counts, strings, count);
 	for (size_t i = 0; i < count; i++)
 		mf_sketch_expect_item(&counts->texts, strings[i].hash);
 	for (size_t i = 0; i < count; i++)
