@@ -30,6 +30,7 @@ enum {
 	MF_STRING_LEAST = 6,   /* characters, unless asked otherwise */
 	MF_STRING_HEAD = 1024, /* bytes that are looked at, and shown */
 	MF_STRING_SLACK = 64,  /* readable behind a head */
+	MF_STRING_FORM = 256,  /* bytes that its shape is made of */
 	MF_STRING_TEXT = 192,  /* bytes that are kept of one that is counted */
 	MF_SHAPE_TEXT = 96,    /* of a shape, and of its example */
 	MF_PREFIX_TEXT = 64,
@@ -64,7 +65,9 @@ struct mf_string {
 	uint64_t address, size;
 	const uint8_t *head; /* its first bytes, at most MF_STRING_HEAD */
 	uint64_t hash;	     /* of all its bytes, and its encoding */
+	uint64_t folded;     /* of a short one: with all its digits alike */
 	enum mf_string_encoding encoding;
+	bool digits; /* it has some */
 	bool key;
 	bool joined; /* of several windows */
 };
@@ -169,12 +172,24 @@ uint64_t mf_string_roll_join(uint64_t before, uint64_t after, uint64_t count);
  */
 uint64_t mf_string_hash(const struct mf_string *string, uint64_t rolled);
 
+/**
+ * Whether STRING is short: its shape is of all its bytes as they are. Then both
+ * its hashes are made at once.
+ */
+static inline bool mf_string_is_short(const struct mf_string *string)
+{
+	return string->size <= MF_STRING_FORM &&
+	       string->encoding != MF_STRING_UTF16;
+}
+void mf_string_hash_short(struct mf_string *string);
+
 /** The same of other bytes, eight of which are readable behind them. */
 uint64_t mf_string_hash_bytes(const uint8_t *bytes, uint64_t count,
 			      uint64_t seed);
 
 /**
  * The hash of COUNT bytes in which all digits are alike; false: there are none.
+ * 16 are readable behind them.
  */
 bool mf_string_hash_folded(const uint8_t *bytes, size_t count, uint64_t *ret);
 

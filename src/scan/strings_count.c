@@ -6,8 +6,7 @@
 #include "scan/strings_digits.h"
 
 enum {
-	LOOKED_AT = 256, /* bytes of a text that its shape is made of */
-	WORTH = 256,	 /* bytes of a text that is kept when seen once */
+	WORTH = 256, /* bytes of a text that is kept when seen once */
 	LEAST_PREFIX = 4,
 	WORD = 8,
 	MANY = MF_STRING_VARIED | MF_STRING_NOT_LED,
@@ -268,10 +267,14 @@ static bool count_forms(struct mf_string_counts *counts,
 			const struct mf_string *string, const struct utf8 *text,
 			struct unknown *ret)
 {
-	uint64_t folded;
-	bool digits = mf_string_hash_folded(text->bytes, text->count, &folded);
-	const struct mf_known_form *known =
-		&counts->known[folded % MF_KNOWN_FORMS];
+	uint64_t folded = string->folded;
+	bool digits = string->digits;
+	const struct mf_known_form *known;
+
+	if (!mf_string_is_short(string))
+		digits = mf_string_hash_folded(text->bytes, text->count,
+					       &folded);
+	known = &counts->known[folded % MF_KNOWN_FORMS];
 
 	if (known->folded == folded && count_known(counts, known, string, text))
 		return true;
@@ -316,12 +319,12 @@ static void count_unknown(struct mf_string_counts *counts,
 static void count_wide_forms(struct mf_string_counts *counts,
 			     const struct mf_string *string)
 {
-	uint8_t narrow[LOOKED_AT + MF_STRING_SLACK];
+	uint8_t narrow[MF_STRING_FORM + MF_STRING_SLACK];
 	struct utf8 text = { narrow, 0 };
 	struct unknown unknown;
 
-	text.count = mf_string_utf8(string, narrow, LOOKED_AT);
-	memset(narrow + text.count, 0, WORD);
+	text.count = mf_string_utf8(string, narrow, MF_STRING_FORM);
+	memset(narrow + text.count, 0, 2 * WORD);
 	if (!count_forms(counts, string, &text, &unknown))
 		count_unknown(counts, &unknown, 1);
 }
@@ -336,7 +339,7 @@ static void count_all_forms(struct mf_string_counts *counts,
 		const struct mf_string *string = &strings[i];
 		const struct utf8 text = {
 			string->head,
-			(size_t)MF_MIN(string->size, (uint64_t)LOOKED_AT),
+			(size_t)MF_MIN(string->size, (uint64_t)MF_STRING_FORM),
 		};
 
 		if (string->key)

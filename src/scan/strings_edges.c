@@ -61,7 +61,10 @@ static void count_edge(struct mf_strings_worker *worker,
 	string.encoding = edge->kind != MF_EDGE_TEXT ? MF_STRING_UTF16
 			  : edge->high		     ? MF_STRING_UTF8
 						     : MF_STRING_ASCII;
-	string.hash = mf_string_hash(&string, edge->rolled);
+	if (mf_string_is_short(&string))
+		mf_string_hash_short(&string);
+	else
+		string.hash = mf_string_hash(&string, edge->rolled);
 	string.key = edge->key && !mf_key_begins(&string);
 	if (string.key)
 		mf_key_line_note(worker, string.hash);

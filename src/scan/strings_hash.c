@@ -69,36 +69,89 @@ uint64_t mf_string_hash_bytes(const uint8_t *bytes, uint64_t count,
 	return mix(mf_few_bytes(bytes, count) ^ FIRST, seed);
 }
 
+typedef uint8_t sixteen __attribute__((vector_size(16)));
+typedef uint64_t halves __attribute__((vector_size(16)));
+
+/* The first COUNT of 16 bytes, zeros behind. */
+static inline sixteen load_few(const uint8_t *bytes, uint64_t count)
+{
+	static const uint8_t ones[4 * STEP] = { [0 ... 2 * STEP - 1] = 0xff };
+	sixteen all, mask;
+
+	memcpy(&all, bytes, sizeof(all));
+	memcpy(&mask, ones + 2 * STEP - count, sizeof(mask));
+	return all & mask;
+}
+
+static inline uint64_t half_of(sixteen bytes, unsigned half)
+{
+	return ((halves)bytes)[half];
+}
+
+/* Both hashes of a text, as far as they are made. */
+struct hashes {
+	uint64_t text, folded;
+	halves digits;
+};
+
+static inline void add_sixteen(struct hashes *hashes, sixteen bytes)
+{
+	sixteen digits = (sixteen)((bytes - (uint8_t)'0') < 10);
+	sixteen folded = bytes & ~(digits & 0x0f);
+
+	hashes->digits |= (halves)digits;
+	hashes->text = mix(half_of(bytes, 0) ^ FIRST,
+			   half_of(bytes, 1) ^ hashes->text);
+	hashes->folded = mix(half_of(folded, 0) ^ FIRST,
+			     half_of(folded, 1) ^ hashes->folded);
+}
+
+/* Of COUNT bytes, 16 of which are readable behind them. */
+static inline struct hashes hash_both(const uint8_t *bytes, uint64_t count,
+				      uint64_t seed)
+{
+	struct hashes hashes = { .text = seed, .folded = count * SECOND };
+	uint64_t step = 2 * (uint64_t)STEP;
+
+	for (; count > step; bytes += step, count -= step)
+		add_sixteen(&hashes, load_few(bytes, step));
+	add_sixteen(&hashes, load_few(bytes, count));
+	return hashes;
+}
+
 bool mf_string_hash_folded(const uint8_t *bytes, size_t count, uint64_t *ret)
 {
-	uint64_t hash = count * SECOND, any = 0;
+	struct hashes hashes = hash_both(bytes, count, 0);
 
-	for (size_t at = 0; at < count; at += 2 * STEP) {
-		size_t left = count - at;
-		uint64_t first = mf_few_bytes(bytes + at, left);
-		uint64_t second = left > STEP ? mf_few_bytes(bytes + at + STEP,
-							     left - STEP)
-					      : 0;
-		uint64_t digits = mf_digits_of(first);
-		uint64_t others = mf_digits_of(second);
+	*ret = hashes.folded;
+	return hashes.digits[0] | hashes.digits[1];
+}
 
-		any |= digits | others;
-		hash = mix(mf_digits_fold(first, digits) ^ FIRST,
-			   mf_digits_fold(second, others) ^ hash);
-	}
-	*ret = hash;
-	return any;
+static uint64_t seed_of(const struct mf_string *string)
+{
+	uint64_t seed = (string->size + 1) * SECOND;
+
+	return seed + (string->encoding == MF_STRING_UTF16 ? FIRST : 0);
 }
 
 uint64_t mf_string_hash(const struct mf_string *string, uint64_t rolled)
 {
-	uint64_t seed = (string->size + 1) * SECOND;
+	uint64_t seed = seed_of(string);
 
-	seed += string->encoding == MF_STRING_UTF16 ? FIRST : 0;
 	if (string->size > MF_STRING_HEAD)
 		return mix(rolled ^ FIRST, seed);
 	return mf_string_hash_bytes(string->head, string->size,
 				    mix(seed, SECOND));
+}
+
+void mf_string_hash_short(struct mf_string *string)
+{
+	struct hashes hashes = hash_both(string->head, string->size,
+					 mix(seed_of(string), SECOND));
+
+	string->hash = hashes.text;
+	string->folded = hashes.folded;
+	string->digits = hashes.digits[0] | hashes.digits[1];
 }
 
 /* ---- UTF-16 to UTF-8 -------------------------------------------------------- */

@@ -266,10 +266,13 @@ static void found(const struct mf_string_piece *piece, const struct span *span)
 
 	if (span->characters < piece->worker->scanner->least)
 		return;
-	string.hash = mf_string_hash(
-		&string, string.size > MF_STRING_HEAD
-				 ? mf_string_roll(0, bytes, string.size)
-				 : 0);
+	if (mf_string_is_short(&string))
+		mf_string_hash_short(&string);
+	else
+		string.hash = mf_string_hash(
+			&string, string.size > MF_STRING_HEAD
+					 ? mf_string_roll(0, bytes, string.size)
+					 : 0);
 	string.key = mf_key_chain_add(piece->worker, piece, &string);
 	mf_strings_found(piece->worker, &string);
 }
@@ -436,6 +439,24 @@ static struct edge_run run_ahead(const struct mf_string_piece *piece)
 	return run;
 }
 
+/* What of [START, STOP) is text; all of it may be, and nothing behind it. */
+static void take_whole(const struct mf_string_piece *piece, uint32_t start,
+		       uint32_t stop)
+{
+	const uint8_t *bytes = piece->window->bytes + start;
+	struct span span = { start, stop, stop - start, false };
+
+	if (is_high(piece->worker, start, stop)) {
+		if (!is_first(*bytes) || is_set(piece->worker->text, stop)) {
+			take_run(piece, start, stop);
+			return;
+		}
+		span.characters = count_first(bytes, stop - start);
+		span.high = span.characters < stop - start;
+	}
+	found(piece, &span);
+}
+
 static void take_runs(const struct mf_string_piece *piece, uint32_t at,
 		      uint32_t end)
 {
@@ -445,7 +466,7 @@ static void take_runs(const struct mf_string_piece *piece, uint32_t at,
 		uint32_t stop = next_clear(worker->text, at, end);
 
 		if (stop - at >= worker->scanner->least)
-			take_run(piece, at, stop);
+			take_whole(piece, at, stop);
 		at = stop;
 	}
 }
