@@ -129,16 +129,15 @@ void mf_sketch_add_to(struct mf_sketch *sketch, struct mf_sketch_item *item,
 	sketch->weights[item - sketch->items] += sighting->size;
 }
 
-void mf_sketch_expect_item(const struct mf_sketch *sketch, uint64_t hash)
+size_t mf_sketch_expect_item(const struct mf_sketch *sketch, uint64_t hash)
 {
 	size_t set = set_of(sketch->sets, hash);
 	unsigned found = find_marks(sketch->marks + set, mark_of(hash));
+	size_t at = found ? (size_t)__builtin_ctz(found)
+			  : lightest(sketch->weights + set);
 
-	/* one that is new is written only: that waits for nothing */
-	if (found)
-		__builtin_prefetch(
-			&sketch->items[set + (unsigned)__builtin_ctz(found)],
-			1);
+	__builtin_prefetch(&sketch->items[set + at], 1);
+	return set + at;
 }
 
 struct mf_sketch_item *mf_sketch_add(struct mf_sketch *sketch,

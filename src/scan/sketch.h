@@ -63,7 +63,8 @@ void mf_sketch_add_to(struct mf_sketch *sketch, struct mf_sketch_item *item,
  * that has come, the item of it that will change.
  */
 void mf_sketch_expect(const struct mf_sketch *sketch, uint64_t hash);
-void mf_sketch_expect_item(const struct mf_sketch *sketch, uint64_t hash);
+/** Returns the place of that, most likely. */
+size_t mf_sketch_expect_item(const struct mf_sketch *sketch, uint64_t hash);
 
 /** Where the text of ITEM is: sketch->room bytes. */
 static inline uint8_t *mf_sketch_text(const struct mf_sketch *sketch,

@@ -93,10 +93,11 @@ static void count_batch(struct mf_strings_worker *worker)
 	worker->batched = 0;
 }
 
-void mf_strings_found(struct mf_strings_worker *worker,
-		      const struct mf_string *string)
+void mf_strings_found(struct mf_strings_worker *worker)
 {
-	worker->batch[worker->batched++] = *string;
+	const struct mf_string *string = mf_strings_next(worker);
+
+	worker->batched++;
 	/* the head of one that was joined does not last */
 	if (string->joined || worker->batched == MF_STRING_BATCH)
 		count_batch(worker);

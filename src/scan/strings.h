@@ -230,9 +230,15 @@ bool mf_string_fits_script(uint32_t unit, unsigned *script);
 /** Whether so many units may be of such a text. */
 bool mf_string_may_be_script(const uint8_t *bytes, uint32_t units);
 
-/** Counts a string whose characters are enough. */
-void mf_strings_found(struct mf_strings_worker *worker,
-		      const struct mf_string *string);
+/** Where the next string that is found is to be put. */
+static inline struct mf_string *
+mf_strings_next(struct mf_strings_worker *worker)
+{
+	return &worker->batch[worker->batched];
+}
+
+/** Counts the string that was put there, whose characters are enough. */
+void mf_strings_found(struct mf_strings_worker *worker);
 
 /* ---- ends that are open ------------------------------------------------------ */
 

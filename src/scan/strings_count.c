@@ -292,6 +292,13 @@ static bool count_forms(struct mf_string_counts *counts,
 	return false;
 }
 
+static void expect_prefix(const struct mf_sketch *prefixes, uint64_t hash)
+{
+	size_t at = mf_sketch_expect_item(prefixes, hash);
+
+	__builtin_prefetch(mf_sketch_text(prefixes, &prefixes->items[at]), 1);
+}
+
 /* Counts what is not known, and keeps it in mind. */
 static void count_unknown(struct mf_string_counts *counts,
 			  struct unknown *unknown, size_t count)
@@ -302,7 +309,7 @@ static void count_unknown(struct mf_string_counts *counts,
 		if (unknown[i].has_shape)
 			mf_sketch_expect_item(&counts->shapes, form->shape);
 		if (form->prefix_size)
-			mf_sketch_expect_item(&counts->prefixes, form->prefix);
+			expect_prefix(&counts->prefixes, form->prefix);
 	}
 	for (size_t i = 0; i < count; i++) {
 		const struct mf_known_form *form = &unknown[i].form;
@@ -364,6 +371,8 @@ void mf_string_counts_add(struct mf_string_counts *counts,
 		total->count++;
 		total->bytes += strings[i].size;
 		mf_sketch_expect(&counts->texts, strings[i].hash);
+		__builtin_prefetch(
+			&counts->known[strings[i].folded % MF_KNOWN_FORMS]);
 	}
 	count_all_forms(counts, strings, count);
 	for (size_t i = 0; i < count; i++)

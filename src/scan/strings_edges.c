@@ -48,27 +48,28 @@ static bool is_script(const struct mf_string_edge *edge)
 static void count_edge(struct mf_strings_worker *worker,
 		       const struct mf_string_edge *edge)
 {
-	struct mf_string string = {
-		.address = edge->start,
-		.size = edge->end - edge->start,
-		.head = edge->head,
-		.joined = true,
-	};
+	struct mf_string *string = mf_strings_next(worker);
 
 	if (edge->characters < worker->scanner->least ||
 	    (edge->kind != MF_EDGE_TEXT && !edge->seeded && !is_script(edge)))
 		return;
-	string.encoding = edge->kind != MF_EDGE_TEXT ? MF_STRING_UTF16
-			  : edge->high		     ? MF_STRING_UTF8
-						     : MF_STRING_ASCII;
-	if (mf_string_is_short(&string))
-		mf_string_hash_short(&string);
+	*string = (struct mf_string){
+		.address = edge->start,
+		.size = edge->end - edge->start,
+		.head = edge->head,
+		.encoding = edge->kind != MF_EDGE_TEXT ? MF_STRING_UTF16
+			    : edge->high	       ? MF_STRING_UTF8
+						       : MF_STRING_ASCII,
+		.joined = true,
+	};
+	if (mf_string_is_short(string))
+		mf_string_hash_short(string);
 	else
-		string.hash = mf_string_hash(&string, edge->rolled);
-	string.key = edge->key && !mf_key_begins(&string);
-	if (string.key)
-		mf_key_line_note(worker, string.hash);
-	mf_strings_found(worker, &string);
+		string->hash = mf_string_hash(string, edge->rolled);
+	string->key = edge->key && !mf_key_begins(string);
+	if (string->key)
+		mf_key_line_note(worker, string->hash);
+	mf_strings_found(worker);
 }
 
 /* ---- joining ------------------------------------------------------------------- */

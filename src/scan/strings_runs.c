@@ -254,27 +254,41 @@ static struct span span_at(const struct mf_string_piece *piece, uint32_t start,
 	return span;
 }
 
+/* Nearly all strings are neither in a key, nor before one. */
+static bool is_key(const struct mf_string_piece *piece,
+		   const struct mf_string *string)
+{
+	struct mf_key_chain *chain = &piece->worker->chain;
+
+	if (chain->state != MF_CHAIN_NONE ||
+	    string->head[string->size - 1] == '-')
+		return mf_key_chain_add(piece->worker, piece, string);
+	chain->end = string->address + string->size;
+	return false;
+}
+
 static void found(const struct mf_string_piece *piece, const struct span *span)
 {
 	const uint8_t *bytes = piece->window->bytes + span->start;
-	struct mf_string string = {
+	struct mf_string *string = mf_strings_next(piece->worker);
+
+	if (span->characters < piece->worker->scanner->least)
+		return;
+	*string = (struct mf_string){
 		.address = piece->window->address + span->start,
 		.size = span->end - span->start,
 		.head = bytes,
 		.encoding = span->high ? MF_STRING_UTF8 : MF_STRING_ASCII,
 	};
-
-	if (span->characters < piece->worker->scanner->least)
-		return;
-	if (mf_string_is_short(&string))
-		mf_string_hash_short(&string);
+	if (mf_string_is_short(string))
+		mf_string_hash_short(string);
 	else
-		string.hash = mf_string_hash(
-			&string, string.size > MF_STRING_HEAD
-					 ? mf_string_roll(0, bytes, string.size)
-					 : 0);
-	string.key = mf_key_chain_add(piece->worker, piece, &string);
-	mf_strings_found(piece->worker, &string);
+		string->hash = mf_string_hash(
+			string, string->size > MF_STRING_HEAD
+					? mf_string_roll(0, bytes, string->size)
+					: 0);
+	string->key = is_key(piece, string);
+	mf_strings_found(piece->worker);
 }
 
 /* All strings in a run of bytes that may be text. */

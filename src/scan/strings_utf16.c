@@ -139,22 +139,23 @@ static void found(const struct mf_string_piece *piece,
 		  const struct reach *reach)
 {
 	const uint8_t *bytes = piece->window->bytes + reach->start;
-	struct mf_string string = {
+	struct mf_string *string = mf_strings_next(piece->worker);
+
+	if (reach->characters <
+	    MF_MAX(piece->worker->scanner->least, (uint32_t)MF_WIDE_SEED))
+		return;
+	*string = (struct mf_string){
 		.address = piece->window->address + reach->start,
 		.size = reach->end - reach->start,
 		.head = bytes,
 		.encoding = MF_STRING_UTF16,
 	};
-
-	if (reach->characters <
-	    MF_MAX(piece->worker->scanner->least, (uint32_t)MF_WIDE_SEED))
-		return;
-	string.hash = mf_string_hash(
-		&string, string.size > MF_STRING_HEAD
-				 ? mf_string_roll(0, bytes, string.size)
-				 : 0);
-	string.key = mf_key_chain_add(piece->worker, piece, &string);
-	mf_strings_found(piece->worker, &string);
+	string->hash = mf_string_hash(
+		string, string->size > MF_STRING_HEAD
+				? mf_string_roll(0, bytes, string->size)
+				: 0);
+	string->key = mf_key_chain_add(piece->worker, piece, string);
+	mf_strings_found(piece->worker);
 }
 
 /* ---- ends that are open --------------------------------------------------- */
