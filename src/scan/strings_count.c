@@ -344,10 +344,8 @@ static void count_all_forms(struct mf_string_counts *counts,
 
 	for (size_t i = 0; i < count; i++) {
 		const struct mf_string *string = &strings[i];
-		const struct utf8 text = {
-			string->head,
-			(size_t)MF_MIN(string->size, (uint64_t)MF_STRING_FORM),
-		};
+		uint64_t size = MF_MIN(string->size, (uint64_t)MF_STRING_FORM);
+		const struct utf8 text = { string->head, (size_t)size };
 
 		if (string->key)
 			continue;
