@@ -97,6 +97,8 @@ static void find(struct mf_browser *browser, bool forward)
 	browser->busy_since = 0;
 	if (!browser->wanted)
 		mf_browser_say(browser, "nothing was searched yet: /");
+	else if (pane && pane->ops->find)
+		pane->ops->find(pane, browser->wanted, forward);
 	else if (pane && !mf_list_find(&pane->list, browser->wanted, forward))
 		mf_browser_say(browser, "not found: %s", browser->wanted);
 }

@@ -28,7 +28,7 @@
 	X(BACK,		"Backspace u",	"moving", "go out, to where you came from") \
 	X(NEXT_VIEW,	"Tab",		"views",  "the next view (a digit: that view)") \
 	X(PREVIOUS_VIEW, "S-Tab",	"views",  "the view before it")       \
-	X(SEARCH,	"/",		"finding", "search the rows for a text") \
+	X(SEARCH,	"/",		"finding", "search the rows for a text; in hex, the bytes") \
 	X(SEARCH_NEXT,	"n",		"finding", "the next row that has it") \
 	X(SEARCH_PREVIOUS, "N",		"finding", "the one before")          \
 	X(FILTER,	"\\",		"finding", "show only rows that have a text (empty: all)") \

@@ -102,6 +102,9 @@ struct mf_view_ops {
 	/** NULL, or an error that the status line tells. */
 	struct mf_error *(*enter)(struct mf_pane *pane, uint64_t row);
 	bool (*handle)(struct mf_pane *pane, enum mf_request request);
+	/** Goes to the next of TEXT, or will. NULL: rows are searched as they
+	 * are shown. */
+	void (*find)(struct mf_pane *pane, const char *text, bool forward);
 	/** Rows come in the order of COLUMN from now on, or will; false: the
 	 * list has to put them in order. NULL: it always has. */
 	bool (*sort)(struct mf_pane *pane, unsigned column, bool descending);

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "tui/hex.h"
+#include "tui/hex_find.h"
 #include "tui/region_text.h"
 #include "tui/views.h"
 
@@ -244,6 +245,22 @@ static struct mf_error *hex_enter(struct mf_pane *pane, uint64_t row)
 	return mf_browser_open_bytes(pane->browser, word);
 }
 
+static void hex_find(struct mf_pane *pane, const char *text, bool forward)
+{
+	const struct hex *hex = pane->state;
+
+	mf_hex_find(pane, &(struct mf_hex_find){
+				  .text = text,
+				  .start = hex->start,
+				  .end = hex->end,
+				  .from = address_at(pane),
+				  .forward = forward,
+				  .page_size = mf_browser_models(pane->browser)
+						       ->facts.page_size,
+				  .found = go_to,
+			  });
+}
+
 static void step(struct mf_pane *pane, bool on)
 {
 	struct hex *hex = pane->state;
@@ -297,5 +314,6 @@ const struct mf_view_ops mf_view_hex = {
 	.subject = hex_subject,
 	.enter = hex_enter,
 	.handle = hex_handle,
+	.find = hex_find,
 	.status = hex_status,
 };

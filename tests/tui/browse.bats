@@ -80,6 +80,37 @@ go_to() { # WHERE
 		"/proc/$PID/smaps")" = 8 ]
 }
 
+@test "bytes are searched, those too that were never shown" {
+	browse_known 80x24
+	go_to 0x5a0000000000
+	until_screen '^5a0000000000  62 72 6f 77'
+	press /
+	until_screen '^search:'
+	type_text 'pointed at'
+	press Enter
+	until_screen '^ 0x5a0000002010: 0x'
+	shows '^5a0000002010  70 6f 69 6e 74 65 64 20  61 74 .* pointed at'
+	press /
+	until_screen '^search:'
+	type_text 'browse ME'
+	press Enter
+	until_screen '^ not found: browse ME'
+	press /
+	until_screen '^search:'
+	type_text 'browse m'
+	press Enter
+	until_screen '^ 0x5a0000000000: 0x'
+	# backwards, over what is not there
+	go_to 0x5a000000f000
+	until_screen '^5a000000f000  -- '
+	press N
+	until_screen '^ 0x5a0000000000: 0x'
+	# it is the only one: round the end
+	press N
+	until_gone 'searching'
+	shows '^ 0x5a0000000000: 0x'
+}
+
 @test "a chunk of the heap is told, and where its header ends" {
 	local block
 	start_fixture browsed
