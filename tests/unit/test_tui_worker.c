@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "memforensics/tui.h"
+
 #include "tui/bytes.h"
 #include "unit.h"
 
@@ -20,6 +22,7 @@ static int open_listing(void **state)
 	static const char text[] =
 		"00400000-00500000 rw-p 00000000 00:00 0 [heap]\n";
 	const struct mf_session_options options = { .keep = false };
+	const struct mf_browse_options browse = { .open = NULL };
 	struct opened *opened = calloc(1, sizeof(*opened));
 	FILE *file;
 
@@ -28,7 +31,7 @@ static int open_listing(void **state)
 	fputs(text, file);
 	fclose(file);
 	assert_null(mf_session_open(opened->path, &options, &opened->session));
-	opened->worker = mf_worker_start(opened->session);
+	opened->worker = mf_worker_start(opened->session, &browse);
 	*state = opened;
 	return 0;
 }
