@@ -262,8 +262,12 @@ static bool get_size(int *height, int *width)
 static void choose_size(void)
 {
 	int height, width;
+	bool known = get_size(&height, &width);
 
-	use_env(!get_size(&height, &width));
+	use_env(!known);
+	/* not of the database alone, which has no size of some kinds (linux):
+	 * curses would refuse them. Nor what is out of all measure. */
+	use_tioctl(known && height < ROWS_MOST && width < COLUMNS_MOST);
 }
 
 /* curses then gives KEY_RESIZE where it has not been told before. */

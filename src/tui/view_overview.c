@@ -113,7 +113,7 @@ static void add_classes(struct overview *overview)
 		add_class(overview, &totals[i], rss);
 	if (count > CLASSES)
 		set_view(mf_text_rows_add(&overview->rows, MF_TINT_DIM, 3,
-					  "and %zu more classes (Enter, or 2: "
+					  "and %zu more (Enter, or 2: "
 					  "all regions)",
 					  count - CLASSES),
 			 '2');

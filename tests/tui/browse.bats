@@ -279,6 +279,11 @@ go_to() { # WHERE
 	until_ended
 	close_terminal
 	KIND=xterm-256color browse_known 80x24
+	press q
+	until_ended
+	close_terminal
+	# of a size that the database does not have
+	KIND=linux browse_known 80x24
 }
 
 @test "names that a target chose never meet the terminal as they are" {
