@@ -163,13 +163,20 @@ static bool give_way(struct mf_screen *screen, size_t classes)
 	struct {
 		size_t *rows, least;
 	} blocks[] = {
-		{ &screen->contents, 2 }, { &screen->suspects, 2 },
-		{ &screen->contents, 1 }, { &screen->classes, first_classes },
-		{ &screen->arenas, 3 },	  { &screen->advice, 6 },
-		{ &screen->verdicts, 3 }, { &screen->classes, classes },
-		{ &screen->advice, 3 },	  { &screen->arenas, 2 },
-		{ &screen->suspects, 1 }, { &screen->contents, 0 },
-		{ &screen->names, 0 },	  { &screen->classes, LEAST_CLASSES },
+		{ &screen->contents, 2 },
+		{ &screen->suspects, 2 },
+		{ &screen->contents, 1 },
+		{ &screen->classes, first_classes },
+		{ &screen->arenas, 3 },
+		{ &screen->advice, 6 },
+		{ &screen->verdicts, 3 },
+		{ &screen->classes, classes },
+		{ &screen->advice, 3 },
+		{ &screen->arenas, 2 },
+		{ &screen->suspects, 1 },
+		{ &screen->names, 0 },
+		{ &screen->classes, LEAST_CLASSES },
+		{ &screen->contents, 0 },
 	};
 
 	for (size_t i = 0; i < MF_ARRAY_SIZE(blocks); i++)
