@@ -91,11 +91,12 @@ static int scan_runs(struct mf_live *live, int pagemap,
 {
 	struct scan_region regions[SCAN_REGIONS];
 	uint64_t pages = (range->end - range->start) / PAGE_LEAST + 1;
+	/* room that both sides have to make ready */
+	uint64_t room = MF_MIN(pages, (uint64_t)SCAN_REGIONS);
 	struct scan_argument argument = {
 		.size = sizeof(argument),
 		.vec = (uintptr_t)regions,
-		/* room that both sides have to make ready */
-		.vec_length = MF_MIN(pages, (uint64_t)SCAN_REGIONS),
+		.vec_length = room,
 		.end = range->end,
 	};
 	uint64_t start = range->start;
