@@ -9,6 +9,10 @@
 
 #include "base/memory.h"
 
+enum {
+	PRINTED = 32, /* bytes, that most of what is printed has room in */
+};
+
 static void reserve(struct mf_buffer *buffer, size_t more)
 {
 	size_t wanted = buffer->size + more + 1;
@@ -49,16 +53,23 @@ void mf_buffer_vprintf(struct mf_buffer *buffer, const char *format,
 		       va_list arguments)
 {
 	va_list copy;
+	size_t room;
 	int length;
 
+	reserve(buffer, PRINTED);
+	room = buffer->capacity - buffer->size;
 	va_copy(copy, arguments);
-	length = vsnprintf(NULL, 0, format, copy);
+	length = vsnprintf(buffer->text + buffer->size, room, format, copy);
 	va_end(copy);
-	if (length < 0)
+	if (length < 0) {
+		buffer->text[buffer->size] = '\0';
 		return;
-	reserve(buffer, (size_t)length);
-	vsnprintf(buffer->text + buffer->size, (size_t)length + 1, format,
-		  arguments);
+	}
+	if ((size_t)length >= room) {
+		reserve(buffer, (size_t)length);
+		vsnprintf(buffer->text + buffer->size, (size_t)length + 1,
+			  format, arguments);
+	}
 	buffer->size += (size_t)length;
 }
 

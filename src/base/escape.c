@@ -121,12 +121,28 @@ static bool is_unsafe(uint32_t point)
 	       (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
 }
 
+/* Bytes at TEXT that mean themselves everywhere: most texts are of such. */
+static size_t plain_run(const char *text, size_t size)
+{
+	size_t at = 0;
+
+	while (at < size && text[at] >= 0x20 && text[at] < 0x7f)
+		at++;
+	return at;
+}
+
 void mf_escape_text(struct mf_buffer *buffer, const char *text, size_t size)
 {
 	for (size_t at = 0; at < size;) {
-		size_t length = mf_utf8_length(text + at, size - at);
-		uint32_t point = length ? decode(text + at, length) : 0;
+		size_t plain = plain_run(text + at, size - at), length;
+		uint32_t point;
 
+		mf_buffer_add(buffer, text + at, plain);
+		at += plain;
+		if (at == size)
+			return;
+		length = mf_utf8_length(text + at, size - at);
+		point = length ? decode(text + at, length) : 0;
 		if (!length) {
 			mf_buffer_printf(buffer, "\\x%02x",
 					 (unsigned char)text[at]);

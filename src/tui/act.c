@@ -94,13 +94,12 @@ static void find(struct mf_browser *browser, bool forward)
 {
 	struct mf_pane *pane = mf_browser_pane(browser);
 
-	browser->busy_since = 0;
 	if (!browser->wanted)
 		mf_browser_say(browser, "nothing was searched yet: /");
 	else if (pane && pane->ops->find)
 		pane->ops->find(pane, browser->wanted, forward);
-	else if (pane && !mf_list_find(&pane->list, browser->wanted, forward))
-		mf_browser_say(browser, "not found: %s", browser->wanted);
+	else if (pane)
+		mf_list_find(&pane->list, browser->wanted, forward);
 }
 
 static void search(struct mf_browser *browser)
@@ -124,11 +123,10 @@ static void filter(struct mf_browser *browser)
 	if (!pane)
 		return;
 	text = mf_browser_ask(browser, "only rows with: ", pane->list.filter);
-	browser->busy_since = 0;
 	if (text && *text && pane->ops->flatten)
 		pane->ops->flatten(pane);
-	if (text && !mf_list_filter(&pane->list, text))
-		mf_browser_say(browser, "stopped: all is as it was");
+	if (text)
+		mf_list_filter(&pane->list, text);
 }
 
 static void go_to(struct mf_browser *browser)
@@ -146,15 +144,12 @@ static void sort_by(struct mf_browser *browser, unsigned column,
 {
 	struct mf_pane *pane = mf_browser_pane(browser);
 
-	browser->busy_since = 0;
 	if (pane->ops->flatten)
 		pane->ops->flatten(pane);
 	if (pane->ops->sort && pane->ops->sort(pane, column, descending))
 		mf_list_note_order(&pane->list, column, descending);
-	else if (mf_list_sort(&pane->list, column, descending))
-		mf_list_go(&pane->list, 0);
 	else
-		mf_browser_say(browser, "stopped: the order is as it was");
+		mf_list_sort(&pane->list, column, descending);
 }
 
 static bool is_first_descending(const struct mf_view_column *column)
@@ -336,8 +331,13 @@ static void help(struct mf_browser *browser)
 
 static void cancel(struct mf_browser *browser)
 {
+	struct mf_pane *pane = mf_browser_pane(browser);
 	struct mf_work_state state;
 
+	if (pane && mf_list_stop(&pane->list)) {
+		mf_browser_say(browser, "stopped: the rows are as they were");
+		return;
+	}
 	mf_worker_state(browser->worker, &state);
 	if (is_help(mf_browser_pane(browser))) {
 		mf_browser_close_top(browser);

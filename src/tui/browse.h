@@ -37,6 +37,8 @@ struct mf_browser {
 	size_t root; /* the view that is shown, or lies below the others */
 	MF_VEC(struct mf_pane *) over; /* opened from rows, the last is shown */
 	MF_VEC(struct mf_subject) tags;
+	MF_VEC(struct mf_key) held_keys; /* that wait for rows */
+	size_t held_next;		 /* of them */
 	struct mf_mark mark;
 	uint64_t moment, marked_moment; /* numbers of moments; 0: none */
 	char *message;			/* NULL: none */
@@ -53,7 +55,7 @@ struct mf_browser {
 	int signal;	     /* that ended it; 0 */
 	bool suspends;	     /* as soon as the target is let go */
 	unsigned first_row;  /* of the screen, that a row of the view is on */
-	uint64_t busy_since; /* ns; of a search or sort of our own; 0 */
+	uint64_t busy_since; /* ns; of rows that are written; 0 */
 };
 
 /** The view that is shown; NULL: what it needs has not come. */
@@ -89,6 +91,15 @@ void mf_act_goto(struct mf_browser *browser, const char *text);
 /** Asks for a path, and writes what is tagged, or the rows, there. */
 void mf_act_output(struct mf_browser *browser);
 
+/** What may be done at once, of what a key began. */
+void mf_work_begin(struct mf_browser *browser);
+/** A little of what looks at all rows of the view that is shown. */
+enum mf_list_news mf_work_on_rows(struct mf_browser *browser);
+/** The next key that is to be obeyed now; false: there is none. */
+bool mf_work_next_key(struct mf_browser *browser, struct mf_key *ret);
+/** The next key that had to wait; false: there is none. */
+bool mf_work_held_key(struct mf_browser *browser, struct mf_key *ret);
+
 /** Takes a new view of the process. */
 void mf_act_refresh(struct mf_browser *browser);
 /** Keeps the figures of this moment. */
@@ -105,6 +116,9 @@ void mf_follow_end(struct mf_browser *browser);
 /** Adds to what the status line says. */
 void mf_follow_tell(const struct mf_browser *browser, struct mf_buffer *text);
 
+/** Esc was pressed in long work, DONE of TOTAL rows of which are done; and says
+ * now and then how far it is. */
+bool mf_pane_is_cancelled(struct mf_pane *pane, uint64_t done, uint64_t total);
 /** How the rows of panes are searched and sorted. */
 extern const struct mf_list_source mf_pane_source;
 

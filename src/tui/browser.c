@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "tui/browse.h"
 
@@ -222,15 +223,12 @@ static void restore_place(struct mf_pane *pane,
 {
 	if (pane->ops->restore)
 		pane->ops->restore(pane, place->shape);
-	pane->browser->busy_since = 0;
 	if (place->filter)
 		mf_list_filter(&pane->list, place->filter);
 	if (place->sorted)
 		mf_list_sort(&pane->list, place->column, place->descending);
-	if (!place->moved)
-		return;
-	pane->list.top = place->top;
-	pane->list.cursor = place->cursor;
+	if (place->moved)
+		mf_list_then_go(&pane->list, place->cursor, place->top);
 }
 
 /* What it needs may be there now. */
@@ -268,6 +266,7 @@ void mf_browser_show(struct mf_browser *browser, const struct mf_view_ops *ops)
 
 void mf_browser_let_go(struct mf_browser *browser)
 {
+	browser->held_keys.count = browser->held_next = 0;
 	while (browser->over.count)
 		mf_browser_close_top(browser);
 	for (size_t i = 0; i < MF_BROWSE_VIEWS; i++) {
@@ -370,6 +369,20 @@ static int next_wait(struct mf_browser *browser)
 	return wait;
 }
 
+/* Waits for FDS, and works meanwhile, as long as there is work. */
+static void wait_for(struct mf_browser *browser, struct pollfd *fds,
+		     size_t count)
+{
+	uint64_t until = mf_now_ns() + TICK_MS * UINT64_C(1000000);
+	enum mf_list_news news;
+
+	while ((news = mf_work_on_rows(browser)) == MF_LIST_BUSY)
+		if (poll(fds, count, 0) || mf_now_ns() >= until)
+			return;
+	/* what is done is to be drawn */
+	poll(fds, count, news == MF_LIST_IDLE ? next_wait(browser) : 0);
+}
+
 /* Until something comes; false: it is to end. */
 static bool wait_for_something(struct mf_browser *browser)
 {
@@ -384,7 +397,7 @@ static bool wait_for_something(struct mf_browser *browser)
 	browser->signal = mf_terminal_ending();
 	if (browser->signal)
 		return false;
-	poll(fds, MF_ARRAY_SIZE(fds), next_wait(browser));
+	wait_for(browser, fds, MF_ARRAY_SIZE(fds));
 	browser->signal = mf_terminal_ending();
 	/* the terminal is gone */
 	if (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL))
@@ -397,18 +410,22 @@ static bool wait_for_something(struct mf_browser *browser)
 	return true;
 }
 
+static void take_key(struct mf_browser *browser, struct mf_key key)
+{
+	if (key.kind == MF_KEY_RESIZE)
+		return;
+	free(browser->message);
+	browser->message = NULL;
+	mf_act(browser, key);
+	mf_work_begin(browser);
+}
+
 static void take_keys(struct mf_browser *browser)
 {
 	struct mf_key key;
 
-	while (!browser->done &&
-	       (key = mf_terminal_key()).kind != MF_KEY_NOTHING) {
-		if (key.kind != MF_KEY_RESIZE) {
-			free(browser->message);
-			browser->message = NULL;
-			mf_act(browser, key);
-		}
-	}
+	while (!browser->done && mf_work_next_key(browser, &key))
+		take_key(browser, key);
 }
 
 static void loop(struct mf_browser *browser)
@@ -431,6 +448,7 @@ static void deinit(struct mf_browser *browser)
 {
 	mf_vec_deinit(&browser->over);
 	mf_vec_deinit(&browser->tags);
+	mf_vec_deinit(&browser->held_keys);
 	mf_mark_deinit(&browser->mark);
 	for (size_t i = 0; i < MF_BROWSE_VIEWS; i++)
 		deinit_place(&browser->places[i]);

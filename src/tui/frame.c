@@ -323,18 +323,32 @@ static void add_place(struct mf_buffer *text, struct mf_pane *pane)
 				 mf_format_count(of, count + list->left_out));
 }
 
+static void add_progress(struct mf_strip *line, const char *what, uint64_t done,
+			 uint64_t total)
+{
+	mf_strip_put(line, MF_TINT_HEAD, what);
+	if (total && done < total)
+		mf_strip_printf(line, MF_TINT_HEAD, " %" PRIu64 "%%",
+				done * 100 / total);
+	mf_strip_put(line, MF_TINT_HEAD, line->utf8 ? "…" : "...");
+}
+
 static void add_work(struct mf_strip *line, const struct mf_browser *browser)
 {
+	const struct mf_pane *pane = mf_browser_pane(browser);
 	struct mf_work_state state;
+	uint64_t done, total;
+	const char *what =
+		pane ? mf_list_progress(&pane->list, &done, &total) : NULL;
 
-	mf_worker_state(browser->worker, &state);
-	if (!state.busy || !*state.what)
+	if (what) {
+		add_progress(line, what, done, total);
+		mf_strip_put(line, MF_TINT_HEAD, " (Esc: stop)");
 		return;
-	mf_strip_put(line, MF_TINT_HEAD, state.what);
-	if (state.total && state.done < state.total)
-		mf_strip_printf(line, MF_TINT_HEAD, " %llu%%",
-				state.done * 100 / state.total);
-	mf_strip_put(line, MF_TINT_HEAD, line->utf8 ? "…" : "...");
+	}
+	mf_worker_state(browser->worker, &state);
+	if (state.busy && *state.what)
+		add_progress(line, state.what, state.done, state.total);
 }
 
 static void draw_status(struct frame *frame)

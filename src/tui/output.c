@@ -40,8 +40,7 @@ static const char *key_of(const struct mf_view_column *column, size_t number,
 
 static bool is_stopped(struct mf_pane *pane, uint64_t row, uint64_t count)
 {
-	return row % ASK_EVERY == 0 &&
-	       mf_pane_source.is_cancelled(pane, row, count);
+	return row % ASK_EVERY == 0 && mf_pane_is_cancelled(pane, row, count);
 }
 
 static struct mf_error *stopped(void)

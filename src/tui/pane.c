@@ -36,14 +36,36 @@ void mf_frame_row(struct mf_pane *pane, uint64_t row, unsigned width,
 		       ops->depth ? ops->depth(pane, row) : 0, width, line);
 }
 
-static void text_of(void *data, uint64_t row, struct mf_buffer *text)
+static void add_line(struct mf_pane *pane, uint64_t row, struct mf_buffer *text)
 {
 	mf_cleanup(mf_strip_deinit) struct mf_strip line;
-	struct mf_pane *pane = data;
 
 	mf_strip_init(&line, mf_terminal_is_utf8());
 	mf_frame_row(pane, row, TEXT_WIDTH, &line);
 	mf_buffer_puts(text, mf_buffer_text(&line.text));
+}
+
+/* All that a wide screen would show, but not where: millions of rows may be
+ * looked at. */
+static void text_of(void *data, uint64_t row, struct mf_buffer *text)
+{
+	struct mf_value values[MF_VIEW_COLUMNS] = { 0 };
+	struct mf_pane *pane = data;
+	const struct mf_view_ops *ops = pane->ops;
+
+	if (!ops->columns || ops->line) {
+		add_line(pane, row, text);
+		return;
+	}
+	ops->values(pane, row, values);
+	for (size_t i = 0; i < ops->column_count; i++) {
+		if (ops->columns[i].flags & MF_COLUMN_BAR ||
+		    values[i].type == MF_VALUE_NONE)
+			continue;
+		mf_buffer_puts(text, "  ");
+		mf_value_write(text, values[i], mf_terminal_is_utf8(),
+			       mf_browser_wants_bytes(pane->browser));
+	}
 }
 
 static bool key_of(void *data, uint64_t row, unsigned column, uint64_t *ret,
@@ -79,9 +101,8 @@ static bool wants_to_stop(void)
 	return false;
 }
 
-static bool is_cancelled(void *data, uint64_t done, uint64_t total)
+bool mf_pane_is_cancelled(struct mf_pane *pane, uint64_t done, uint64_t total)
 {
-	struct mf_pane *pane = data;
 	struct mf_browser *browser = pane->browser;
 	uint64_t now = mf_now_ns();
 
@@ -101,5 +122,4 @@ const struct mf_list_source mf_pane_source = {
 	.count = count_rows,
 	.text = text_of,
 	.key = key_of,
-	.is_cancelled = is_cancelled,
 };

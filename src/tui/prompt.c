@@ -127,8 +127,8 @@ static void draw(struct mf_browser *browser, const char *question,
 	mf_frame_prompt(browser, question, text, strlen(left));
 }
 
-/* SUSPENDS: it has to be tried again, soon. */
-static enum answer wait_for_key(struct typing *typing, bool suspends)
+static enum answer wait_for_key(struct mf_browser *browser,
+				struct typing *typing)
 {
 	struct pollfd fds[] = {
 		{ .fd = STDIN_FILENO, .events = POLLIN },
@@ -140,7 +140,10 @@ static enum answer wait_for_key(struct typing *typing, bool suspends)
 	/* it may have come before this prompt did */
 	if (mf_terminal_ending())
 		return ANSWER_REFUSED;
-	poll(fds, MF_ARRAY_SIZE(fds), suspends ? SUSPEND_MS : -1);
+	if (mf_work_held_key(browser, &key))
+		return take_key(typing, &key);
+	/* it has to be tried again, soon */
+	poll(fds, MF_ARRAY_SIZE(fds), browser->suspends ? SUSPEND_MS : -1);
 	if (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL) ||
 	    mf_terminal_ending())
 		return ANSWER_REFUSED;
@@ -161,7 +164,7 @@ char *mf_browser_ask(struct mf_browser *browser, const char *question,
 	do {
 		mf_browser_suspend(browser);
 		draw(browser, question, typing);
-		answer = wait_for_key(typing, browser->suspends);
+		answer = wait_for_key(browser, typing);
 	} while (answer == ANSWER_NOT_YET);
 	if (answer == ANSWER_GIVEN)
 		text = finish(typing);

@@ -73,9 +73,7 @@ static void take_pages(struct mf_job *job, const struct mf_error *error)
 	chunks->pages = own->pages;
 	own->pages = NULL;
 	chunks->given_up = !chunks->pages;
-	/* what is filtered, or in an order of the list's own */
-	if (job->pane->list.index)
-		mf_browser_changed(job->pane);
+	mf_browser_changed(job->pane);
 }
 
 static void destroy_job(struct mf_job *job)
@@ -105,8 +103,7 @@ static void ask(struct mf_pane *pane)
 		.pane = pane,
 	};
 	mf_worker_ask(worker, &own->job);
-	if (pane->list.index)
-		mf_browser_changed(pane);
+	mf_browser_changed(pane);
 }
 
 static struct mf_error *chunks_open(struct mf_pane *pane, const void *argument)
