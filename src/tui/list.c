@@ -53,25 +53,39 @@ uint64_t mf_list_position(const struct mf_list *list, uint64_t row)
 
 /* ---- moving ----------------------------------------------------------------- */
 
-void mf_list_settle(struct mf_list *list, unsigned height)
+static void clamp(struct mf_list *list)
 {
 	uint64_t count = mf_list_count(list);
 
-	list->height = height ? height : 1;
 	if (list->cursor >= count)
 		list->cursor = count ? count - 1 : 0;
 	if (list->top > list->cursor)
 		list->top = list->cursor;
+	/* not known before anything was drawn */
+	if (!list->height)
+		return;
 	if (list->cursor - list->top >= list->height)
 		list->top = list->cursor - list->height + 1;
 	if (list->top && count - list->top < list->height)
 		list->top = count > list->height ? count - list->height : 0;
 }
 
+void mf_list_settle(struct mf_list *list, unsigned height)
+{
+	unsigned before = list->height;
+
+	list->height = height ? height : 1;
+	/* what a smaller screen had pushed out above the cursor comes back */
+	if (before && before < list->height &&
+	    list->cursor - list->top == before - 1)
+		list->top -= MF_MIN(list->top, (uint64_t)list->height - before);
+	clamp(list);
+}
+
 void mf_list_go(struct mf_list *list, uint64_t position)
 {
 	list->cursor = position;
-	mf_list_settle(list, list->height);
+	clamp(list);
 }
 
 void mf_list_move(struct mf_list *list, int64_t by)

@@ -126,8 +126,10 @@ static void add_states(struct arena_view *view)
 	const struct mf_amount free = { figures->free.count,
 					figures->free.bytes };
 	char size[MF_UNIT_TEXT];
+	size_t title;
 
 	add_title(view, "CHUNKS BY STATE (Enter: the chunks)");
+	title = view->rows.rows.count;
 	add_state(view, "in use", figures->in_use, 1U << MF_KIND_IN_USE);
 	add_state(view, "free", free,
 		  1U << MF_KIND_FREE | 1U << MF_KIND_UNSORTED);
@@ -147,6 +149,9 @@ static void add_states(struct arena_view *view)
 			&view->rows, MF_TINT_WARNING, 3,
 			"and %s that were not read",
 			mf_format_bytes(size, figures->unread, view->bytes));
+	if (view->rows.rows.count == title)
+		mf_text_rows_add(&view->rows, MF_TINT_DIM, 3,
+				 "none: nothing was allocated from it yet");
 }
 
 struct class_ref {

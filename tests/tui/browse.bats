@@ -263,6 +263,12 @@ go_to() { # WHERE
 	terminal resize-window -x 80 -y 24
 	until_screen '▸ anon'
 	shows 'help  q: end *$'
+	press 1
+	until_screen 'VERDICT'
+	terminal resize-window -x 30 -y 5
+	until_gone 'VERDICT'
+	terminal resize-window -x 80 -y 24
+	until_screen 'VERDICT'
 }
 
 @test "plain ASCII, and no colours" {

@@ -132,6 +132,32 @@ static void a_screen_is_filled_to_its_last_line(void **state)
 	mf_list_deinit(&list);
 }
 
+/* A screen that becomes small and large again shows what it did. */
+static void a_screen_grows_back(void **state)
+{
+	struct rows rows = { .count = 50, .step = 1 };
+	struct mf_list list;
+
+	(void)state;
+	mf_list_init(&list, &source, &rows);
+	mf_list_go(&list, 4);
+	assert_int_equal(list.top, 0);
+	mf_list_settle(&list, 20);
+	assert_int_equal(list.top, 0);
+	mf_list_settle(&list, 1);
+	assert_int_equal(list.top, 4);
+	mf_list_settle(&list, 20);
+	assert_int_equal(list.top, 0);
+	assert_int_equal(list.cursor, 4);
+	/* nothing had been pushed out */
+	mf_list_go(&list, 40);
+	mf_list_go(&list, 25);
+	assert_int_equal(list.top, 21);
+	mf_list_settle(&list, 22);
+	assert_int_equal(list.top, 21);
+	mf_list_deinit(&list);
+}
+
 /* From where the cursor stands at the top, too. */
 static void a_page_moves_the_screen(void **state)
 {
@@ -400,6 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ten_million_rows_are_moved_through_unfetched),
 		cmocka_unit_test(a_screen_is_filled_to_its_last_line),
+		cmocka_unit_test(a_screen_grows_back),
 		cmocka_unit_test(a_page_moves_the_screen),
 		cmocka_unit_test(what_is_found_comes_round),
 		cmocka_unit_test(an_order_is_kept_until_it_is_taken_back),
