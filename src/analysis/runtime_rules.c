@@ -1,6 +1,6 @@
 /*
  * Rules about whose memory it is: several allocators at once, an allocator
- * that is not walked, and the heap of a language runtime beside native memory.
+ * that is not glibc's, and the heap of a language runtime beside native memory.
  */
 #include <string.h>
 
@@ -10,6 +10,8 @@
 enum {
 	LARGE = 64 * MF_MIB,
 	SECOND_LEAST = 32 * MF_MIB,
+	PINNED_LEAST = 32 * MF_MIB,
+	PURGE_PARTS = 20, /* of its memory, one of which is worth a purge */
 };
 
 /* Allocators that can be the process's malloc. */
@@ -98,6 +100,14 @@ static void advise_mimalloc(struct mf_judge *judge,
 				    "it prints its figures when it ends");
 }
 
+/* What is walked tells whether asking for it would give back anything. */
+static bool may_give_back(const struct mf_allocator *allocator)
+{
+	return !allocator->supported ||
+	       allocator->figures.trimmable_bytes >=
+		       allocator->resident / PURGE_PARTS;
+}
+
 static void judge_other(struct mf_judge *judge, const struct mf_facts *facts)
 {
 	static const struct {
@@ -130,9 +140,41 @@ static void judge_other(struct mf_judge *judge, const struct mf_facts *facts)
 					  mf_size(at->resident));
 			mf_judge_evidence(judge, "walked",
 					  mf_bool(at->supported));
-			if (others[j].advise)
+			if (others[j].advise && may_give_back(at))
 				others[j].advise(judge, facts);
 		}
+}
+
+/* A slab goes back when the last of its objects is freed, and not before. */
+static void judge_slabs(struct mf_judge *judge, const struct mf_facts *facts)
+{
+	for (size_t i = 0; i < facts->allocator_count; i++) {
+		const struct mf_allocator *at = &facts->allocators[i];
+		uint64_t pinned = at->figures.retained.pinned;
+
+		if (strcmp(at->name, "jemalloc") != 0 || !at->supported ||
+		    !mf_is_large(pinned, facts->rss, 20, PINNED_LEAST))
+			continue;
+		mf_judge_find(
+			judge, MF_SEVERITY_WARNING, pinned,
+			"slabs: %s that is free is pinned by objects in "
+			"use; a purge would return %s",
+			mf_judge_size(judge, pinned),
+			mf_judge_size(judge, at->figures.trimmable_bytes));
+		mf_judge_evidence(judge, "pinned", mf_size(pinned));
+		mf_judge_evidence(judge, "trimmable",
+				  mf_size(at->figures.trimmable_bytes));
+		mf_judge_evidence(judge, "allocator_rss",
+				  mf_size(at->resident));
+		if (strstr(facts->info->comm, "redis"))
+			mf_judge_advise(judge,
+					"redis-cli CONFIG SET activedefrag yes "
+					"  # it says so if it cannot");
+		mf_judge_advise(judge,
+				"memforensics chunks %s --state free   # of "
+				"which sizes",
+				mf_judge_pid(judge));
+	}
 }
 
 /* ---- runtimes --------------------------------------------------------------------- */
@@ -235,6 +277,7 @@ static void judge_native(struct mf_judge *judge, const struct mf_facts *facts)
 static const struct mf_rule rules[] = {
 	{ "two-allocators", MF_NEED_USAGE | MF_NEED_HEAP, judge_two },
 	{ "other-allocator", MF_NEED_USAGE | MF_NEED_HEAP, judge_other },
+	{ "pinned-slabs", MF_NEED_USAGE | MF_NEED_HEAP, judge_slabs },
 	{ "managed-heap", MF_NEED_USAGE, judge_managed },
 	{ "native-memory", MF_NEED_USAGE | MF_NEED_HEAP, judge_native },
 };

@@ -405,6 +405,40 @@ static void another_allocator_has_its_own_commands(void **state)
 	expect_finding(forged, "other-allocator", NULL);
 }
 
+static void slabs_that_are_pinned_are_no_matter_of_a_purge(void **state)
+{
+	struct forged *forged = *state;
+	struct mf_allocator *jemalloc;
+	const struct mf_finding *finding;
+
+	set_rss(forged, MIB(1000));
+	forge_allocator(forged, "jemalloc", MIB(600));
+	jemalloc = &forged->allocators[1];
+	jemalloc->supported = true;
+	jemalloc->figures.retained.pinned = MIB(200);
+	jemalloc->figures.trimmable_bytes = MIB(30);
+	finding = expect_finding(
+		forged, "pinned-slabs",
+		"slabs: 200.0 MiB that is free is pinned by objects in use; a purge would return 30.0 MiB");
+	assert_string_equal(
+		finding->advice[0],
+		"memforensics chunks 4242 --state free   # of which sizes");
+	finding = expect_finding(
+		forged, "other-allocator",
+		"jemalloc holds 600.0 MiB of 1000.0 MiB RSS: malloc_trim and glibc's figures do not apply");
+	assert_non_null(finding->advice[0]);
+	jemalloc->figures.trimmable_bytes = MIB(29);
+	finding = expect_finding(
+		forged, "other-allocator",
+		"jemalloc holds 600.0 MiB of 1000.0 MiB RSS: malloc_trim and glibc's figures do not apply");
+	assert_null(finding->advice[0]);
+	jemalloc->figures.retained.pinned = MIB(199);
+	expect_finding(forged, "pinned-slabs", NULL);
+	jemalloc->figures.retained.pinned = MIB(200);
+	jemalloc->supported = false;
+	expect_finding(forged, "pinned-slabs", NULL);
+}
+
 static void managed_and_native_memory(void **state)
 {
 	struct forged *forged = *state;
@@ -474,6 +508,7 @@ int main(void)
 		FORGED_TEST(huge_pages_keep_free_chunks),
 		FORGED_TEST(two_allocators_at_once),
 		FORGED_TEST(another_allocator_has_its_own_commands),
+		FORGED_TEST(slabs_that_are_pinned_are_no_matter_of_a_purge),
 		FORGED_TEST(managed_and_native_memory),
 		FORGED_TEST(the_worst_comes_first),
 	};
