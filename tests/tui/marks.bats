@@ -35,10 +35,13 @@ tell() { # COMMAND
 	until_screen 'marked the moment of [0-9:]+; r looks anew'
 	press d
 	until_screen 'this is the moment that is marked: r'
+	local rss
+	rss=$(sed -n 's/.* RSS \([0-9]*\) .*/\1/p' <(screen) | head -n 1)
 	tell 'blocks 1000 2048'
 	tell 'map 8388608'
 	press r
-	until_screen 'RSS [0-9]{8} . frozen at'
+	until_gone " RSS $rss "
+	until_screen 'RSS [0-9]+ . frozen at'
 	press d
 	until_screen '^ since the mark at [0-9:]+, .* before'
 	shows 'difference'

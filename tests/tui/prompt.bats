@@ -160,7 +160,7 @@ children() { # PID
 @test "the browser looks anew there, and the prompt's view stays" {
 	start_fixture grower
 	open_prompt "$PID"
-	local copy taken
+	local copy taken rss
 	copy=$(children "$PID")
 	taken=$(sed -n 's/^The view is of \([0-9:]*\),.*/\1/p' <(all_text))
 	ask 'arenas --json -o before'
@@ -171,9 +171,11 @@ children() { # PID
 	until_screen 'read from a copy'
 	press m
 	until_screen "marked the moment of $taken"
+	rss=$(sed -n 's/.* RSS \([0-9]*\) .*/\1/p' <(screen) | head -n 1)
 	tell 'map 8388608'
 	press r
-	until_screen 'RSS [0-9]{8} . frozen at'
+	until_gone " RSS $rss "
+	until_screen 'RSS [0-9]+ . frozen at'
 	press d
 	until_screen '^ since the mark at'
 	shows '^ *\+8388608 +0 +8388608 +class +anon +0 +1$'
