@@ -23,16 +23,6 @@ patient() { # COMMAND ARGUMENT...
 	mf "$command" --max-pause 30s "$@"
 }
 
-# Waits until the program has done it.
-tell() { # COMMAND
-	local line
-	echo "$1" >&"$FIXTURE_IN"
-	while IFS= read -r line <&"$FIXTURE_OUT"; do
-		[ "$line" != "done" ] || return 0
-	done
-	return 1
-}
-
 # The rows of FILE of one kind: key, before, after, delta.
 rows() { # FILE KIND
 	jq -r --arg what "$2" '.diff[] | select(.what == $what) |

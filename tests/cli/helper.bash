@@ -46,6 +46,18 @@ start_fixture() { # NAME ARGUMENT...
 	start_until '^ready$' "$FIXTURES/$name" "$@"
 }
 
+# Sends a command to the fixture started last and waits until it is obeyed.
+tell() { # COMMAND
+	local line
+	echo "$1" >&"$FIXTURE_IN"
+	while IFS= read -r line <&"$FIXTURE_OUT"; do
+		printf '%s\n' "$line" >>"$FIXTURE_SAID"
+		[ "$line" != "done" ] || return 0
+	done
+	echo "the fixture ended before it had done $1"
+	return 1
+}
+
 # Ends what this test started.
 stop_all() {
 	local pid

@@ -20,18 +20,6 @@ adopt() {
 	report=$work/report.json
 }
 
-# Sends a command and waits until it is obeyed.
-tell() { # COMMAND
-	local line
-	echo "$1" >&"$FIXTURE_IN"
-	while IFS= read -r line <&"$FIXTURE_OUT"; do
-		printf '%s\n' "$line" >>"$stats"
-		[ "$line" != "done" ] || return 0
-	done
-	echo "the victim ended before it had done $1"
-	return 1
-}
-
 # What the victim last said of KEY.
 said() { # KEY
 	awk -v key="$1" '$1 == key { value = $2 } END { print value }' "$stats"

@@ -15,16 +15,6 @@ teardown() {
 	stop_all
 }
 
-# Waits until the program has done it.
-tell() { # COMMAND
-	local line
-	echo "$1" >&"$FIXTURE_IN"
-	while IFS= read -r line <&"$FIXTURE_OUT"; do
-		[ "$line" != "done" ] || return 0
-	done
-	return 1
-}
-
 @test "a mark, and what grew since: classes, regions, arenas, sizes of chunks" {
 	start_fixture grower
 	open_terminal 100x40 "$MEMFORENSICS" browse --bytes --stop snapshot "$PID"

@@ -20,16 +20,6 @@ teardown() {
 	stop_all
 }
 
-# Waits until the program has done it.
-tell() { # COMMAND
-	local line
-	echo "$1" >&"$FIXTURE_IN"
-	while IFS= read -r line <&"$FIXTURE_OUT"; do
-		[ "$line" != "done" ] || return 0
-	done
-	return 1
-}
-
 # All that was printed.
 all_text() {
 	terminal capture-pane -p -S -
