@@ -55,7 +55,7 @@ struct mf_target_options {
 	bool wait_channels;  /* of threads: where in the kernel each waits */
 	const char *no_copy; /* NULL, or why no copy of it is to be made */
 	/** Asked before it is held, and before each read: true, and that fails
-	 * (see mf_target_is_cancelled). NULL: nobody can. */
+	 * (see mf_target_refuse_cancelled). NULL: nobody can. */
 	bool (*is_cancelled)(void);
 };
 
@@ -367,9 +367,10 @@ const char *mf_target_refuse_copy(struct mf_target *target);
  * kept, has not. */
 bool mf_target_has_ended(struct mf_target *target);
 
-/** Somebody has had enough: nothing is read of it, nor is it held, as long as
- * that is so. What was made of it since may lack anything. */
-bool mf_target_is_cancelled(const struct mf_target *target);
+/** An error once somebody has had enough: nothing is read of it, nor is it held,
+ * as long as that is so. What was made of it since may lack anything. */
+struct mf_error *mf_target_refuse_cancelled(const struct mf_target *target)
+	MF_MUST_CHECK;
 
 /** False once the watchdog has released a target that we think we hold. */
 bool mf_target_is_still(struct mf_target *target);

@@ -173,13 +173,6 @@ enum step {
 	STEP_DONE,
 };
 
-static struct mf_error *refuse_cancelled(const struct mf_session *session)
-{
-	return mf_target_is_cancelled(session->target)
-		       ? mf_error_create(MF_ERROR_FAILED, "interrupted")
-		       : NULL;
-}
-
 static void tell(enum step step)
 {
 	static const char *const words[] = {
@@ -362,7 +355,7 @@ static struct mf_error *make_models(struct mf_session *session,
 	tell(STEP_HEAPS);
 	MF_TRY(prepare_heap(session, moment));
 	/* no reason to stop it any more */
-	MF_TRY(refuse_cancelled(session));
+	MF_TRY(mf_target_refuse_cancelled(session->target));
 	foresee_pass(session);
 	tell(STEP_MEMORY);
 	MF_TRY(hold_and_read(session, moment, last));
@@ -382,7 +375,7 @@ static struct mf_error *look(struct mf_session *session, struct moment *moment,
 
 	/* what was not read is not to pass for what is not there */
 	if (!error)
-		error = refuse_cancelled(session);
+		error = mf_target_refuse_cancelled(session->target);
 	/* also where nobody saw that what was read had gone */
 	if (!error && mf_target_lost_copy(session->target))
 		error = mf_error_create(MF_ERROR_FAILED,

@@ -137,16 +137,11 @@ const char *mf_target_register_name(size_t index)
 
 /* ---- holding --------------------------------------------------------- */
 
-bool mf_target_is_cancelled(const struct mf_target *target)
+struct mf_error *mf_target_refuse_cancelled(const struct mf_target *target)
 {
-	return target->options.is_cancelled && target->options.is_cancelled();
-}
-
-static struct mf_error *refuse_cancelled(const struct mf_target *target)
-{
-	return mf_target_is_cancelled(target)
-		       ? mf_error_create(MF_ERROR_FAILED, "interrupted")
-		       : NULL;
+	if (!target->options.is_cancelled || !target->options.is_cancelled())
+		return NULL;
+	return mf_error_create(MF_ERROR_FAILED, "interrupted");
 }
 
 void mf_target_expect(struct mf_target *target, uint64_t bytes)
@@ -167,7 +162,7 @@ struct mf_error *mf_target_hold(struct mf_target *target)
 {
 	struct mf_error *error;
 
-	MF_TRY(refuse_cancelled(target));
+	MF_TRY(mf_target_refuse_cancelled(target));
 	if (target->held++ || !target->ops->hold || target->keeps_copy)
 		return NULL;
 	mf_target_forget(target);
@@ -386,7 +381,7 @@ struct mf_error *mf_target_residency(struct mf_target *target, uint64_t start,
 	struct paint paint = { start, target->info.page_size, flags };
 	uint64_t size, end;
 
-	MF_TRY(refuse_cancelled(target));
+	MF_TRY(mf_target_refuse_cancelled(target));
 	if (__builtin_mul_overflow(count, paint.page_size, &size) ||
 	    __builtin_add_overflow(start, size, &end)) {
 		memset(flags, MF_PAGE_UNREADABLE, count);
@@ -478,7 +473,7 @@ struct mf_error *mf_target_read_resident(struct mf_target *target,
 					 uint64_t start, size_t count,
 					 void *bytes, uint8_t *flags)
 {
-	MF_TRY(refuse_cancelled(target));
+	MF_TRY(mf_target_refuse_cancelled(target));
 	if (!target->ops->read)
 		return mf_error_create(MF_ERROR_UNSUPPORTED,
 				       "this target's memory cannot be read");
