@@ -87,6 +87,17 @@ char *mf_format_date(char text[MF_UNIT_TEXT], uint64_t seconds)
 	return text;
 }
 
+char *mf_format_clock(char text[MF_UNIT_TEXT], uint64_t seconds)
+{
+	time_t moment = (time_t)MF_MIN(seconds, last_second);
+	struct tm parts;
+
+	if (!localtime_r(&moment, &parts) ||
+	    !strftime(text, MF_UNIT_TEXT, "%H:%M:%S", &parts))
+		text[0] = '\0';
+	return text;
+}
+
 char *mf_format_utc(char text[MF_UNIT_TEXT], uint64_t seconds)
 {
 	time_t moment = (time_t)MF_MIN(seconds, last_second);

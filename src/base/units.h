@@ -33,6 +33,8 @@ char *mf_format_time(char text[MF_UNIT_TEXT], double ms);
 
 /** "2026-11-21 15:02:11", here; returns TEXT. */
 char *mf_format_date(char text[MF_UNIT_TEXT], uint64_t seconds);
+/** The same without the day: "14:05:59". */
+char *mf_format_clock(char text[MF_UNIT_TEXT], uint64_t seconds);
 
 /** "2026-11-21T15:02:11Z"; returns TEXT. */
 char *mf_format_utc(char text[MF_UNIT_TEXT], uint64_t seconds);

@@ -11,12 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/escape.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/units.h"
 #include "cmd/child.h"
 #include "cmd/complete.h"
 #include "cmd/input.h"
@@ -55,14 +55,11 @@ static bool is_process(const struct prompt *prompt)
 static void say_view(const struct prompt *prompt)
 {
 	const struct mf_target_info *info = mf_target_info(target_of(prompt));
-	time_t taken = (time_t)info->taken_s;
 	struct mf_impact impact;
-	char at[16] = "";
-	struct tm tm;
+	char at[MF_UNIT_TEXT];
 
 	mf_target_get_impact(target_of(prompt), &impact);
-	if (localtime_r(&taken, &tm))
-		strftime(at, sizeof(at), "%H:%M:%S", &tm);
+	mf_format_clock(at, info->taken_s);
 	if (!is_process(prompt))
 		puts("Commands work on this file, without naming it.");
 	else if (is_frozen(prompt))

@@ -3,9 +3,22 @@
  * and compares with it.
  */
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/units.h"
 #include "tui/browse.h"
+
+bool mf_browser_shows_file(const struct mf_browser *browser)
+{
+	return browser->models->facts.kind == MF_TARGET_CORE ||
+	       browser->models->facts.kind == MF_TARGET_LISTING;
+}
+
+/* The heaps of one moment and the mappings of another are no comparison. */
+bool mf_browser_is_settled(const struct mf_browser *browser)
+{
+	return browser->models &&
+	       (browser->models->whole || browser->failure || browser->follows);
+}
 
 void mf_act_refresh(struct mf_browser *browser)
 {
@@ -13,8 +26,7 @@ void mf_act_refresh(struct mf_browser *browser)
 		mf_browser_say(browser, "it is being looked at");
 		return;
 	}
-	if (browser->models->facts.kind == MF_TARGET_CORE ||
-	    browser->models->facts.kind == MF_TARGET_LISTING) {
+	if (mf_browser_shows_file(browser)) {
 		mf_browser_say(browser, "a file stays what it is");
 		return;
 	}
@@ -23,7 +35,7 @@ void mf_act_refresh(struct mf_browser *browser)
 					"nothing newer to see");
 		return;
 	}
-	if (!browser->models->whole && !browser->failure && !browser->follows) {
+	if (!mf_browser_is_settled(browser)) {
 		mf_browser_say(browser, "it is being looked at");
 		return;
 	}
@@ -36,11 +48,9 @@ void mf_act_refresh(struct mf_browser *browser)
 
 /* ---- marks ----------------------------------------------------------------------------- */
 
-/* The heaps of one moment and the mappings of another are no comparison. */
-static bool is_settled(struct mf_browser *browser)
+static bool check_settled(struct mf_browser *browser)
 {
-	if (browser->models &&
-	    (browser->models->whole || browser->failure || browser->follows))
+	if (mf_browser_is_settled(browser))
 		return true;
 	mf_browser_say(browser, "the memory is still being read");
 	return false;
@@ -50,11 +60,9 @@ void mf_act_mark(struct mf_browser *browser)
 {
 	struct mf_mark mark = { .text = NULL };
 	struct mf_error *error;
-	time_t taken;
-	char when[16] = "";
-	struct tm local;
+	char when[MF_UNIT_TEXT];
 
-	if (!is_settled(browser))
+	if (!check_settled(browser))
 		return;
 	error = mf_mark_take(browser->models, &mark);
 	if (error) {
@@ -64,20 +72,18 @@ void mf_act_mark(struct mf_browser *browser)
 	mf_mark_deinit(&browser->mark);
 	browser->mark = mark;
 	browser->marked_moment = browser->moment;
-	taken = (time_t)mark.taken_s;
-	if (localtime_r(&taken, &local))
-		strftime(when, sizeof(when), "%H:%M:%S", &local);
 	mf_browser_say(browser,
 		       "marked the moment of %s; r looks anew, d shows what "
 		       "changed",
-		       when);
+		       mf_format_clock(when, mark.taken_s));
 }
 
 void mf_act_difference(struct mf_browser *browser)
 {
 	const struct mf_pane *pane = mf_browser_pane(browser);
 
-	if (!is_settled(browser) || (pane && pane->ops == &mf_view_difference))
+	if (!check_settled(browser) ||
+	    (pane && pane->ops == &mf_view_difference))
 		return;
 	if (!browser->mark.text)
 		mf_browser_say(browser, "no moment is marked yet: m marks this "

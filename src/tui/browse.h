@@ -100,6 +100,10 @@ bool mf_work_next_key(struct mf_browser *browser, struct mf_key *ret);
 /** The next key that had to wait; false: there is none. */
 bool mf_work_held_key(struct mf_browser *browser, struct mf_key *ret);
 
+/** Shows a core or a listing; BROWSER has models. */
+bool mf_browser_shows_file(const struct mf_browser *browser);
+/** What is shown is all of one moment: nothing of it is still being read. */
+bool mf_browser_is_settled(const struct mf_browser *browser);
 /** Takes a new view of the process. */
 void mf_act_refresh(struct mf_browser *browser);
 /** Keeps the figures of this moment. */

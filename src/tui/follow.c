@@ -119,16 +119,12 @@ void mf_follow_tell(const struct mf_browser *browser, struct mf_buffer *text)
 
 static bool can_follow(struct mf_browser *browser)
 {
-	const struct mf_models *models = browser->models;
-
-	if (!models ||
-	    (!models->whole && !browser->failure && !browser->follows)) {
+	if (!mf_browser_is_settled(browser)) {
 		mf_browser_say(browser, "the memory is still being read");
 		return false;
 	}
-	if (browser->ended || models->facts.pid <= 0 ||
-	    models->facts.kind == MF_TARGET_CORE ||
-	    models->facts.kind == MF_TARGET_LISTING) {
+	if (browser->ended || browser->models->facts.pid <= 0 ||
+	    mf_browser_shows_file(browser)) {
 		mf_browser_say(browser, "there is no process to look at");
 		return false;
 	}

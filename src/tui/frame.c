@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/units.h"
 #include "tui/browse.h"
@@ -39,12 +38,9 @@ static void add_moment(struct mf_strip *line, const struct mf_browser *browser)
 {
 	const struct mf_models *models = browser->models;
 	const char *state = "live";
-	time_t taken = (time_t)models->facts.taken_s;
-	struct tm when;
-	char text[16] = "";
+	char text[MF_UNIT_TEXT];
 
-	if (localtime_r(&taken, &when))
-		strftime(text, sizeof(text), "%H:%M:%S", &when);
+	mf_format_clock(text, models->facts.taken_s);
 	if (models->facts.kind == MF_TARGET_CORE)
 		state = "core of";
 	else if (models->facts.kind == MF_TARGET_LISTING)

@@ -4,7 +4,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/memory.h"
 #include "base/units.h"
@@ -129,9 +128,7 @@ static bool difference_head(struct mf_pane *pane, unsigned number,
 	const struct difference *difference = pane->state;
 	const struct mf_models *models = mf_browser_models(pane->browser);
 	uint64_t now = models->facts.taken_s;
-	time_t since = (time_t)difference->since_s;
-	char when[16] = "", passed[MF_UNIT_TEXT];
-	struct tm local;
+	char when[MF_UNIT_TEXT], passed[MF_UNIT_TEXT];
 
 	if (number == 1 && difference->sheet.from->said) {
 		mf_strip_printf(line, MF_TINT_TITLE, " %s",
@@ -140,11 +137,10 @@ static bool difference_head(struct mf_pane *pane, unsigned number,
 	}
 	if (number)
 		return false;
-	if (localtime_r(&since, &local))
-		strftime(when, sizeof(when), "%H:%M:%S", &local);
 	now = now > difference->since_s ? now - difference->since_s : 0;
 	mf_strip_printf(line, MF_TINT_DIM, " since the mark at %s, %s before%s",
-			when, mf_format_time(passed, (double)now * 1000),
+			mf_format_clock(when, difference->since_s),
+			mf_format_time(passed, (double)now * 1000),
 			models->whole ? "" : "; of mappings alone");
 	return true;
 }
