@@ -1,7 +1,7 @@
 /*
  * Pages of SQLite databases, as its page cache has them: the first, which names
  * itself, and b-tree pages, which are believed when their cells fill just what
- * the page says that they fill (https://sqlite.org/fileformat2.html).
+ * the page says that they fill, free blocks and fragments aside (https://sqlite.org/fileformat2.html).
  */
 #include <stdio.h>
 
@@ -140,13 +140,33 @@ static bool read_page(const uint8_t *bytes, uint32_t header, struct page *ret)
 	       (!mf_big16(fields + 1) || mf_big16(fields + 1) >= ret->first);
 }
 
-/* All cells are ones, lie behind FIRST, and the last ends with the page. */
-static bool cells_fit(const struct page *page, uint32_t size)
+/* Bytes of the page's free blocks, a list in ascending order; SIZE if not. */
+static uint32_t free_blocks(const struct mf_sign *sign, const struct page *page,
+			    uint32_t size)
+{
+	uint32_t at = mf_big16(page->bytes + page->header + 1);
+	uint32_t end = page->first, bytes = 0;
+
+	while (at) {
+		if (at < end || at > size - 4)
+			return size;
+		end = at + mf_big16(page->bytes + at + 2);
+		if (end < at + 4 || end > size)
+			return size;
+		mf_sign_pay(sign, 1);
+		bytes += end - at;
+		at = mf_big16(page->bytes + at);
+	}
+	return bytes;
+}
+
+/* All cells are ones, and with the free bytes they fill what is behind FIRST. */
+static bool cells_fit(const struct mf_sign *sign, const struct page *page,
+		      uint32_t size)
 {
 	bool leaf = page->kind == TABLE_LEAF || page->kind == INDEX_LEAF;
 	const uint8_t *pointers = page->bytes + page->header + (leaf ? 8 : 12);
 	uint64_t filled = 0;
-	uint32_t lowest = size, highest = 0;
 
 	for (uint32_t i = 0; i < page->cells; i++) {
 		uint32_t at = mf_big16(pointers + (size_t)2 * i);
@@ -159,13 +179,9 @@ static bool cells_fit(const struct page *page, uint32_t size)
 		if (!length)
 			return false;
 		filled += length;
-		lowest = MF_MIN(lowest, at);
-		highest = MF_MAX(highest, at + (uint32_t)length);
 	}
-	/* Free blocks at either end are rare; none elsewhere leave no gap. */
-	return filled <= size - page->first && highest == size &&
-	       (lowest == page->first ||
-		mf_big16(page->bytes + page->header + 1));
+	filled += page->bytes[page->header + 7];
+	return filled + free_blocks(sign, page, size) == size - page->first;
 }
 
 /* The page's size, by its cells, where it is one; else 0. */
@@ -189,7 +205,7 @@ static uint32_t page_size(const struct mf_sign *sign, const struct page *page)
 		if (size > sign->size)
 			return size;
 		mf_sign_pay(sign, page->cells);
-		if (cells_fit(page, size))
+		if (cells_fit(sign, page, size))
 			return size;
 	}
 	return 0;
