@@ -10,6 +10,7 @@
 
 #include "analysis/diff.h"
 #include "base/buffer.h"
+#include "base/search.h"
 
 enum {
 	NOWHERE = UINT32_MAX,
@@ -105,17 +106,8 @@ static void read_places(const struct mf_diff *diff, const struct mf_node *root,
 /* The first place that starts at or behind ADDRESS. */
 static size_t place_after(const struct places *places, uint64_t address)
 {
-	size_t low = 0, high = places->items.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (places->items.items[middle].start >= address)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return mf_count_leading(places->items.items, places->items.count, place,
+				place->start < address);
 }
 
 static struct place *place_at(const struct places *places, uint64_t start)

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "base/search.h"
 #include "heap/cpython_pools.h"
 #include "heap/residence.h"
 
@@ -114,18 +115,8 @@ static bool show_arena(const struct visit *visit,
 /* Index of the first arena that ends behind ADDRESS. */
 static size_t near(const struct mf_cpython_pools *pools, uint64_t address)
 {
-	size_t low = 0, high = pools->arenas.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (pools->arenas.items[middle].start + pools->arena_size <=
-		    address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return mf_count_leading(pools->arenas.items, pools->arenas.count, arena,
+				arena->start + pools->arena_size <= address);
 }
 
 bool mf_cpython_pools_each(const struct mf_cpython_pools *pools,

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "base/search.h"
 #include "heap/glibc.h"
 
 enum {
@@ -47,17 +48,8 @@ static void gather_anchors(struct mf_glibc *glibc)
 
 static size_t first_anchor(const struct mf_glibc *glibc, uint64_t from)
 {
-	size_t low = 0, high = glibc->anchors.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (glibc->anchors.items[middle] < from)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return mf_count_leading(glibc->anchors.items, glibc->anchors.count,
+				anchor, *anchor < from);
 }
 
 uint64_t mf_glibc_find_anchor(struct mf_glibc *glibc,

@@ -2,6 +2,7 @@
  * The walked heaps chunk by chunk: each segment's log joined with the marks of
  * its links, and the mmapped chunks between the segments.
  */
+#include "base/search.h"
 #include "heap/glibc.h"
 
 enum {
@@ -91,60 +92,35 @@ void mf_glibc_note_mark(struct mf_glibc_segment *segment,
 static struct mf_glibc_cursor
 cursor_near(const struct mf_glibc_segment *segment, uint64_t address)
 {
-	size_t low = 0, high = segment->marks.count;
-	const struct mf_glibc_mark *mark;
+	size_t begun =
+		mf_count_leading(segment->marks.items, segment->marks.count,
+				 mark, mark->address <= address);
+	const struct mf_glibc_mark *last;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (segment->marks.items[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low)
+	if (!begun)
 		return mf_glibc_cursor(segment);
-	mark = &segment->marks.items[low - 1];
+	last = &segment->marks.items[begun - 1];
 	return (struct mf_glibc_cursor){
 		.segment = segment,
-		.address = mark->address,
-		.offset = mark->offset,
-		.link = mark->link,
+		.address = last->address,
+		.offset = last->offset,
+		.link = last->link,
 	};
 }
 
 /* The first segment that ends behind ADDRESS. */
 static size_t segment_near(const struct mf_glibc *glibc, uint64_t address)
 {
-	size_t low = 0, high = glibc->segments.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (glibc->segments.items[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return mf_range_after(glibc->segments.items, glibc->segments.count,
+			      address);
 }
 
 /* The first mmapped chunk that ends behind ADDRESS. */
 static size_t mmapped_near(const struct mf_glibc *glibc, uint64_t address)
 {
-	size_t low = 0, high = glibc->mmapped_chunks.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct mf_glibc_chunk *chunk =
-			&glibc->mmapped_chunks.items[middle];
-
-		if (chunk->address + chunk->size <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return mf_count_leading(glibc->mmapped_chunks.items,
+				glibc->mmapped_chunks.count, chunk,
+				chunk->address + chunk->size <= address);
 }
 
 /* ---- all of them, for the door -------------------------------------------- */

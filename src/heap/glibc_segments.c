@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/search.h"
 #include "heap/glibc.h"
 
 enum {
@@ -303,21 +304,13 @@ static int by_address(const void *a, const void *b)
 struct mf_glibc_segment *mf_glibc_segment_at(struct mf_glibc *glibc,
 					     uint64_t address)
 {
-	size_t low = 0, high = glibc->segments.count;
+	size_t i = mf_range_after(glibc->segments.items, glibc->segments.count,
+				  address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		struct mf_glibc_segment *segment =
-			&glibc->segments.items[middle];
-
-		if (address < segment->memory_start)
-			high = middle;
-		else if (address >= segment->end)
-			low = middle + 1;
-		else
-			return segment;
-	}
-	return NULL;
+	if (i == glibc->segments.count ||
+	    glibc->segments.items[i].memory_start > address)
+		return NULL;
+	return &glibc->segments.items[i];
 }
 
 void mf_glibc_sort_segments(struct mf_glibc *glibc)

@@ -2,6 +2,7 @@
  * jemalloc's memory chunk by chunk: the regions of slabs, large objects with
  * what pads them, and extents that wait to be used again. No chunk has a header.
  */
+#include "base/search.h"
 #include "heap/jemalloc_model.h"
 
 struct visit {
@@ -95,20 +96,10 @@ static bool show_extent(const struct visit *visit,
 size_t mf_jemalloc_model_near(const struct mf_jemalloc_model *model,
 			      uint64_t address)
 {
-	size_t low = 0, high = model->extents.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct mf_jemalloc_kept *extent =
-			&model->extents.items[middle];
-
-		if (extent->start + mf_jemalloc_kept_size(model, extent) <=
-		    address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return mf_count_leading(
+		model->extents.items, model->extents.count, extent,
+		extent->start + mf_jemalloc_kept_size(model, extent) <=
+			address);
 }
 
 bool mf_jemalloc_model_each(const struct mf_jemalloc_model *model,

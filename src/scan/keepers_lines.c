@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/search.h"
 #include "scan/keepers.h"
 
 enum {
@@ -243,17 +244,8 @@ static int by_above(const void *a, const void *b)
 /* Where the lines that ABOVE holds begin. */
 static size_t first_below(const struct ranks *ranks, uint32_t above)
 {
-	size_t low = 0, high = ranks->list.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (ranks->list.items[middle].above < above)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return mf_count_leading(ranks->list.items, ranks->list.count, rank,
+				rank->above < above);
 }
 
 struct sorter {

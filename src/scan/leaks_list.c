@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "base/search.h"
 #include "scan/leaks.h"
 
 enum {
@@ -74,19 +75,7 @@ static void list(struct mf_leaks *leaks)
 static bool is_in_ranges(const struct mf_leak *leak,
 			 const struct mf_scan_input *input)
 {
-	size_t low = 0, high = input->range_count;
-
-	/* the first that ends behind it */
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (input->ranges[middle].end <= leak->address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < input->range_count &&
-	       input->ranges[low].start <= leak->address;
+	return mf_range_at(input->ranges, input->range_count, leak->address);
 }
 
 static bool is_of_excluded_type(const struct mf_leaks *leaks,

@@ -209,11 +209,7 @@ static void find_needle(const struct mf_needle *needle, const uint8_t *bytes,
 
 static bool is_pointed(const struct pattern *pattern, uint64_t word)
 {
-	size_t below = mf_count_leading(pattern->ranges, pattern->range_count,
-					range, range->end <= word);
-
-	return below < pattern->range_count &&
-	       word >= pattern->ranges[below].start;
+	return mf_range_at(pattern->ranges, pattern->range_count, word);
 }
 
 static void find_pointers(const struct pattern *pattern, const uint8_t *bytes,
@@ -527,12 +523,10 @@ static void add_yara_match(const char *rule, const char *string,
 static const char *find_where(const struct mf_scan_input *input,
 			      uint64_t address)
 {
-	size_t below = mf_count_leading(input->ranges, input->range_count,
-					range, range->end <= address);
+	const struct mf_scan_range *range =
+		mf_range_at(input->ranges, input->range_count, address);
 
-	if (below == input->range_count || input->ranges[below].start > address)
-		return NULL;
-	return input->groups[input->ranges[below].group].label;
+	return range ? input->groups[range->group].label : NULL;
 }
 
 /* Printable text as it is, a dot for every other byte. */

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/search.h"
 #include "base/units.h"
 #include "scan/engine.h"
 
@@ -94,23 +95,6 @@ static void add_part(struct mf_scan_plan *plan, const struct mf_region *region,
 	add_stretch(plan, chunks, end, range->group);
 }
 
-/* Index of the first region that ends behind ADDRESS. */
-static size_t region_after(const struct mf_region *regions, size_t count,
-			   uint64_t address)
-{
-	size_t low = 0;
-
-	while (low < count) {
-		size_t middle = low + (count - low) / 2;
-
-		if (regions[middle].end <= address)
-			low = middle + 1;
-		else
-			count = middle;
-	}
-	return low;
-}
-
 static void add_range(struct mf_scan_plan *plan,
 		      const struct mf_scan_range *range)
 {
@@ -118,7 +102,7 @@ static void add_range(struct mf_scan_plan *plan,
 	const struct mf_region *regions =
 		mf_space_regions(plan->input->space, &count);
 
-	for (size_t i = region_after(regions, count, range->start);
+	for (size_t i = mf_range_after(regions, count, range->start);
 	     i < count && regions[i].start < range->end; i++)
 		if (is_readable(&regions[i]))
 			add_part(plan, &regions[i], range);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/search.h"
 #include "scan/rtti.h"
 #include "scan/vtables_find.h"
 
@@ -139,17 +140,10 @@ bool mf_vtable_known(const struct mf_vtable_search *search, uint64_t start,
 		     uint64_t end)
 {
 	const struct mf_vtable_point *points = search->vtables->points.items;
-	size_t low = 0, high = search->sorted;
+	size_t before = mf_count_leading(points, search->sorted, point,
+					 point->address < start);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (points[middle].address < start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < search->sorted && points[low].address < end;
+	return before < search->sorted && points[before].address < end;
 }
 
 static void add_guesses(struct mf_vtable_search *search)

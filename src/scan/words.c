@@ -5,6 +5,7 @@
 #include "scan/words.h"
 
 #include "base/memory.h"
+#include "base/search.h"
 
 enum {
 	WINDOW = 1 << 20,
@@ -50,21 +51,8 @@ void mf_module_map_deinit(struct mf_module_map *map)
 
 static bool is_inside(const struct mf_segments *segments, uint64_t address)
 {
-	size_t low = 0, high = segments->sorted.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct mf_segment *segment =
-			&segments->sorted.items[middle];
-
-		if (address < segment->start)
-			high = middle;
-		else if (address >= segment->end)
-			low = middle + 1;
-		else
-			return true;
-	}
-	return false;
+	return mf_range_at(segments->sorted.items, segments->sorted.count,
+			   address);
 }
 
 bool mf_module_map_is_code(const struct mf_module_map *map, uint64_t address)

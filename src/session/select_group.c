@@ -6,26 +6,18 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "base/search.h"
 #include "session/select_match.h"
 
 static const struct mf_matched_heap *heap_at(const struct mf_matcher *matcher,
 					     uint64_t start, uint64_t end)
 {
-	size_t low = 0, high = matcher->heaps.count;
+	size_t i = mf_range_after(matcher->heaps.items, matcher->heaps.count,
+				  start);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct mf_matched_heap *heap =
-			&matcher->heaps.items[middle];
-
-		if (heap->end <= start)
-			low = middle + 1;
-		else if (heap->start >= end)
-			high = middle;
-		else
-			return heap;
-	}
-	return NULL;
+	if (i == matcher->heaps.count || matcher->heaps.items[i].start >= end)
+		return NULL;
+	return &matcher->heaps.items[i];
 }
 
 static const char *label_of(const struct mf_region *region)

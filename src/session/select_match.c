@@ -27,8 +27,7 @@ static void add_region(struct mf_matcher *matcher, size_t i)
 /* The first region that ends behind ADDRESS. */
 static size_t region_after(const struct mf_matcher *matcher, uint64_t address)
 {
-	return mf_count_leading(matcher->regions, matcher->count, region,
-				region->end <= address);
+	return mf_range_after(matcher->regions, matcher->count, address);
 }
 
 /* Bytes of [START, END) that are mapped. */

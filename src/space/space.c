@@ -88,18 +88,13 @@ static void copy_mappings(struct mf_space *space)
 
 size_t mf_space_mapping_after(const struct mf_space *space, uint64_t address)
 {
-	return mf_count_leading(space->mappings, space->mapping_count, mapping,
-				mapping->end <= address);
+	return mf_range_after(space->mappings, space->mapping_count, address);
 }
 
 const struct mf_mapping *mf_space_mapping_at(const struct mf_space *space,
 					     uint64_t address)
 {
-	size_t at = mf_space_mapping_after(space, address);
-
-	if (at == space->mapping_count || space->mappings[at].start > address)
-		return NULL;
-	return &space->mappings[at];
+	return mf_range_at(space->mappings, space->mapping_count, address);
 }
 
 bool mf_mapping_is_anonymous(const struct mf_mapping *mapping)
@@ -386,20 +381,8 @@ const struct mf_region *mf_space_regions(const struct mf_space *space,
 static const struct mf_region *settled_region_at(const struct mf_space *space,
 						 uint64_t address)
 {
-	size_t low = 0, high = space->view->regions.count;
-	const struct mf_region *regions = space->view->regions.items;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (address < regions[middle].start)
-			high = middle;
-		else if (address >= regions[middle].end)
-			low = middle + 1;
-		else
-			return &regions[middle];
-	}
-	return NULL;
+	return mf_range_at(space->view->regions.items,
+			   space->view->regions.count, address);
 }
 
 const struct mf_region *mf_space_region_at(const struct mf_space *space,

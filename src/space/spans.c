@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/search.h"
 
 enum {
 	BLOCK_ITEMS = 128,
@@ -48,17 +49,8 @@ static uint64_t block_end(const struct mf_span_block *block)
 
 static size_t find_block(const struct mf_spans *spans, uint64_t address)
 {
-	size_t low = 0, high = spans->blocks.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (block_end(spans->blocks.items[middle]) > address)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return mf_count_leading(spans->blocks.items, spans->blocks.count, block,
+				block_end(*block) <= address);
 }
 
 struct mf_span_place mf_spans_find(const struct mf_spans *spans,
@@ -66,21 +58,11 @@ struct mf_span_place mf_spans_find(const struct mf_spans *spans,
 {
 	struct mf_span_place place = { .block = find_block(spans, address) };
 	const struct mf_span_block *block;
-	size_t low = 0, high;
 
 	if (place.block == spans->blocks.count)
 		return place;
 	block = spans->blocks.items[place.block];
-	high = block->count - 1;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (block->items[middle].end > address)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	place.item = low;
+	place.item = mf_range_after(block->items, block->count - 1, address);
 	return place;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/search.h"
 #include "stack/stack.h"
 
 enum {
@@ -226,17 +227,7 @@ struct mf_error *mf_stacks_capture(struct mf_stacks *stacks,
 
 bool mf_stacks_is_code(const struct mf_stacks *stacks, uint64_t address)
 {
-	size_t low = 0, high = stacks->code.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (stacks->code.items[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && address < stacks->code.items[low - 1].end;
+	return mf_range_at(stacks->code.items, stacks->code.count, address);
 }
 
 /* Data of a module is not as its file has it. */

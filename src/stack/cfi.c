@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "base/pool.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "stack/arch.h"
 #include "stack/cfi_entry.h"
@@ -165,21 +166,15 @@ static void fill_list(const struct origin *origin, struct list *list)
 static const struct listed *find_listed(const struct list *list,
 					uint64_t address)
 {
-	size_t low = 0, high = list->entries.count;
-	const struct listed *entry;
+	size_t begun =
+		mf_count_leading(list->entries.items, list->entries.count,
+				 entry, entry->start <= address);
+	const struct listed *last;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (list->entries.items[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low)
+	if (!begun)
 		return NULL;
-	entry = &list->entries.items[low - 1];
-	return address < entry->end ? entry : NULL;
+	last = &list->entries.items[begun - 1];
+	return address < last->end ? last : NULL;
 }
 
 /* ---- .eh_frame_hdr ------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/search.h"
 #include "base/vec.h"
 
 enum {
@@ -201,16 +202,10 @@ const char *mf_perf_map_at(const struct mf_perf_map *map, uint64_t address,
 			   uint64_t *start)
 {
 	const struct entry *best = NULL;
-	size_t low = 0, high = map->entries.count, steps = 0;
+	size_t steps = 0;
+	size_t low = mf_count_leading(map->entries.items, map->entries.count,
+				      entry, entry->start <= address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (map->entries.items[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	for (; low > 0 && steps < WALK_MAX; low--, steps++) {
 		const struct entry *entry = &map->entries.items[low - 1];
 

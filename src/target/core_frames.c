@@ -11,6 +11,7 @@
 #include <zstd.h>
 
 #include "base/memory.h"
+#include "base/search.h"
 #include "base/vec.h"
 
 enum {
@@ -174,17 +175,10 @@ uint64_t mf_frames_size(const struct mf_frames *frames)
 /* The last frame that starts at OFFSET or before, and is not empty. */
 static size_t find_frame(const struct mf_frames *frames, uint64_t offset)
 {
-	size_t low = 0, high = frames->count;
+	size_t reached = mf_count_leading(frames->items, frames->count, frame,
+					  frame->start <= offset);
 
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-
-		if (frames->items[middle].start <= offset)
-			low = middle;
-		else
-			high = middle;
-	}
-	return low;
+	return reached ? reached - 1 : 0;
 }
 
 static bool unpack(struct mf_frames *frames, size_t index, struct slot *slot)

@@ -280,8 +280,8 @@ void mf_core_settle_segments(struct mf_core *core, uint64_t page_size)
 
 size_t mf_core_segment_after(const struct mf_core *core, uint64_t address)
 {
-	return mf_count_leading(core->segments.items, core->segments.count,
-				segment, segment->end <= address);
+	return mf_range_after(core->segments.items, core->segments.count,
+			      address);
 }
 
 bool mf_core_read_held(struct mf_core *core, uint64_t address, void *bytes,

@@ -112,8 +112,7 @@ void mf_mappings_add(struct mf_mappings *mappings,
 
 size_t mf_mappings_after(const struct mf_mappings *mappings, uint64_t address)
 {
-	return mf_count_leading(mappings->items, mappings->count, mapping,
-				mapping->end <= address);
+	return mf_range_after(mappings->items, mappings->count, address);
 }
 
 /* ---- maps ------------------------------------------------------------ */

@@ -202,30 +202,15 @@ bool mf_view_recall(struct mf_target *target)
 static const struct mf_view_part *part_at(const struct mf_view *view,
 					  uint64_t address)
 {
-	size_t below = mf_count_leading(view->parts.items, view->parts.count,
-					part, part->end <= address);
-
-	if (below == view->parts.count ||
-	    view->parts.items[below].start > address)
-		return NULL;
-	return &view->parts.items[below];
+	return mf_range_at(view->parts.items, view->parts.count, address);
 }
 
 /* The first run of PART that ends after ADDRESS. */
 static size_t run_after(const struct mf_view *view,
 			const struct mf_view_part *part, uint64_t address)
 {
-	size_t low = part->first, high = part->last;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (view->runs.items[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return part->first + mf_range_after(&view->runs.items[part->first],
+					    part->last - part->first, address);
 }
 
 struct visitor {
@@ -363,8 +348,7 @@ static uint64_t alike_upto(const struct mf_target *target, uint64_t start,
 			   uint64_t end, bool *shares)
 {
 	const struct mf_mappings *all = &target->mappings;
-	size_t i = mf_count_leading(all->items, all->count, mapping,
-				    mapping->end <= start);
+	size_t i = mf_range_after(all->items, all->count, start);
 
 	*shares = i < all->count && may_share(&all->items[i]);
 	for (; i < all->count && all->items[i].start < end; i++)

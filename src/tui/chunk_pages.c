@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/search.h"
 #include "base/vec.h"
 
 enum {
@@ -270,17 +271,10 @@ size_t mf_chunk_pages_size(const struct mf_chunk_pages *pages)
 static const struct page *page_of(const struct mf_chunk_pages *pages,
 				  uint64_t number)
 {
-	size_t low = 0, high = pages->pages.count;
+	size_t begun = mf_count_leading(pages->pages.items, pages->pages.count,
+					page, page->first <= number);
 
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-
-		if (pages->pages.items[middle].first <= number)
-			low = middle;
-		else
-			high = middle;
-	}
-	return &pages->pages.items[low];
+	return &pages->pages.items[begun ? begun - 1 : 0];
 }
 
 struct filling {

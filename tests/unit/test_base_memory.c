@@ -1,11 +1,12 @@
 /*
- * Vectors, maps, pools and errors.
+ * Vectors, searches, maps, pools and errors.
  */
 #include <errno.h>
 
 #include "base/error.h"
 #include "base/map.h"
 #include "base/pool.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "unit.h"
 
@@ -36,6 +37,57 @@ static void vectors_grow_sort_and_end(void **state)
 	mf_vec_deinit(&numbers);
 	assert_int_equal(numbers.count, 0);
 	assert_null(numbers.items);
+}
+
+struct span {
+	uint64_t start, end;
+};
+
+static void searches_find_the_place_among_the_sorted(void **state)
+{
+	static const struct span spans[] = { { 1, 2 }, { 4, 6 }, { 6, 9 } };
+	/* of each address: the first that ends behind it */
+	static const size_t after[] = { 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3 };
+	struct span *none = NULL;
+
+	(void)state;
+	for (uint64_t at = 0; at < MF_ARRAY_SIZE(after); at++)
+		assert_int_equal(
+			mf_range_after(spans, MF_ARRAY_SIZE(spans), at),
+			after[at]);
+	for (size_t count = 0; count <= MF_ARRAY_SIZE(after); count++)
+		for (size_t low = 0; low < 4; low++)
+			assert_int_equal(
+				mf_count_leading(after, count, one, *one < low),
+				MF_MIN(count, ((size_t[]){ 0, 2, 6, 9 })[low]));
+	assert_int_equal(mf_range_after(none, 0, 1), 0);
+	assert_null(mf_range_at(none, 0, 1));
+}
+
+static void searches_find_the_range_that_holds(void **state)
+{
+	static const struct span spans[] = {
+		{ 1, 2 },
+		{ 4, 6 },
+		{ 6, 9 },
+		{ UINT64_MAX - 1, UINT64_MAX },
+	};
+
+	(void)state;
+	for (uint64_t at = 0; at < 12; at++) {
+		const struct span *found =
+			mf_range_at(spans, MF_ARRAY_SIZE(spans), at);
+		const struct span *held = NULL;
+
+		for (size_t i = 0; i < MF_ARRAY_SIZE(spans); i++)
+			if (spans[i].start <= at && at < spans[i].end)
+				held = &spans[i];
+		assert_ptr_equal(found, held);
+	}
+	assert_ptr_equal(
+		mf_range_at(spans, MF_ARRAY_SIZE(spans), UINT64_MAX - 1),
+		&spans[3]);
+	assert_null(mf_range_at(spans, MF_ARRAY_SIZE(spans), UINT64_MAX));
 }
 
 static void maps_find_what_was_set(void **state)
@@ -131,6 +183,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors_grow_sort_and_end),
+		cmocka_unit_test(searches_find_the_place_among_the_sorted),
+		cmocka_unit_test(searches_find_the_range_that_holds),
 		cmocka_unit_test(maps_find_what_was_set),
 		cmocka_unit_test(pools_give_zeroed_aligned_memory),
 		cmocka_unit_test(errors_say_what_why_and_hint),
