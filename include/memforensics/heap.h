@@ -416,7 +416,7 @@ enum mf_heap_detail {
 
 struct mf_heap_rows {
 	enum mf_heap_detail detail;
-	size_t arenas; /* text: how many arenas to show; 0: all */
+	size_t arenas; /* text: rows of arenas; 0: all, or none of a brief one */
 	uint64_t rss;  /* of the process, bytes */
 };
 

@@ -205,6 +205,9 @@ void mf_scan_write(const struct mf_scan *scan, struct mf_report *report);
  */
 void mf_scan_write_groups(const struct mf_scan *scan, struct mf_report *report,
 			  const char *title, size_t rows);
+/** Lines that ROWS of them take, of so many COLUMNS. */
+size_t mf_scan_group_lines(const struct mf_scan *scan, size_t rows,
+			   size_t columns);
 
 /** Groups of which something was scanned. */
 size_t mf_scan_groups_seen(const struct mf_scan *scan);

@@ -130,21 +130,19 @@ static struct mf_screen screen_of(const struct mf_run *run,
 				  const struct known *known)
 {
 	size_t top = run->settings->report.top;
-	const struct mf_scan *scan = known->contents.scan;
 
 	if (top)
 		return (struct mf_screen){
 			top, top, top, top, SIZE_MAX, top, 1
 		};
-	return mf_screen_fit(
-		run, &(struct mf_screen_of){
-			     .space = known->space,
-			     .heap = known->heap,
-			     .findings = known->findings,
-			     .finding_count = known->count,
-			     .contents = scan ? mf_scan_groups_seen(scan) : 0,
-			     .threads = known->groups.size,
-		     });
+	return mf_screen_fit(run, &(struct mf_screen_of){
+					  .space = known->space,
+					  .heap = known->heap,
+					  .findings = known->findings,
+					  .finding_count = known->count,
+					  .contents = known->contents.scan,
+					  .threads = known->groups.size,
+				  });
 }
 
 /* ---- what is in it ------------------------------------------------------------ */

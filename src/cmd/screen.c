@@ -21,6 +21,7 @@ enum {
 	HIDDEN = 12,	   /* more than one in so many bytes */
 	MADE = 3,	   /* of the classes: column heads, rule, total */
 	TABLE = 3,	   /* of arenas: column heads, rule, all */
+	MOST_CONTENTS = 4, /* rows */
 };
 
 /* Lines that LENGTH columns of text take. */
@@ -49,9 +50,11 @@ struct supply {
 	size_t walked;	  /* allocators with sentences, */
 	size_t sentences; /* and the lines of these */
 	size_t tables;	  /* those with a table of arenas */
+	size_t corrupt;	  /* arenas that are */
 	size_t others;	  /* allocators with a line */
 	bool stacks;
-	size_t threads; /* lines on their groups */
+	size_t threads;				 /* lines on their groups */
+	size_t content_lines[MOST_CONTENTS + 1]; /* of so many rows */
 };
 
 /* As many rows as it takes that little is left for "other". TOTALS come by RSS. */
@@ -102,6 +105,8 @@ static void count_heap(struct supply *supply, const struct mf_heap *heap,
 		supply->walked++;
 		supply->sentences +=
 			mf_allocator_sentence_lines(allocator, report, COLUMNS);
+		for (size_t j = 0; j < allocator->arena_count; j++)
+			supply->corrupt += allocator->arenas[j].corrupt_count;
 		if (allocator->arena_count > 1) {
 			supply->tables++;
 			supply->arenas =
@@ -123,6 +128,16 @@ static void count_notes(struct supply *supply, const struct mf_target *target)
 	supply->notes += count > NOTES;
 }
 
+static void count_contents(struct supply *supply, const struct mf_scan *scan)
+{
+	if (!scan)
+		return;
+	supply->contents = mf_scan_groups_seen(scan);
+	for (size_t i = 1; i <= MOST_CONTENTS && i <= supply->contents; i++)
+		supply->content_lines[i] =
+			mf_scan_group_lines(scan, i, COLUMNS);
+}
+
 static size_t verdict_lines(const struct supply *supply, size_t count)
 {
 	size_t lines = 0;
@@ -141,15 +156,16 @@ static size_t lines_of(const struct mf_screen *screen,
 		       (screen->names ? supply->threads : 0) + supply->foot +
 		       verdict_lines(supply, screen->verdicts);
 
-	lines += supply->walked * BLOCK + supply->sentences +
-		 supply->tables * (TABLE + screen->arenas +
-				   (supply->arenas > screen->arenas));
+	lines += supply->walked * BLOCK + supply->sentences;
+	if (screen->arenas)
+		lines += supply->tables * (TABLE + screen->arenas +
+					   (supply->arenas > screen->arenas));
 	if (supply->others)
 		lines += BLOCK + supply->others;
 	if (supply->suspects)
 		lines += BLOCK + 2 + screen->suspects;
 	if (screen->contents)
-		lines += BLOCK + 1 + screen->contents +
+		lines += BLOCK + 1 + supply->content_lines[screen->contents] +
 			 (supply->contents > screen->contents);
 	if (supply->advice)
 		lines += BLOCK + screen->advice;
@@ -157,9 +173,12 @@ static size_t lines_of(const struct mf_screen *screen,
 }
 
 /* Takes one row from the block that is furthest above its least. */
-static bool give_way(struct mf_screen *screen, size_t classes)
+static bool give_way(struct mf_screen *screen, const struct supply *supply)
 {
+	const size_t classes = supply->weighty;
 	const size_t first_classes = MF_MAX(classes, (size_t)6);
+	/* what they are, all in all, was told above their table */
+	const size_t last_arenas = supply->suspects && !supply->corrupt ? 0 : 2;
 	struct {
 		size_t *rows, least;
 	} blocks[] = {
@@ -176,6 +195,7 @@ static bool give_way(struct mf_screen *screen, size_t classes)
 		{ &screen->suspects, 1 },
 		{ &screen->names, 0 },
 		{ &screen->classes, LEAST_CLASSES },
+		{ &screen->arenas, last_arenas },
 		{ &screen->contents, 0 },
 	};
 
@@ -213,11 +233,10 @@ static void take_back(struct mf_screen *screen, const struct mf_screen *wanted,
 struct mf_screen mf_screen_fit(const struct mf_run *run,
 			       const struct mf_screen_of *of)
 {
-	struct mf_screen screen = { 4, 8, 4, 3, 9, 4, 1 }, wanted;
+	struct mf_screen screen = { 4, 8, 4, 3, 9, MOST_CONTENTS, 1 }, wanted;
 	struct supply supply = {
 		.findings = of->finding_count,
 		.all = of->findings,
-		.contents = of->contents,
 	};
 
 	if (of->threads)
@@ -226,6 +245,7 @@ struct mf_screen mf_screen_fit(const struct mf_run *run,
 	count_notes(&supply, mf_session_target(run->session));
 	count_space(&supply, of->space);
 	count_heap(&supply, of->heap, run->report);
+	count_contents(&supply, of->contents);
 	for (size_t i = 0; i < of->finding_count; i++)
 		supply.advice += mf_advice_lines(&of->findings[i]);
 	screen.verdicts = MF_MIN(screen.verdicts, supply.findings);
@@ -235,8 +255,7 @@ struct mf_screen mf_screen_fit(const struct mf_run *run,
 	screen.advice = MF_MIN(screen.advice, supply.advice);
 	screen.contents = MF_MIN(screen.contents, supply.contents);
 	wanted = screen;
-	while (lines_of(&screen, &supply) > LINES &&
-	       give_way(&screen, supply.weighty))
+	while (lines_of(&screen, &supply) > LINES && give_way(&screen, &supply))
 		;
 	take_back(&screen, &wanted, &supply);
 	return screen;

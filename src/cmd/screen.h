@@ -19,8 +19,8 @@ struct mf_screen_of {
 	const struct mf_heap *heap;	   /* or NULL */
 	const struct mf_finding *findings; /* all of them */
 	size_t finding_count;
-	size_t contents; /* groups of which it is known what is in them */
-	size_t threads;	 /* columns of what is said of their groups */
+	const struct mf_scan *contents; /* what is in groups, or NULL */
+	size_t threads; /* columns of what is said of their groups */
 };
 
 struct mf_screen mf_screen_fit(const struct mf_run *run,

@@ -274,8 +274,9 @@ static void add_work(struct mf_buffer *text, const struct mf_run *run,
 		mf_report_size(run->report, number, impact->bytes_read));
 	if (is_process)
 		mf_buffer_printf(
-			text, ", %s pages faulted in",
-			mf_format_count(number, impact->pages_faulted_in));
+			text, ", %s page%s faulted in",
+			mf_format_count(number, impact->pages_faulted_in),
+			impact->pages_faulted_in == 1 ? "" : "s");
 	mf_buffer_printf(text, "; %s in all",
 			 mf_format_time(number, impact->elapsed_ms));
 	if (impact->racy)

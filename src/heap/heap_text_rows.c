@@ -374,7 +374,7 @@ static void write_named(const struct mf_heap_writer *writer)
 static bool needs_table(const struct mf_heap_writer *writer)
 {
 	return writer->rows->detail > MF_HEAP_BRIEF ||
-	       writer->worst.count > 1 ||
+	       (writer->worst.count > 1 && writer->rows->arenas) ||
 	       (writer->worst.count && writer->worst.items[0]->corrupt_count);
 }
 

@@ -161,6 +161,10 @@ void mf_content_write_groups(const struct mf_content_scanner *scanner,
 			     const struct mf_scan *scan,
 			     struct mf_report *report,
 			     const struct mf_table *shape);
+/** Lines that the first ROWS of them take where there are so many COLUMNS. */
+size_t mf_content_group_lines(const struct mf_content_scanner *scanner,
+			      const struct mf_scan *scan, size_t rows,
+			      size_t columns);
 
 void mf_content_write(const void *scanner, const struct mf_scan *scan,
 		      struct mf_report *report);

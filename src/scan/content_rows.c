@@ -252,28 +252,89 @@ static int by_bytes(const void *a, const void *b)
 	return (left->group > right->group) - (left->group < right->group);
 }
 
+struct sized_groups {
+	MF_VEC(struct sized_group) by_bytes;
+};
+
+/* Those of which something was scanned. */
+static void take_groups(struct sized_groups *groups, const struct mf_scan *scan,
+			size_t count)
+{
+	for (size_t g = 0; g < count; g++)
+		if (mf_scan_group_bytes(scan, g))
+			mf_vec_push(&groups->by_bytes,
+				    (struct sized_group){
+					    g, mf_scan_group_bytes(scan, g) });
+	mf_vec_sort(&groups->by_bytes, by_bytes);
+}
+
 void mf_content_write_groups(const struct mf_content_scanner *scanner,
 			     const struct mf_scan *scan,
 			     struct mf_report *report,
 			     const struct mf_table *shape)
 {
 	struct mf_table table = *shape;
-	MF_VEC(struct sized_group) groups = { 0 };
+	struct sized_groups groups = { 0 };
 
 	table.key = "groups";
 	table.columns = group_columns;
 	table.column_count = MF_ARRAY_SIZE(group_columns);
-	for (size_t g = 0; g < scanner->group_count; g++)
-		if (mf_scan_group_bytes(scan, g))
-			mf_vec_push(&groups,
-				    (struct sized_group){
-					    g, mf_scan_group_bytes(scan, g) });
-	mf_vec_sort(&groups, by_bytes);
+	take_groups(&groups, scan, scanner->group_count);
 	mf_report_table_begin(report, &table);
-	mf_vec_foreach(group, &groups)
+	mf_vec_foreach(group, &groups.by_bytes)
 		write_group(scanner, scan, group->group, report);
 	mf_report_table_end(report);
-	mf_vec_deinit(&groups);
+	mf_vec_deinit(&groups.by_bytes);
+}
+
+/* Lines of TEXT in so many COLUMNS, broken between words. */
+static size_t lines_of(const char *text, size_t columns)
+{
+	size_t lines = 1, used = 0;
+
+	while (*text) {
+		size_t word = strcspn(text, " ");
+
+		if (used && used + 1 + word > columns) {
+			lines++;
+			used = 0;
+		}
+		used += (used ? 1 : 0) + word;
+		text += word;
+		text += strspn(text, " ");
+	}
+	return lines;
+}
+
+size_t mf_content_group_lines(const struct mf_content_scanner *scanner,
+			      const struct mf_scan *scan, size_t rows,
+			      size_t columns)
+{
+	enum {
+		BESIDE = 15 /* columns of what was scanned, and all gaps */
+	};
+	struct sized_groups groups = { 0 };
+	size_t count, widest = 0, lines = 0;
+	const struct mf_scan_group *all = mf_scan_groups(scan, &count);
+
+	take_groups(&groups, scan, scanner->group_count);
+	rows = MF_MIN(rows, groups.by_bytes.count);
+	for (size_t i = 0; i < rows; i++) {
+		MF_AUTO_BUFFER(name);
+
+		add_name(&name, &all[groups.by_bytes.items[i].group]);
+		widest = MF_MAX(widest, name.size);
+	}
+	for (size_t i = 0; i < rows; i++) {
+		size_t group = groups.by_bytes.items[i].group;
+		mf_auto_free char *line =
+			mf_content_describe(scanner, &scanner->tallies[group]);
+
+		lines += lines_of(
+			line, columns - MF_MIN(columns / 2, widest + BESIDE));
+	}
+	mf_vec_deinit(&groups.by_bytes);
+	return lines;
 }
 
 void mf_content_write(const void *scanner, const struct mf_scan *scan,

@@ -62,3 +62,11 @@ void mf_scan_write_groups(const struct mf_scan *scan, struct mf_report *report,
 	if (content_of(scan))
 		mf_content_write_groups(content_of(scan), scan, report, &shape);
 }
+
+size_t mf_scan_group_lines(const struct mf_scan *scan, size_t rows,
+			   size_t columns)
+{
+	return content_of(scan) ? mf_content_group_lines(content_of(scan), scan,
+							 rows, columns)
+				: 0;
+}

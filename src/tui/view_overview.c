@@ -225,9 +225,10 @@ static void add_impact(struct overview *overview)
 	else
 		mf_buffer_puts(&text, "not stopped, ");
 	mf_buffer_printf(
-		&text, "%s read, %" PRIu64 " pages faulted in, %s",
+		&text, "%s read, %" PRIu64 " page%s faulted in, %s",
 		mf_format_bytes(size, impact->bytes_read, overview->bytes),
 		impact->pages_faulted_in,
+		impact->pages_faulted_in == 1 ? "" : "s",
 		impact->racy ? "racy: it ran meanwhile" : "exact");
 	mf_text_rows_wrap(&overview->rows, MF_TINT_PLAIN, 3, WRAP,
 			  mf_buffer_text(&text));

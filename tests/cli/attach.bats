@@ -183,6 +183,30 @@ print("ready", flush=True); sys.stdin.read()'
 		length > 0 and all(.suspicious.reasons | length > 0)'
 }
 
+@test "what is in a suspicious region is told, however many arenas there are" {
+	start_until ready python3 -c 'import ctypes, mmap, sys, threading
+libc = ctypes.CDLL(None)
+private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+noreserve = 0x4000
+kept = mmap.mmap(-1, 32 << 20, flags=private)
+kept.write(b"one line of a text\n" * 1000000)
+void = [mmap.mmap(-1, 1 << 40, flags=private | noreserve, prot=0)
+        for i in range(4)]
+barrier = threading.Barrier(13)
+def work():
+    for i in range(200):
+        libc.malloc(5000)
+    barrier.wait()
+    barrier.wait()
+for i in range(12):
+    threading.Thread(target=work, daemon=True).start()
+barrier.wait()
+print("ready", flush=True); sys.stdin.read()'
+	run -0 --separate-stderr mf attach --batch --max-pause 10s "$PID"
+	[[ $output == *'SUSPICIOUS REGIONS'*'WHAT IS IN THERE'*text* ]]
+	[ "${#lines[@]}" -le 40 ]
+}
+
 @test "a screen has room for the advice of its warnings" {
 	local code codes screen
 	start_fixture leaky
