@@ -255,9 +255,26 @@ struct mf_error *mf_heap_read(struct mf_heap *heap, struct mf_space *space)
 struct mf_error *mf_heap_finish(struct mf_heap *heap) MF_MUST_CHECK;
 void mf_heap_destroy(struct mf_heap *heap);
 
-/** Owner of malloc first; complete after mf_heap_finish. */
+/** Owner of malloc first; complete after mf_heap_finish; none where HEAP is NULL. */
 const struct mf_allocator *mf_heap_allocators(const struct mf_heap *heap,
 					      size_t *count);
+
+/** The one behind ALLOCATOR, the first behind NULL; NULL behind the last. */
+static inline const struct mf_allocator *
+mf_heap_next_allocator(const struct mf_heap *heap,
+		       const struct mf_allocator *allocator)
+{
+	size_t count;
+	const struct mf_allocator *first = mf_heap_allocators(heap, &count);
+	size_t next = allocator ? (size_t)(allocator - first) + 1 : 0;
+
+	return next < count ? &first[next] : NULL;
+}
+
+/** Every allocator of HEAP, as mf_heap_allocators has them. */
+#define mf_heap_foreach_allocator(allocator, heap)        \
+	for (const struct mf_allocator *allocator = NULL; \
+	     (allocator = mf_heap_next_allocator((heap), allocator));)
 
 /**
  * What a look at another moment may do better, once finished: arenas whose

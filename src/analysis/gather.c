@@ -26,11 +26,10 @@ static struct mf_facts gather(const struct mf_analysis_input *input)
 		mf_target_mappings(input->target, &facts.mapping_count);
 	facts.regions = mf_space_regions(input->space, &facts.region_count);
 	facts.totals = mf_space_totals(input->space, &facts.total_count);
-	if (input->heap) {
-		facts.allocators =
-			mf_heap_allocators(input->heap, &facts.allocator_count);
+	facts.allocators =
+		mf_heap_allocators(input->heap, &facts.allocator_count);
+	if (input->heap)
 		gather_patterns(input->heap, &facts);
-	}
 	mf_space_stack_census(input->space, &facts.stacks);
 	facts.rss = mf_space_rss(input->space);
 	facts.rss_explained = mf_space_rss_explained(input->space);

@@ -182,15 +182,7 @@ static void take_cache(struct work *work, const struct mf_thread_cache *cache)
 
 static void take_heap(struct work *work)
 {
-	size_t count = 0;
-	const struct mf_allocator *allocators =
-		work->input->heap
-			? mf_heap_allocators(work->input->heap, &count)
-			: NULL;
-
-	for (size_t i = 0; i < count; i++) {
-		const struct mf_allocator *allocator = &allocators[i];
-
+	mf_heap_foreach_allocator(allocator, work->input->heap) {
 		for (size_t k = 0; k < allocator->arena_count; k++)
 			take_arena(work, allocator, &allocator->arenas[k]);
 		for (size_t k = 0; k < allocator->tcache_count; k++)

@@ -240,27 +240,19 @@ static struct mf_error *refuse(const struct mf_run *run)
 
 static bool is_walked(const struct mf_heap *heap)
 {
-	size_t count = 0;
-	const struct mf_allocator *allocators =
-		heap ? mf_heap_allocators(heap, &count) : NULL;
-
-	for (size_t i = 0; i < count; i++)
-		if (allocators[i].supported)
+	mf_heap_foreach_allocator(allocator, heap)
+		if (allocator->supported)
 			return true;
 	return false;
 }
 
 static void write_rest(struct mf_run *run, const struct mf_heap *heap)
 {
-	size_t count;
-	const struct mf_allocator *allocators =
-		mf_heap_allocators(heap, &count);
-
-	for (size_t i = 0; i < count; i++)
-		if (!allocators[i].supported && allocators[i].resident)
+	mf_heap_foreach_allocator(allocator, heap)
+		if (!allocator->supported && allocator->resident)
 			mf_report_line(run->report,
 				       "Chunks of %s are not told apart.",
-				       allocators[i].name);
+				       allocator->name);
 }
 
 static uint64_t count_all(const struct mf_chunk_census *census)

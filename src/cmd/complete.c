@@ -108,16 +108,12 @@ void mf_offers_deinit(struct mf_offers *offers)
 
 static void offer_arenas(struct completing *completing)
 {
-	size_t count = 0;
-	const struct mf_heap *heap = completing->view->heap;
-	const struct mf_allocator *allocators =
-		heap ? mf_heap_allocators(heap, &count) : NULL;
 	char number[16];
 
-	for (size_t i = 0; i < count; i++)
-		for (size_t j = 0; j < allocators[i].arena_count; j++) {
+	mf_heap_foreach_allocator(allocator, completing->view->heap)
+		for (size_t i = 0; i < allocator->arena_count; i++) {
 			snprintf(number, sizeof(number), "%u",
-				 allocators[i].arenas[j].index);
+				 allocator->arenas[i].index);
 			offer(completing, number);
 		}
 }

@@ -91,13 +91,7 @@ static void count_space(struct supply *supply, const struct mf_space *space)
 static void count_heap(struct supply *supply, const struct mf_heap *heap,
 		       struct mf_report *report)
 {
-	size_t count = 0;
-	const struct mf_allocator *allocators =
-		heap ? mf_heap_allocators(heap, &count) : NULL;
-
-	for (size_t i = 0; i < count; i++) {
-		const struct mf_allocator *allocator = &allocators[i];
-
+	mf_heap_foreach_allocator(allocator, heap) {
 		if (!mf_allocator_is_shown(allocator)) {
 			supply->others += !allocator->supported;
 			continue;

@@ -153,16 +153,13 @@ const char *mf_consistency_name(enum mf_consistency consistency)
 void mf_heap_get_doubt(const struct mf_heap *heap, struct mf_heap_doubt *ret)
 {
 	*ret = (struct mf_heap_doubt){ 0, 0 };
-	for (size_t i = 0; i < heap->infos.count; i++) {
-		const struct mf_allocator *info = &heap->infos.items[i];
-
+	mf_heap_foreach_allocator(info, heap)
 		for (size_t k = 0; k < info->arena_count; k++) {
 			const struct mf_arena *arena = &info->arenas[k];
 
 			ret->torn += arena->in_flight;
 			ret->locked += arena->locked && !arena->in_flight;
 		}
-	}
 }
 
 void mf_heap_destroy(struct mf_heap *heap)
@@ -181,8 +178,8 @@ void mf_heap_destroy(struct mf_heap *heap)
 const struct mf_allocator *mf_heap_allocators(const struct mf_heap *heap,
 					      size_t *count)
 {
-	*count = heap->infos.count;
-	return heap->infos.items;
+	*count = heap ? heap->infos.count : 0;
+	return heap ? heap->infos.items : NULL;
 }
 
 void mf_heap_each_chunk(const struct mf_heap *heap, uint64_t start,

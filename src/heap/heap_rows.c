@@ -573,12 +573,8 @@ void mf_heap_write_data(const struct mf_heap *heap, struct mf_report *report)
 		.column_count = MF_ARRAY_SIZE(allocator_columns),
 		.show = MF_SHOW_DATA_ONLY,
 	};
-	size_t count = 0;
-	const struct mf_allocator *allocators =
-		heap ? mf_heap_allocators(heap, &count) : NULL;
-
 	mf_report_table_begin(report, &table);
-	for (size_t i = 0; i < count; i++)
-		write_allocator(report, &allocators[i]);
+	mf_heap_foreach_allocator(allocator, heap)
+		write_allocator(report, allocator);
 	mf_report_table_end(report);
 }

@@ -429,9 +429,9 @@ void mf_heap_write_text(const struct mf_heap *heap, struct mf_report *report,
 			const struct mf_heap_rows *rows)
 {
 	struct mf_heap_writer writer = { .report = report, .rows = rows };
-	size_t count = 0;
+	size_t count;
 	const struct mf_allocator *allocators =
-		heap ? mf_heap_allocators(heap, &count) : NULL;
+		mf_heap_allocators(heap, &count);
 
 	if (count && allocators[0].owns_malloc)
 		writer.owner = &allocators[0];

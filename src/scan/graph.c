@@ -89,13 +89,7 @@ static void hide_glibc(struct mf_graph *graph,
 void mf_graph_hide_allocators(struct mf_graph *graph,
 			      const struct mf_heap *heap)
 {
-	size_t count = 0;
-	const struct mf_allocator *allocators =
-		heap ? mf_heap_allocators(heap, &count) : NULL;
-
-	for (size_t i = 0; i < count; i++) {
-		const struct mf_allocator *allocator = &allocators[i];
-
+	mf_heap_foreach_allocator(allocator, heap) {
 		if (strcmp(allocator->name, "glibc") == 0)
 			hide_glibc(graph, allocator);
 		for (size_t k = 0; k < allocator->own_count; k++)

@@ -262,19 +262,13 @@ static void note_missed(const struct mf_leaks *leaks)
 /* The process's own malloc, but its heaps are not walked. */
 static void note_undivided(const struct mf_leaks *leaks)
 {
-	size_t count = 0;
-	const struct mf_allocator *allocators =
-		leaks->places.heap
-			? mf_heap_allocators(leaks->places.heap, &count)
-			: NULL;
-
-	for (size_t i = 0; i < count; i++)
-		if (allocators[i].owns_malloc && !allocators[i].supported)
+	mf_heap_foreach_allocator(allocator, leaks->places.heap)
+		if (allocator->owns_malloc && !allocator->supported)
 			mf_target_note_partial(
 				leaks->target, "leaks",
 				"the heap of %s cannot be divided into chunks: "
 				"what leaks there is not seen",
-				allocators[i].name);
+				allocator->name);
 }
 
 /* ---- all of it -------------------------------------------------------------- */

@@ -147,13 +147,7 @@ static void spread(struct mf_leaks *leaks, const struct mf_node_set *set,
 static uint16_t doubt_of_arena(const struct mf_heap *heap,
 			       const struct mf_chunk *chunk)
 {
-	size_t count;
-	const struct mf_allocator *allocators =
-		mf_heap_allocators(heap, &count);
-
-	for (size_t i = 0; i < count; i++) {
-		const struct mf_allocator *allocator = &allocators[i];
-
+	mf_heap_foreach_allocator(allocator, heap) {
 		if (strcmp(allocator->name, chunk->allocator->name) != 0 ||
 		    allocator->load != chunk->allocator->load ||
 		    chunk->arena >= allocator->arena_count)
@@ -172,13 +166,9 @@ static uint16_t doubt_of_arena(const struct mf_heap *heap,
 
 static bool is_any_inconsistent(const struct mf_heap *heap)
 {
-	size_t count = 0;
-	const struct mf_allocator *allocators =
-		heap ? mf_heap_allocators(heap, &count) : NULL;
-
-	for (size_t i = 0; i < count; i++)
-		if (allocators[i].consistency == MF_DAMAGED ||
-		    allocators[i].consistency == MF_IN_FLIGHT)
+	mf_heap_foreach_allocator(allocator, heap)
+		if (allocator->consistency == MF_DAMAGED ||
+		    allocator->consistency == MF_IN_FLIGHT)
 			return true;
 	return false;
 }

@@ -68,16 +68,12 @@ static void see_outside(struct marking *marking)
 static void see_caches(struct marking *marking)
 {
 	const struct mf_heap *heap = marking->leaks->places.heap;
-	size_t count = 0;
-	const struct mf_allocator *allocators =
-		heap ? mf_heap_allocators(heap, &count) : NULL;
-
-	for (size_t i = 0; i < count; i++)
-		for (size_t k = 0; k < allocators[i].tcache_count; k++) {
+	mf_heap_foreach_allocator(allocator, heap)
+		for (size_t k = 0; k < allocator->tcache_count; k++) {
 			uint64_t offset;
 			uint32_t node = mf_nodes_find(
 				&marking->leaks->graph->nodes,
-				allocators[i].tcaches[k].address, &offset);
+				allocator->tcaches[k].address, &offset);
 
 			if (node != MF_NO_NODE)
 				reach(marking, node, 0, false);

@@ -327,20 +327,14 @@ static void write_undivided(const struct mf_leaks *leaks,
 		.column_count = MF_ARRAY_SIZE(undivided_columns),
 		.show = MF_SHOW_DATA_ONLY,
 	};
-	size_t count = 0;
-	const struct mf_allocator *allocators =
-		leaks->places.heap
-			? mf_heap_allocators(leaks->places.heap, &count)
-			: NULL;
-
 	mf_report_table_begin(report, &table);
-	for (size_t i = 0; i < count; i++)
-		if (!allocators[i].supported)
+	mf_heap_foreach_allocator(allocator, leaks->places.heap)
+		if (!allocator->supported)
 			mf_report_row(report,
 				      (struct mf_value[]){
-					      mf_text(allocators[i].name),
-					      mf_size(allocators[i].mapped),
-					      mf_text(allocators[i].why),
+					      mf_text(allocator->name),
+					      mf_size(allocator->mapped),
+					      mf_text(allocator->why),
 				      });
 	mf_report_table_end(report);
 }

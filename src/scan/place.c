@@ -99,13 +99,9 @@ static bool is_of_allocators(const struct mf_heap *heap, uint64_t address,
 			     uint64_t user,
 			     const struct mf_thread_cache **cache)
 {
-	size_t count = 0;
-	const struct mf_allocator *allocators =
-		heap ? mf_heap_allocators(heap, &count) : NULL;
-
-	for (size_t i = 0; i < count; i++)
-		if (is_of_state(&allocators[i], address) ||
-		    (*cache = cache_at(&allocators[i], user)))
+	mf_heap_foreach_allocator(allocator, heap)
+		if (is_of_state(allocator, address) ||
+		    (*cache = cache_at(allocator, user)))
 			return true;
 	return false;
 }

@@ -231,14 +231,12 @@ static bool has_chunks(const struct search *search,
  * known, what else it has is no root. */
 static bool knows_jemalloc(const struct mf_heap *heap)
 {
-	size_t count = 0, known = 0;
-	const struct mf_allocator *allocators =
-		heap ? mf_heap_allocators(heap, &count) : NULL;
+	size_t known = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(allocators[i].name, "jemalloc") != 0)
+	mf_heap_foreach_allocator(allocator, heap) {
+		if (strcmp(allocator->name, "jemalloc") != 0)
 			continue;
-		if (!allocators[i].supported)
+		if (!allocator->supported)
 			return false;
 		known++;
 	}

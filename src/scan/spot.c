@@ -207,15 +207,13 @@ struct mf_error *mf_spot_find_symbol(struct mf_spot *spot,
 struct mf_error *mf_spot_find_arena(struct mf_spot *spot,
 				    const struct mf_heap *heap)
 {
-	size_t count = 0, arenas = 0;
-	const struct mf_allocator *allocators =
-		heap ? mf_heap_allocators(heap, &count) : NULL;
+	size_t arenas = 0;
 
 	if (spot->kind != MF_SPOT_ARENA)
 		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		for (size_t k = 0; k < allocators[i].arena_count; k++) {
-			const struct mf_arena *arena = &allocators[i].arenas[k];
+	mf_heap_foreach_allocator(allocator, heap) {
+		for (size_t k = 0; k < allocator->arena_count; k++) {
+			const struct mf_arena *arena = &allocator->arenas[k];
 
 			/* only glibc's have an address that is known */
 			if (arena->index != spot->arena || !arena->address)
@@ -224,7 +222,7 @@ struct mf_error *mf_spot_find_arena(struct mf_spot *spot,
 			spot->end = arena->address + 1;
 			return NULL;
 		}
-		arenas = MF_MAX(arenas, allocators[i].arena_count);
+		arenas = MF_MAX(arenas, allocator->arena_count);
 	}
 	return mf_error_hint(
 		mf_error_why(mf_error_create(MF_ERROR_USAGE,

@@ -256,14 +256,8 @@ static void add_heaps(struct mf_matcher *matcher, size_t allocator,
 
 static bool has_glibc(const struct mf_matcher *matcher)
 {
-	size_t count = 0;
-	const struct mf_allocator *allocators =
-		matcher->view->heap
-			? mf_heap_allocators(matcher->view->heap, &count)
-			: NULL;
-
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(allocators[i].name, "glibc"))
+	mf_heap_foreach_allocator(allocator, matcher->view->heap)
+		if (!strcmp(allocator->name, "glibc"))
 			return true;
 	return false;
 }
@@ -302,11 +296,9 @@ static void list_labelled_heaps(struct mf_matcher *matcher)
 
 static void list_heaps(struct mf_matcher *matcher)
 {
-	size_t count = 0;
+	size_t count;
 	const struct mf_allocator *allocators =
-		matcher->view->heap
-			? mf_heap_allocators(matcher->view->heap, &count)
-			: NULL;
+		mf_heap_allocators(matcher->view->heap, &count);
 
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; j < allocators[i].arena_count; j++)

@@ -95,16 +95,12 @@ static bool has_memory(const struct mf_arena *arena)
 static bool find_arena(const struct mf_heap *heap, uint64_t index,
 		       struct mf_arena_argument *ret)
 {
-	size_t count = 0;
-	const struct mf_allocator *allocators =
-		heap ? mf_heap_allocators(heap, &count) : NULL;
-
-	for (size_t i = 0; i < count; i++)
-		for (size_t j = 0; j < allocators[i].arena_count; j++)
-			if (allocators[i].arenas[j].index == index &&
-			    has_memory(&allocators[i].arenas[j])) {
-				ret->allocator = &allocators[i];
-				ret->arena = &allocators[i].arenas[j];
+	mf_heap_foreach_allocator(allocator, heap)
+		for (size_t j = 0; j < allocator->arena_count; j++)
+			if (allocator->arenas[j].index == index &&
+			    has_memory(&allocator->arenas[j])) {
+				ret->allocator = allocator;
+				ret->arena = &allocator->arenas[j];
 				return true;
 			}
 	return false;

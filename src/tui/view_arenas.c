@@ -92,13 +92,11 @@ static void add_allocator(struct arenas *arenas,
 static struct mf_error *arenas_open(struct mf_pane *pane, const void *argument)
 {
 	struct arenas *arenas = pane->state;
-	size_t count;
-	const struct mf_allocator *allocators = mf_heap_allocators(
-		mf_browser_models(pane->browser)->heap, &count);
+	const struct mf_heap *heap = mf_browser_models(pane->browser)->heap;
 
 	(void)argument;
-	for (size_t i = 0; i < count; i++)
-		add_allocator(arenas, &allocators[i]);
+	mf_heap_foreach_allocator(allocator, heap)
+		add_allocator(arenas, allocator);
 	return NULL;
 }
 

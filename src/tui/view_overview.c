@@ -194,11 +194,9 @@ static void add_allocator(struct overview *overview,
 
 static void add_heaps(struct overview *overview)
 {
-	size_t count = 0;
+	size_t count;
 	const struct mf_allocator *allocators =
-		overview->models->heap
-			? mf_heap_allocators(overview->models->heap, &count)
-			: NULL;
+		mf_heap_allocators(overview->models->heap, &count);
 
 	if (!count)
 		return;
