@@ -87,12 +87,21 @@ struct mf_error *mf_file_read(const char *path, struct mf_buffer *buffer)
 	return mf_file_read_at(AT_FDCWD, path, buffer);
 }
 
+/* What cannot have its name in the end is refused before any work is done. */
+static struct mf_error *no_such_name(const char *path, int number)
+{
+	return mf_error_hint(
+		mf_error_from_errno(number, "cannot write '%s'", path),
+		"name a file in a folder that can be written to");
+}
+
 static struct mf_error *refuse_existing(const char *path, bool force)
 {
 	struct stat status;
 
 	if (lstat(path, &status) != 0)
-		return NULL;
+		return errno == ENOENT && *path ? NULL
+						: no_such_name(path, errno);
 	if (S_ISLNK(status.st_mode))
 		return mf_error_hint(
 			mf_error_why(mf_error_create(MF_ERROR_FAILED,
@@ -145,8 +154,7 @@ static struct mf_error *open_temporary(struct mf_output *output)
 	if (fd < 0)
 		fd = open_named(output);
 	if (fd < 0)
-		return mf_error_from_errno(errno, "cannot write %s",
-					   output->path);
+		return no_such_name(output->path, errno);
 	output->stream = fdopen(fd, "w");
 	if (!output->stream) {
 		close(fd);

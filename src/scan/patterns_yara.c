@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <yara.h>
 
 struct mf_yara {
@@ -64,15 +65,30 @@ static struct mf_error *bad_rules(const char *path, const char *why)
 		"%s", why ? why : "they cannot be compiled");
 }
 
-static struct mf_error *compile_file(const char *path, YR_RULES **ret)
+/* libyara does not free what it has where a file cannot be read. */
+static struct mf_error *open_rules(const char *path, FILE **ret)
 {
-	mf_auto_free char *message = NULL;
 	FILE *file = fopen(path, "re");
-	YR_COMPILER *compiler = NULL;
-	int errors = 1;
+	struct stat status;
 
 	if (!file)
 		return mf_error_from_errno(errno, "%s cannot be read", path);
+	if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode)) {
+		fclose(file);
+		return mf_error_from_errno(EISDIR, "%s cannot be read", path);
+	}
+	*ret = file;
+	return NULL;
+}
+
+static struct mf_error *compile_file(const char *path, YR_RULES **ret)
+{
+	mf_auto_free char *message = NULL;
+	YR_COMPILER *compiler = NULL;
+	FILE *file = NULL;
+	int errors = 1;
+
+	MF_TRY(open_rules(path, &file));
 	if (yr_compiler_create(&compiler) == ERROR_SUCCESS) {
 		yr_compiler_set_callback(compiler, note_error, &message);
 		errors = yr_compiler_add_file(compiler, file, NULL, path);

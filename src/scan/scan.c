@@ -164,9 +164,19 @@ static void scan_batch(void *data, const struct mf_scan_batch *batch)
 		scan_slice(crew, batch, &batch->slices.items[i]);
 }
 
+/* libyara takes one piece at a time, and keeps matches in a list by address:
+ * each that is out of order walks all of it. */
+static unsigned count_threads(const struct mf_scan_options *options)
+{
+	for (size_t i = 0; i < options->pattern_count; i++)
+		if (options->patterns[i].kind == MF_FIND_YARA)
+			return 1;
+	return mf_scan_count_threads(options->threads);
+}
+
 static struct mf_error *pump(struct mf_scan *scan, struct mf_scan_plan *plan)
 {
-	unsigned count = mf_scan_count_threads(scan->options.threads);
+	unsigned count = count_threads(&scan->options);
 	void *crews[MF_SCAN_THREADS_MAX];
 	struct mf_error *error;
 

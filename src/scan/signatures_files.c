@@ -110,7 +110,8 @@ static size_t find_jpeg_end(const struct mf_sign *sign, size_t at)
 MF_SIGN_DECODER(jpeg)
 {
 	enum {
-		ENOUGH = 3
+		ENOUGH = 3,
+		EXIF = 6, /* where its name is */
 	};
 	const uint8_t *bytes = sign->bytes;
 	unsigned segments = 0;
@@ -133,7 +134,8 @@ MF_SIGN_DECODER(jpeg)
 		at += 2 + length;
 	}
 	if (segments < ENOUGH &&
-	    !(segments && at > sign->size && !memcmp(bytes + 6, "Exif", 5)))
+	    !(segments && at > sign->size && sign->size >= EXIF + 5 &&
+	      !memcmp(bytes + EXIF, "Exif", 5)))
 		return mf_sign_short(sign);
 	if (scan && at < sign->size) {
 		size_t end = find_jpeg_end(sign, at);

@@ -187,6 +187,16 @@ static struct mf_error *put_segment(struct writer *writer,
 
 /* ---- the file -------------------------------------------------------------------- */
 
+/* What there is to be had smaller: some callers have regions, some are whole. */
+static const char *room_hint(const struct mf_core_options *options)
+{
+	if (options->ranges)
+		return "a folder on another disk, or fewer regions";
+	return options->compress ? "a folder on another disk"
+				 : "a folder on another disk, or --compress "
+				   "zstd";
+}
+
 static struct mf_error *check_room(const struct writer *writer, int fd)
 {
 	uint64_t needed = writer->plan.data_bytes, there;
@@ -209,8 +219,7 @@ static struct mf_error *check_room(const struct writer *writer, int fd)
 			     writer->options->compress ? "at least " : "",
 			     mf_format_size(texts[0], needed),
 			     mf_format_size(texts[1], there)),
-		"a folder on another disk%s",
-		writer->options->compress ? "" : ", or --compress zstd");
+		"%s", room_hint(writer->options));
 }
 
 static struct mf_error *check_max_size(const struct writer *writer)
@@ -227,7 +236,8 @@ static struct mf_error *check_max_size(const struct writer *writer)
 			     "it would be %s, and at most %s are allowed",
 			     mf_format_size(texts[0], needed),
 			     mf_format_size(texts[1], options->max_size)),
-		"fewer regions, or a larger --max-size");
+		"%sa larger --max-size",
+		options->ranges ? "fewer regions, or " : "");
 }
 
 static struct mf_error *write_all(struct writer *writer)

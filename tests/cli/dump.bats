@@ -466,6 +466,8 @@ nothing_is_left() {
 	mount -t tmpfs -o size=2M none "$small" || skip "no tmpfs to be had"
 	run -1 patient dump "$PID" "$(mapping plain)" -o "$small/file"
 	[[ $output == *"it takes 7.0 MiB, and there is 2.0 MiB of free space"* ]]
+	run -1 patient dump "$PID" "$(mapping plain)" --as core -o "$small/file"
+	[[ $output == *"free space"*"or fewer regions"* ]]
 	[ -z "$(ls -A "$small")" ]
 }
 

@@ -165,4 +165,6 @@ open(sys.argv[2], "wb").write(b"".join(w.to_bytes(8, "little")
 	run mf scan "$PID" --yara "$file"
 	[ "$status" = 64 ] || [ "$status" = 5 ]
 	[[ $output == *'line 1'* || $output == *libyara* ]]
+	run mf scan "$PID" --yara "$BATS_TEST_TMPDIR"
+	[[ $output == *'Is a directory'* || $output == *libyara* ]]
 }

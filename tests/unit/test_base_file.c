@@ -146,6 +146,28 @@ static void links_and_directories_are_refused(void **state)
 	mf_error_destroy(error);
 }
 
+/* Before anything is written, which would be for nothing. */
+static void a_name_that_cannot_be_is_refused(void **state)
+{
+	struct place *place = *state;
+	struct mf_output *output = NULL;
+	struct mf_error *error;
+	MF_AUTO_BUFFER(name);
+
+	mf_buffer_printf(&name, "%s/", place->directory);
+	for (unsigned i = 0; i < 300; i++)
+		mf_buffer_add(&name, "n", 1);
+	error = mf_output_create(name.text, false, &output);
+	assert_non_null(error);
+	assert_string_equal(error->why, "File name too long");
+	mf_error_destroy(error);
+	error = mf_output_create("", false, &output);
+	assert_non_null(error);
+	assert_string_equal(error->what, "cannot write ''");
+	mf_error_destroy(error);
+	assert_null(output);
+}
+
 static void a_missing_file_is_an_error(void **state)
 {
 	struct place *place = *state;
@@ -185,6 +207,7 @@ int main(void)
 		IN_PLACE(an_existing_file_needs_force),
 		IN_PLACE(a_file_that_came_meanwhile_is_kept),
 		IN_PLACE(links_and_directories_are_refused),
+		IN_PLACE(a_name_that_cannot_be_is_refused),
 		IN_PLACE(a_missing_file_is_an_error),
 		IN_PLACE(a_large_file_is_read_whole),
 	};
