@@ -175,6 +175,10 @@ MF_SIGN_DECODER(zip_directory);
 MF_SIGN_DECODER(sqlite_file);
 MF_SIGN_DECODER(sqlite_page);
 
+/* signatures_pages.c */
+MF_SIGN_DECODER(postgres_page);
+MF_SIGN_DECODER(innodb_page);
+
 /* signatures_text.c */
 MF_SIGN_DECODER(json);
 MF_SIGN_DECODER(xml);

@@ -116,6 +116,9 @@ static const struct mf_signature signatures[] = {
 	ALIGNED_ROW(SQLITE, "\x05", sqlite_page),
 	ALIGNED_ROW(SQLITE, "\x02", sqlite_page),
 
+	ROW_AT("PostgreSQL page", "\x04\x20", 18, postgres_page),
+	ROW_AT("InnoDB page", "\x45\xbf", 24, innodb_page),
+
 	ROW(CLASS, "\xca\xfe\xba\xbe", class),
 	ROW("JAR archive", "PK\3\4", jar),
 	ROW("ZIP archive", "PK\3\4", zip),

@@ -284,6 +284,10 @@ for i in range(2 ** 20):
 	backend=$(pgrep -P "$server" -f 'idle' | head -n 1)
 	scan "$backend" all
 	at_least 'PostgreSQL protocol' 1
+	# it had to look at the tables of tables to begin with
+	at_least 'PostgreSQL page' 10
+	[ "$(of 'PostgreSQL page' bytes)" = \
+		$(($(of 'PostgreSQL page' count) * 8192)) ]
 	stop_all
 	rm -rf "$folder"
 }
