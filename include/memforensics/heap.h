@@ -475,6 +475,13 @@ const char *mf_heap_giver(const struct mf_allocator *allocator);
 /** Its heaps are walked, and there is something in them: text shows them. */
 bool mf_allocator_is_shown(const struct mf_allocator *allocator);
 
+/**
+ * The order of two arenas of ALLOCATOR, as for qsort: first the one of which
+ * more could be given back or is pinned, where that is not little.
+ */
+int mf_arena_compare(const struct mf_arena *left, const struct mf_arena *right,
+		     const struct mf_allocator *allocator);
+
 /** Lines of so many COLUMNS (20 at least) that text says of a shown one. */
 size_t mf_allocator_sentence_lines(const struct mf_allocator *allocator,
 				   struct mf_report *report, size_t columns);

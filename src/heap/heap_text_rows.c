@@ -230,19 +230,26 @@ static uint64_t badness(const struct mf_arena *arena, uint64_t system)
 	return bytes > system / LITTLE ? bytes : 0;
 }
 
-static int by_badness(const void *a, const void *b, void *data)
+int mf_arena_compare(const struct mf_arena *left, const struct mf_arena *right,
+		     const struct mf_allocator *allocator)
 {
-	const struct mf_arena *left = *(const struct mf_arena *const *)a;
-	const struct mf_arena *right = *(const struct mf_arena *const *)b;
-	const uint64_t *system = data;
-	uint64_t first = badness(left, *system);
-	uint64_t second = badness(right, *system);
+	uint64_t first = badness(left, allocator->figures.system);
+	uint64_t second = badness(right, allocator->figures.system);
 
 	if (first != second)
 		return first < second ? 1 : -1;
 	if (left->figures.system != right->figures.system)
 		return left->figures.system < right->figures.system ? 1 : -1;
 	return (left->index > right->index) - (left->index < right->index);
+}
+
+static int by_badness(const void *a, const void *b, void *data)
+{
+	const struct mf_heap_writer *writer = data;
+
+	return mf_arena_compare(*(const struct mf_arena *const *)a,
+				*(const struct mf_arena *const *)b,
+				writer->allocator);
 }
 
 static const struct mf_column arena_columns[] = {
@@ -381,13 +388,12 @@ static bool needs_table(const struct mf_heap_writer *writer)
 static void write_walked(struct mf_heap_writer *writer)
 {
 	const struct mf_allocator *allocator = writer->allocator;
-	uint64_t system = allocator->figures.system;
 
 	for (size_t i = 0; i < allocator->arena_count; i++)
 		mf_vec_push(&writer->worst, &allocator->arenas[i]);
 	if (writer->worst.count > 1)
 		qsort_r(writer->worst.items, writer->worst.count,
-			mf_vec_item_size(&writer->worst), by_badness, &system);
+			mf_vec_item_size(&writer->worst), by_badness, writer);
 	write_heading(writer);
 	write_sentences(writer);
 	if (needs_table(writer))

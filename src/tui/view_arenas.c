@@ -57,21 +57,11 @@ static const struct mf_view_column columns[] = {
 
 /* ---- rows ------------------------------------------------------------------------ */
 
-static uint64_t badness(const struct mf_arena *arena)
-{
-	return arena->figures.trimmable_bytes + arena->figures.pinned_bytes;
-}
-
 static int by_badness(const void *a, const void *b)
 {
-	const struct mf_arena *left = ((const struct row *)a)->arena;
-	const struct mf_arena *right = ((const struct row *)b)->arena;
+	const struct row *left = a, *right = b;
 
-	if (badness(left) != badness(right))
-		return badness(left) < badness(right) ? 1 : -1;
-	if (left->figures.system != right->figures.system)
-		return left->figures.system < right->figures.system ? 1 : -1;
-	return (left->index > right->index) - (left->index < right->index);
+	return mf_arena_compare(left->arena, right->arena, left->allocator);
 }
 
 static void add_allocator(struct arenas *arenas,
