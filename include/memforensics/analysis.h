@@ -51,24 +51,10 @@ struct mf_thread_facts {
 	unsigned arena;	       /* mf_arena.index */
 	bool tcache_known;
 	struct mf_amount tcache; /* with what has mappings of its own */
-	size_t group;		 /* of mf_thread_census_groups */
+	size_t group;		 /* of those whose names are alike */
 	bool unwound;		 /* what follows is known */
 	struct mf_stack frames;	 /* the stacks' */
 	size_t fold;		 /* of mf_thread_census_folds */
-};
-
-/** Threads whose names are alike but for numbers in them. */
-struct mf_thread_group {
-	const char *name; /* "worker-<number>" */
-	size_t count;
-	const char *states; /* "28 sleeping, 4 running" */
-	bool cpu_known;
-	uint64_t cpu_ms;
-	size_t stacks; /* that are known; the sums are of these */
-	uint64_t stack_size, stack_rss, stack_huge, stack_swap;
-	const char *arenas; /* their indices, "0-3, 7"; "" none known */
-	size_t arena_count;
-	struct mf_amount tcache;
 };
 
 /** Threads whose stacks are the same functions. */
@@ -106,9 +92,6 @@ void mf_thread_census_destroy(struct mf_thread_census *census);
 
 const struct mf_thread_facts *
 mf_thread_census_threads(const struct mf_thread_census *census, size_t *count);
-/** The largest first. */
-const struct mf_thread_group *
-mf_thread_census_groups(const struct mf_thread_census *census, size_t *count);
 
 /**
  * Unwinds the threads that are there, and folds equal stacks. STACKS, captured,

@@ -10,8 +10,9 @@
 
 /* ---- functions -------------------------------------------------------------- */
 
-bool mf_thread_is_same_function(const struct mf_frame *left,
-				const struct mf_frame *right)
+/* Whether two frames are in the same function. */
+static bool is_same_function(const struct mf_frame *left,
+			     const struct mf_frame *right)
 {
 	if (left->module != right->module || left->signal != right->signal ||
 	    !left->symbol != !right->symbol)
@@ -43,8 +44,7 @@ static bool is_equal(const struct mf_stack *left, const struct mf_stack *right)
 	if (left->frame_count != right->frame_count)
 		return false;
 	for (size_t i = 0; i < left->frame_count; i++)
-		if (!mf_thread_is_same_function(&left->frames[i],
-						&right->frames[i]))
+		if (!is_same_function(&left->frames[i], &right->frames[i]))
 			return false;
 	return true;
 }

@@ -183,8 +183,8 @@ static void write_stack(struct mf_report *report,
 				 MF_ARRAY_SIZE(fields));
 }
 
-void mf_thread_write_frames(struct mf_report *report,
-			    const struct mf_stack *stack)
+/* Data only: `frames`. */
+static void write_frames(struct mf_report *report, const struct mf_stack *stack)
 {
 	static const struct mf_column frame_columns[] = {
 		{ "address", NULL, MF_VALUE_ADDRESS, 0 },
@@ -251,7 +251,7 @@ static void write_inside(struct mf_report *report,
 	if (!facts->unwound)
 		return;
 	write_end(report, &facts->frames);
-	mf_thread_write_frames(report, &facts->frames);
+	write_frames(report, &facts->frames);
 }
 
 static void write_threads(const struct mf_thread_census *census,

@@ -325,13 +325,6 @@ mf_thread_census_threads(const struct mf_thread_census *census, size_t *count)
 	return census->threads.items;
 }
 
-const struct mf_thread_group *
-mf_thread_census_groups(const struct mf_thread_census *census, size_t *count)
-{
-	*count = census->groups.count;
-	return census->groups.items;
-}
-
 void mf_thread_census_unwind(struct mf_thread_census *census,
 			     struct mf_stacks *stacks)
 {

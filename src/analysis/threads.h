@@ -10,6 +10,20 @@
 #include "base/pool.h"
 #include "base/vec.h"
 
+/** Threads whose names are alike but for numbers in them. */
+struct mf_thread_group {
+	const char *name; /* "worker-<number>" */
+	size_t count;
+	const char *states; /* "28 sleeping, 4 running" */
+	bool cpu_known;
+	uint64_t cpu_ms;
+	size_t stacks; /* that are known; the sums are of these */
+	uint64_t stack_size, stack_rss, stack_huge, stack_swap;
+	const char *arenas; /* their indices, "0-3, 7"; "" none known */
+	size_t arena_count;
+	struct mf_amount tcache;
+};
+
 struct mf_thread_census {
 	struct mf_pool pool;
 	MF_VEC(struct mf_thread_facts) threads; /* in the order asked for */
@@ -27,10 +41,6 @@ void mf_thread_describe_call(const struct mf_thread *thread,
 
 /** Makes groups of the threads that are there. */
 void mf_thread_census_group(struct mf_thread_census *census);
-
-/** Data only: `frames`. */
-void mf_thread_write_frames(struct mf_report *report,
-			    const struct mf_stack *stack);
 
 /** `folds`, in text a paragraph for each. */
 void mf_thread_write_folds(const struct mf_thread_census *census,
@@ -50,9 +60,5 @@ void mf_thread_census_fold(struct mf_thread_census *census);
  * and template arguments, or its module, or its address.
  */
 void mf_thread_name_frame(const struct mf_frame *frame, struct mf_buffer *text);
-
-/** Whether two frames are in the same function. */
-bool mf_thread_is_same_function(const struct mf_frame *left,
-				const struct mf_frame *right);
 
 #endif

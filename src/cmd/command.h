@@ -245,9 +245,6 @@ int mf_command_complain(struct mf_error *error,
  */
 void mf_help_wrap(FILE *stream, const char *text, bool sentences);
 
-/** What may follow its target, a line a sentence; NULL: nothing to say. */
-const char *mf_help_arguments(const struct mf_command *command);
-
 /** COMMAND NULL: of the program. */
 void mf_help_print(FILE *stream, const struct mf_command *command);
 /** The same as it is typed at the prompt. */

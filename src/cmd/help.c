@@ -122,7 +122,8 @@ static void print_target(FILE *stream, const struct mf_command *command)
 	      stream);
 }
 
-const char *mf_help_arguments(const struct mf_command *command)
+/* What may follow its target, a line a sentence; NULL: nothing to say. */
+static const char *arguments_text(const struct mf_command *command)
 {
 	return command->takes_regions && !command->arguments_help
 		       ? regions
@@ -131,7 +132,7 @@ const char *mf_help_arguments(const struct mf_command *command)
 
 static void print_arguments(FILE *stream, const struct mf_command *command)
 {
-	const char *text = mf_help_arguments(command);
+	const char *text = arguments_text(command);
 
 	if (!text)
 		return;

@@ -130,9 +130,6 @@ void mf_leaks_group(struct mf_leaks *leaks);
 size_t mf_leak_read(const struct mf_leaks *leaks, const struct mf_leak *leak,
 		    uint8_t head[MF_LEAKS_HEAD]);
 
-/** Characters of the text that BYTES begin with; 0: they are none. */
-size_t mf_leak_text_length(const uint8_t *bytes, size_t size);
-
 /** "zero", "text", ... */
 const char *mf_leak_content_name(enum mf_leak_content content);
 

@@ -34,7 +34,8 @@ static bool is_zero(const uint8_t *bytes, size_t size)
 	return true;
 }
 
-size_t mf_leak_text_length(const uint8_t *bytes, size_t size)
+/* Characters of the text that BYTES begin with; 0: they are none. */
+static size_t text_length(const uint8_t *bytes, size_t size)
 {
 	size_t length = 0;
 
@@ -68,7 +69,7 @@ static enum mf_leak_content judge(const struct mf_leaks *leaks,
 {
 	if (is_zero(bytes, size))
 		return MF_LEAK_ZERO;
-	if (mf_leak_text_length(bytes, size))
+	if (text_length(bytes, size))
 		return MF_LEAK_TEXT;
 	return is_pointers(leaks, bytes, size) ? MF_LEAK_POINTERS
 					       : MF_LEAK_MIXED;

@@ -128,10 +128,6 @@ struct mf_object_tally *mf_object_tally_of(struct mf_object_worker *worker,
 void mf_object_tally_add(struct mf_object_tally *sum,
 			 const struct mf_object_tally *part);
 
-/** Counts what is in RUN, all that there is of it. */
-void mf_object_run_count(const struct mf_object_run *run,
-			 struct mf_object_tally *tally);
-
 /** Adds an object of CLASS at ADDRESS to the runs of the chunk at hand. */
 void mf_object_runs_add(struct mf_object_worker *worker,
 			const struct mf_object_run *object);

@@ -30,8 +30,9 @@ static bool is_array(const struct mf_object_run *run)
 	       run->last < end;
 }
 
-void mf_object_run_count(const struct mf_object_run *run,
-			 struct mf_object_tally *tally)
+/* Counts what is in RUN, all that there is of it. */
+static void count_run(const struct mf_object_run *run,
+		      struct mf_object_tally *tally)
 {
 	note_example(tally, run->first);
 	if (run->chunk && run->first == run->chunk + run->header) {
@@ -71,8 +72,7 @@ static void end_run(struct mf_object_worker *worker,
 		    const struct mf_object_run *run, bool whole)
 {
 	if (whole || worker->parts.count >= PARTS_MAX)
-		mf_object_run_count(run,
-				    mf_object_tally_of(worker, run->class));
+		count_run(run, mf_object_tally_of(worker, run->class));
 	else
 		mf_vec_push(&worker->parts, *run);
 }
@@ -193,7 +193,7 @@ static void count_joined(struct mf_objects *objects, struct mf_target *target,
 	    !mf_target_read_u64(target, run->first - sizeof(run->before),
 				&run->before))
 		run->before = 0;
-	mf_object_run_count(run, &objects->tallies[run->class]);
+	count_run(run, &objects->tallies[run->class]);
 }
 
 void mf_object_parts_count(struct mf_objects *objects, struct mf_target *target)

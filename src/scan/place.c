@@ -62,8 +62,9 @@ static uint64_t add_saturated(uint64_t left, uint64_t right)
 	return __builtin_add_overflow(left, right, &sum) ? UINT64_MAX : sum;
 }
 
-void mf_chunk_user_bytes(const struct mf_chunk *chunk, uint64_t *start,
-			 uint64_t *end)
+/* The bytes of CHUNK that are its user's: [*START, *END). */
+static void user_bytes(const struct mf_chunk *chunk, uint64_t *start,
+		       uint64_t *end)
 {
 	*start = chunk->address;
 	*end = add_saturated(chunk->address, chunk->size);
@@ -117,7 +118,7 @@ static bool chunk_that_borrows(const struct mf_heap *heap, uint64_t address,
 	if (address < BORROWED ||
 	    !mf_heap_chunk_at(heap, address - BORROWED, &chunk))
 		return false;
-	mf_chunk_user_bytes(&chunk, &user, &user_end);
+	user_bytes(&chunk, &user, &user_end);
 	if (address >= user_end)
 		return false;
 	place->chunk = chunk;
@@ -131,7 +132,7 @@ static bool chunk_at(const struct mf_heap *heap, uint64_t address,
 {
 	if (!mf_heap_chunk_at(heap, address, &place->chunk))
 		return chunk_that_borrows(heap, address, place);
-	mf_chunk_user_bytes(&place->chunk, &place->user, &place->user_end);
+	user_bytes(&place->chunk, &place->user, &place->user_end);
 	if (address < place->user)
 		chunk_that_borrows(heap, address, place);
 	return true;
@@ -274,16 +275,6 @@ void mf_place_find(const struct mf_places *places, uint64_t address,
 	ret->kind = kind_of_region(places, ret);
 	if (places->image)
 		ret->module = mf_image_module_at(places->image, address);
-}
-
-void mf_place_of_register(const struct mf_thread *thread, size_t number,
-			  struct mf_place *ret)
-{
-	*ret = (struct mf_place){
-		.kind = MF_PLACE_REGISTER,
-		.tid = thread->tid,
-		.register_name = mf_target_register_name(number),
-	};
 }
 
 /* ---- types and symbols ----------------------------------------------------- */

@@ -78,20 +78,12 @@ struct mf_places {
 void mf_places_init(struct mf_places *places, struct mf_target *target,
 		    struct mf_image *image, struct mf_types *types);
 
-/** The bytes of CHUNK that are its user's: [*START, *END). */
-void mf_chunk_user_bytes(const struct mf_chunk *chunk, uint64_t *start,
-			 uint64_t *end);
-
 /** "in use", "free", "in a tcache", ...: a chunk's state, for people. */
 const char *mf_chunk_state_words(enum mf_chunk_kind kind);
 
 /** By the models alone; reads nothing of the target. */
 void mf_place_find(const struct mf_places *places, uint64_t address,
 		   struct mf_place *ret);
-
-/** The register REGISTER (of mf_thread.general) of THREAD. */
-void mf_place_of_register(const struct mf_thread *thread, size_t number,
-			  struct mf_place *ret);
 
 /** While the target can be read: the type of what is in the chunk. */
 void mf_place_read_type(const struct mf_places *places, struct mf_place *place);

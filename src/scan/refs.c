@@ -383,8 +383,9 @@ static void find_words_to_types(struct mf_refs *refs)
 
 /* ---- the result ------------------------------------------------------------ */
 
-void mf_refs_place_of(const struct mf_refs *refs,
-		      const struct mf_ref_step *step, struct mf_place *ret)
+/* The place of the word of STEP. */
+static void place_of(const struct mf_refs *refs, const struct mf_ref_step *step,
+		     struct mf_place *ret)
 {
 	if (step->slot) {
 		mf_place_find(&refs->places, step->slot, ret);
@@ -424,7 +425,7 @@ static void add_reference(struct mf_refs *refs, const struct mf_ref_step *step)
 {
 	struct mf_reference reference = { .value = step->value };
 
-	mf_refs_place_of(refs, step, &reference.place);
+	place_of(refs, step, &reference.place);
 	aim(refs, &reference);
 	if (refs->references.count < TYPES_READ)
 		mf_place_read_type(&refs->places, &reference.place);
@@ -467,7 +468,7 @@ static void list_path(struct mf_refs *refs, uint32_t step)
 		if (mf_map_has(&refs->place_of_step, step))
 			return;
 		mf_map_set(&refs->place_of_step, step, refs->step_places.count);
-		mf_refs_place_of(refs, &refs->steps.items[step], &place);
+		place_of(refs, &refs->steps.items[step], &place);
 		if (refs->step_places.count < TYPES_READ)
 			mf_place_read_type(&refs->places, &place);
 		mf_vec_push(&refs->step_places, place);

@@ -89,8 +89,4 @@ void mf_refs_each_register(struct mf_target *target, mf_register_visitor visit,
 /** From level 1, which the hits are, to the depth asked for. */
 void mf_refs_find_paths(struct mf_refs *refs);
 
-/** The place of the word of STEP. */
-void mf_refs_place_of(const struct mf_refs *refs,
-		      const struct mf_ref_step *step, struct mf_place *ret);
-
 #endif

@@ -15,11 +15,13 @@ enum {
 	SHOWN_WORDS = 20,
 	SHOWN_REGIONS = 10,
 	SHOWN_PATHS = 10,
+	PLACE_COLUMNS = 17,
 };
 
 /* ---- places ---------------------------------------------------------------- */
 
-const struct mf_column mf_place_columns[MF_PLACE_COLUMNS] = {
+/* In text two columns: where, address. */
+static const struct mf_column place_columns[PLACE_COLUMNS] = {
 	{ "where", "where", MF_VALUE_TEXT, MF_SHOW_FILL },
 	{ "kind", "kind", MF_VALUE_TEXT, DATA },
 	{ "address", "at", MF_VALUE_ADDRESS, 0 },
@@ -57,12 +59,13 @@ static void fill_chunk(const struct mf_place *place, struct mf_value *values)
 	values[14] = text_or_none(place->type);
 }
 
-void mf_place_fill(const struct mf_place *place, struct mf_buffer *text,
-		   struct mf_value *values)
+/* The values of those columns; TEXT is kept until they are written. */
+static void fill_place(const struct mf_place *place, struct mf_buffer *text,
+		       struct mf_value *values)
 {
 	const struct mf_region *region = place->region;
 
-	for (int i = 0; i < MF_PLACE_COLUMNS; i++)
+	for (int i = 0; i < PLACE_COLUMNS; i++)
 		values[i] = mf_none();
 	mf_buffer_clear(text);
 	mf_place_print(place, text);
@@ -116,7 +119,7 @@ void mf_words_count(uint64_t words, struct mf_buffer *text)
 /* ---- words ----------------------------------------------------------------- */
 
 enum {
-	WORD_COLUMNS = MF_PLACE_COLUMNS + 6,
+	WORD_COLUMNS = PLACE_COLUMNS + 6,
 };
 
 static void add_columns(struct mf_column *columns)
@@ -130,11 +133,11 @@ static void add_columns(struct mf_column *columns)
 		{ "confidence", "confidence", MF_VALUE_TEXT, 0 },
 	};
 
-	for (int i = 0; i < MF_PLACE_COLUMNS; i++)
-		columns[i] = mf_place_columns[i];
+	for (int i = 0; i < PLACE_COLUMNS; i++)
+		columns[i] = place_columns[i];
 	for (size_t i = 0; i < MF_ARRAY_SIZE(more); i++)
-		columns[MF_PLACE_COLUMNS + i] = more[i];
-	columns[MF_PLACE_COLUMNS + 2].type = MF_VALUE_SIZE;
+		columns[PLACE_COLUMNS + i] = more[i];
+	columns[PLACE_COLUMNS + 2].type = MF_VALUE_SIZE;
 }
 
 static const char *confidence_of(const struct mf_reference *reference)
@@ -149,13 +152,13 @@ static void write_reference(const struct mf_refs *refs,
 			    const struct mf_reference *reference)
 {
 	struct mf_value values[WORD_COLUMNS];
-	struct mf_value *more = values + MF_PLACE_COLUMNS;
+	struct mf_value *more = values + PLACE_COLUMNS;
 	struct mf_place place = reference->place;
 	MF_AUTO_BUFFER(points);
 	MF_AUTO_BUFFER(text);
 
 	mf_place_find_symbol(&refs->places, &place);
-	mf_place_fill(&place, &text, values);
+	fill_place(&place, &text, values);
 	mf_buffer_printf(&points, reference->offset ? "byte %#llx" : "start",
 			 (unsigned long long)reference->offset);
 	more[0] = mf_address(reference->value);
@@ -285,7 +288,7 @@ static void say_target(const struct mf_ref_target *target,
 static void write_targets(const struct mf_refs *refs, struct mf_report *report)
 {
 	enum {
-		COLUMNS = MF_PLACE_COLUMNS + 2
+		COLUMNS = PLACE_COLUMNS + 2
 	};
 	struct mf_column columns[COLUMNS] = {
 		{ "start", NULL, MF_VALUE_ADDRESS, 0 },
@@ -299,8 +302,8 @@ static void write_targets(const struct mf_refs *refs, struct mf_report *report)
 	};
 	MF_AUTO_BUFFER(text);
 
-	for (int i = 0; i < MF_PLACE_COLUMNS; i++)
-		columns[2 + i] = mf_place_columns[i];
+	for (int i = 0; i < PLACE_COLUMNS; i++)
+		columns[2 + i] = place_columns[i];
 	mf_report_table_begin(report, &table);
 	for (size_t i = 0; i < refs->targets.count; i++) {
 		const struct mf_ref_target *target = &refs->targets.items[i];
@@ -309,7 +312,7 @@ static void write_targets(const struct mf_refs *refs, struct mf_report *report)
 			mf_address(target->end),
 		};
 
-		mf_place_fill(&target->place, &text, values + 2);
+		fill_place(&target->place, &text, values + 2);
 		mf_report_row(report, values);
 	}
 	mf_report_table_end(report);
@@ -415,7 +418,7 @@ static void write_steps(const struct mf_refs *refs, struct mf_report *report,
 			uint32_t step)
 {
 	enum {
-		COLUMNS = MF_PLACE_COLUMNS + 1
+		COLUMNS = PLACE_COLUMNS + 1
 	};
 	struct mf_column columns[COLUMNS];
 	const struct mf_table table = {
@@ -426,9 +429,9 @@ static void write_steps(const struct mf_refs *refs, struct mf_report *report,
 	};
 	MF_AUTO_BUFFER(text);
 
-	for (int i = 0; i < MF_PLACE_COLUMNS; i++)
-		columns[i] = mf_place_columns[i];
-	columns[MF_PLACE_COLUMNS] =
+	for (int i = 0; i < PLACE_COLUMNS; i++)
+		columns[i] = place_columns[i];
+	columns[PLACE_COLUMNS] =
 		(struct mf_column){ "value", NULL, MF_VALUE_ADDRESS, 0 };
 	mf_report_table_begin(report, &table);
 	for (; step != MF_REFS_TARGET; step = refs->steps.items[step].next) {
@@ -436,8 +439,8 @@ static void write_steps(const struct mf_refs *refs, struct mf_report *report,
 		struct mf_value values[COLUMNS];
 
 		mf_place_find_symbol(&refs->places, &place);
-		mf_place_fill(&place, &text, values);
-		values[MF_PLACE_COLUMNS] =
+		fill_place(&place, &text, values);
+		values[PLACE_COLUMNS] =
 			mf_address(refs->steps.items[step].value);
 		mf_report_row(report, values);
 	}

@@ -8,17 +8,6 @@
 
 #include "scan/refs.h"
 
-enum {
-	MF_PLACE_COLUMNS = 17,
-};
-
-/** A place, in text in two columns: where, address. */
-extern const struct mf_column mf_place_columns[MF_PLACE_COLUMNS];
-
-/** The values of those columns; TEXT is kept until they are written. */
-void mf_place_fill(const struct mf_place *place, struct mf_buffer *text,
-		   struct mf_value *values);
-
 /** "in use, 1.2 KiB at 0x..., arena 0 of glibc". */
 void mf_chunk_describe(const struct mf_report *report,
 		       const struct mf_chunk *chunk, struct mf_buffer *text);

@@ -48,9 +48,8 @@ bool mf_tokio_read_header(const struct mf_tokio_vtable *vtable,
 	return true;
 }
 
-void mf_tokio_tally_cell(struct mf_tokio_tally *tally,
-			 enum mf_tokio_state state, uint64_t bytes,
-			 uint64_t address)
+static void tally_cell(struct mf_tokio_tally *tally, enum mf_tokio_state state,
+		       uint64_t bytes, uint64_t address)
 {
 	tally->count[state]++;
 	tally->bytes[state] += bytes;
@@ -108,7 +107,7 @@ static void count_in(const struct mf_tokio *tokio,
 	if (!tally)
 		tally = own ? &tallies->own[cell->vtable]
 			    : &tallies->inside[cell->vtable];
-	mf_tokio_tally_cell(tally, state, bytes, cell->header);
+	tally_cell(tally, state, bytes, cell->header);
 }
 
 /* ---- windows ------------------------------------------------------------------ */

@@ -126,9 +126,6 @@ bool mf_tokio_read_header(const struct mf_tokio_vtable *vtable,
 
 void mf_tokio_tally_add(struct mf_tokio_tally *sum,
 			const struct mf_tokio_tally *part);
-void mf_tokio_tally_cell(struct mf_tokio_tally *tally,
-			 enum mf_tokio_state state, uint64_t bytes,
-			 uint64_t address);
 uint64_t mf_tokio_sum(const uint64_t parts[MF_TOKIO_STATES]);
 
 /* ---- boxed futures --------------------------------------------------------- */

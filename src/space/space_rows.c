@@ -52,7 +52,8 @@ static void add_what(struct mf_buffer *text, const struct mf_region *region)
 		mf_buffer_printf(text, *region->label ? " (%s)" : "%s", who);
 }
 
-void mf_region_add_range(struct mf_buffer *text, const struct mf_region *region)
+/* "7f0000000000-7f0000021000" */
+static void add_range(struct mf_buffer *text, const struct mf_region *region)
 {
 	/* The kernel's half: too long to let it make every other line so. */
 	if (region->start >> 48) {
@@ -64,7 +65,8 @@ void mf_region_add_range(struct mf_buffer *text, const struct mf_region *region)
 			 region->end);
 }
 
-void mf_region_add_perms(struct mf_buffer *text, const struct mf_region *region)
+/* "rw-p" */
+static void add_perms(struct mf_buffer *text, const struct mf_region *region)
 {
 	unsigned perms = region->mapping ? region->mapping->perms : 0;
 
@@ -74,7 +76,8 @@ void mf_region_add_perms(struct mf_buffer *text, const struct mf_region *region)
 			 perms & MF_PERM_SHARED ? 's' : 'p');
 }
 
-void mf_region_add_class(struct mf_buffer *text, const struct mf_region *region)
+/* The class; with a question mark when it was only guessed from its looks. */
+static void add_class(struct mf_buffer *text, const struct mf_region *region)
 {
 	mf_buffer_printf(text, "%s%s", mf_class_name(region->class),
 			 region->certainty == MF_BY_SHAPE ? "?" : "");
@@ -102,7 +105,7 @@ static int by_address(const void *a, const void *b)
 	return (left->start > right->start) - (left->start < right->start);
 }
 
-int mf_region_by_size(const void *a, const void *b)
+static int by_size(const void *a, const void *b)
 {
 	const struct mf_region *left = *(const struct mf_region *const *)a;
 	const struct mf_region *right = *(const struct mf_region *const *)b;
@@ -121,7 +124,7 @@ int mf_region_by_rss(const void *a, const void *b)
 
 	if (left->usage.rss != right->usage.rss)
 		return left->usage.rss < right->usage.rss ? 1 : -1;
-	return mf_region_by_size(a, b);
+	return by_size(a, b);
 }
 
 static int by_suspicion(const void *a, const void *b)
@@ -205,9 +208,9 @@ static void row_text_fill(struct row_text *text, const struct mf_region *region)
 	mf_buffer_clear(&text->class);
 	mf_buffer_clear(&text->what);
 	mf_buffer_clear(&text->device);
-	mf_region_add_range(&text->range, region);
-	mf_region_add_perms(&text->perms, region);
-	mf_region_add_class(&text->class, region);
+	add_range(&text->range, region);
+	add_perms(&text->perms, region);
+	add_class(&text->class, region);
 	add_what(&text->what, region);
 	if (region->mapping)
 		mf_buffer_printf(&text->device, "%02" PRIx32 ":%02" PRIx32,
@@ -332,7 +335,7 @@ static void choose(const struct mf_space *space,
 	if (rows->order == MF_ORDER_RSS)
 		mf_vec_sort(list, mf_region_by_rss);
 	else if (rows->order == MF_ORDER_SIZE)
-		mf_vec_sort(list, mf_region_by_size);
+		mf_vec_sort(list, by_size);
 }
 
 static void tell_guesses(struct mf_region_list *list, struct mf_report *report)
@@ -389,9 +392,9 @@ static void write_suspicious(struct mf_report *report,
 	MF_AUTO_BUFFER(perms);
 	MF_AUTO_BUFFER(class);
 
-	mf_region_add_range(&range, region);
-	mf_region_add_perms(&perms, region);
-	mf_region_add_class(&class, region);
+	add_range(&range, region);
+	add_perms(&perms, region);
+	add_class(&class, region);
 	list_reasons(region, reasons);
 	mf_report_row(report,
 		      (struct mf_value[]){

@@ -139,8 +139,7 @@ void mf_arch_set_call(struct mf_registers *registers,
 		      const struct mf_remote_code *code, uint64_t own,
 		      long number, const uint64_t *arguments);
 
-/** The number and the result of the call that REGISTERS are in. */
-int64_t mf_arch_call_number(const struct mf_registers *registers);
+/** The result of the call that REGISTERS are in. */
 int64_t mf_arch_call_result(const struct mf_registers *registers);
 
 /* ---- core files ---------------------------------------------------------- */

@@ -63,12 +63,6 @@ void mf_arch_set_call(struct mf_registers *registers,
 	(void)arguments;
 }
 
-int64_t mf_arch_call_number(const struct mf_registers *registers)
-{
-	(void)registers;
-	return -1;
-}
-
 int64_t mf_arch_call_result(const struct mf_registers *registers)
 {
 	(void)registers;

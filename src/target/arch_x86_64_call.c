@@ -328,13 +328,6 @@ void mf_arch_set_call(struct mf_registers *registers,
 	memcpy(registers->raw, &user, sizeof(user));
 }
 
-int64_t mf_arch_call_number(const struct mf_registers *registers)
-{
-	struct user_regs_struct user;
-
-	return read_user(registers, &user) ? (int64_t)user.orig_rax : -1;
-}
-
 int64_t mf_arch_call_result(const struct mf_registers *registers)
 {
 	struct user_regs_struct user;

@@ -182,12 +182,6 @@ void mf_core_choose_residency(struct mf_target *target);
 
 /* core_objects.c */
 
-/** Reads what identifies an ELF object whose bytes READ gives by offset. */
-typedef bool mf_elf_read(void *context, uint64_t offset, void *bytes,
-			 size_t size);
-bool mf_elf_read_head(mf_elf_read *read, void *context,
-		      struct mf_elf_head *ret);
-
 /** The file of PATH, noted when it is first asked for. */
 struct mf_core_object *mf_core_object(struct mf_core *core, const char *path);
 

@@ -64,8 +64,11 @@ static bool find_build_id(const uint8_t *notes, size_t size,
 	return false;
 }
 
-static bool read_notes(mf_elf_read *read, void *context,
-		       const Elf64_Phdr *program, struct mf_elf_head *ret)
+/* Bytes of an ELF object by their offset. */
+typedef bool read_at(void *context, uint64_t offset, void *bytes, size_t size);
+
+static bool read_notes(read_at *read, void *context, const Elf64_Phdr *program,
+		       struct mf_elf_head *ret)
 {
 	mf_auto_free uint8_t *notes = NULL;
 
@@ -77,7 +80,8 @@ static bool read_notes(mf_elf_read *read, void *context,
 	       find_build_id(notes, program->p_filesz, ret);
 }
 
-bool mf_elf_read_head(mf_elf_read *read, void *context, struct mf_elf_head *ret)
+/* What identifies the ELF object that READ reads. */
+static bool read_head(read_at *read, void *context, struct mf_elf_head *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	if (!read(context, 0, &ret->header, sizeof(ret->header)) ||
@@ -141,7 +145,7 @@ const struct mf_elf_head *mf_core_object_head(struct mf_core *core,
 	if (object->start == object->end)
 		return NULL;
 	object->head = mf_new(struct mf_elf_head);
-	if (!mf_elf_read_head(read_held, &file, object->head)) {
+	if (!read_head(read_held, &file, object->head)) {
 		free(object->head);
 		object->head = NULL;
 	}
@@ -224,7 +228,7 @@ static const char *disagreement(struct mf_core *core,
 		return is_same_file(core, object, fd)
 			       ? NULL
 			       : "cannot be compared with the core";
-	if (!mf_elf_read_head(read_open_file, &fd, named))
+	if (!read_head(read_open_file, &fd, named))
 		return "is another";
 	if (!held->build_id_size)
 		return has_same_page(core, object, fd) ? NULL : "is another";

@@ -261,11 +261,6 @@ struct mf_amount mf_chunk_pages_amount(const struct mf_chunk_pages *pages)
 	return pages->amount;
 }
 
-size_t mf_chunk_pages_size(const struct mf_chunk_pages *pages)
-{
-	return pages->pages.capacity * sizeof(struct page);
-}
-
 /* ---- rows -------------------------------------------------------------------------- */
 
 static const struct page *page_of(const struct mf_chunk_pages *pages,

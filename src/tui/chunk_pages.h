@@ -54,7 +54,4 @@ struct mf_amount mf_chunk_pages_amount(const struct mf_chunk_pages *pages);
 void mf_chunk_pages_get(struct mf_chunk_pages *pages, uint64_t number,
 			struct mf_chunk *ret);
 
-/** Bytes that the pages take. */
-size_t mf_chunk_pages_size(const struct mf_chunk_pages *pages);
-
 #endif

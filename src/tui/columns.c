@@ -54,8 +54,9 @@ static void shorten_bars(const struct mf_view_ops *ops, unsigned *widths,
 		}
 }
 
-void mf_columns_fit(const struct mf_view_ops *ops, unsigned width,
-		    unsigned widths[MF_VIEW_COLUMNS])
+/* Widths of the columns of OPS in WIDTH columns of a screen; 0: not shown. */
+static void fit(const struct mf_view_ops *ops, unsigned width,
+		unsigned widths[MF_VIEW_COLUMNS])
 {
 	unsigned sum;
 
@@ -97,7 +98,7 @@ void mf_columns_head(const struct mf_view_ops *ops, const struct mf_list *list,
 {
 	unsigned widths[MF_VIEW_COLUMNS], at = MF_COLUMN_MARK;
 
-	mf_columns_fit(ops, width, widths);
+	fit(ops, width, widths);
 	mf_strip_put(line, MF_TINT_HEAD, "");
 	for (size_t i = 0; i < ops->column_count; i++) {
 		if (!widths[i])
@@ -130,7 +131,7 @@ void mf_columns_row(const struct mf_view_ops *ops,
 {
 	unsigned widths[MF_VIEW_COLUMNS], at = MF_COLUMN_MARK;
 
-	mf_columns_fit(ops, width, widths);
+	fit(ops, width, widths);
 	for (size_t i = 0; i < ops->column_count; i++) {
 		unsigned in = 0;
 

@@ -12,10 +12,6 @@ enum {
 	MF_COLUMN_MARK = 1, /* before the first: the tag */
 };
 
-/** Widths of the columns of OPS in WIDTH columns of a screen; 0: not shown. */
-void mf_columns_fit(const struct mf_view_ops *ops, unsigned width,
-		    unsigned widths[MF_VIEW_COLUMNS]);
-
 /** The heads; that of the column that LIST is sorted by is marked. */
 void mf_columns_head(const struct mf_view_ops *ops, const struct mf_list *list,
 		     unsigned width, struct mf_strip *line);
