@@ -140,6 +140,7 @@ struct mf_option {
 	bool hidden;	/* in no list */
 	bool of_target; /* how it is opened and held: not of a command that is
 			   typed at the prompt, where it is open */
+	bool names_target; /* which it is: the prompt has one */
 };
 
 struct mf_run;

@@ -248,7 +248,8 @@ static void offer_symbols(struct completing *completing)
 
 static bool is_offered(const struct mf_option *option, bool opens)
 {
-	return !option->hidden && (opens || !option->of_target);
+	return !option->hidden && !option->names_target &&
+	       (opens || !option->of_target);
 }
 
 static void offer_options(struct completing *completing,

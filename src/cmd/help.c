@@ -79,8 +79,10 @@ enum which {
 
 static bool is_printed(const struct mf_option *option, enum which which)
 {
-	return !option->hidden &&
-	       (which == ALL || option->of_target == (which == OF_TARGET));
+	if (option->hidden || which == ALL)
+		return !option->hidden;
+	return !option->names_target &&
+	       option->of_target == (which == OF_TARGET);
 }
 
 static void print_options(FILE *stream, const char *title,

@@ -289,7 +289,7 @@ static struct mf_error *set_generate(struct mf_settings *settings,
 
 static const struct mf_option common[] = {
 	{ .name = "pid",
-	  .of_target = true,
+	  .names_target = true,
 	  .letter = 'p',
 	  .argument = "PID",
 	  .summary = "the process to look at; the same as TARGET",

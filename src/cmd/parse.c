@@ -363,6 +363,17 @@ static struct mf_error *refuse_typed(const struct mf_option *option)
 		option->argument ? option->argument : "");
 }
 
+static struct mf_error *refuse_second(const struct given *given,
+				      const struct mf_settings *settings)
+{
+	return mf_error_hint(
+		mf_error_why(
+			mf_error_create(MF_ERROR_USAGE, "what is --%s %s for?",
+					given->option->name, given->value),
+			"there is a target already, '%s'", settings->target),
+		"in a shell: memforensics %s", given->value);
+}
+
 static struct mf_error *apply(const struct given *given,
 			      struct mf_parsed *parsed)
 {
@@ -382,6 +393,8 @@ static struct mf_error *apply(const struct given *given,
 						     command->name, name),
 				     "that is an option of another command"),
 			"memforensics %s --help", command->name);
+	if (option->names_target && parsed->settings.target)
+		return refuse_second(given, &parsed->settings);
 	if (parsed->settings.at_prompt && option->of_target)
 		return refuse_typed(option);
 	return option->set(&parsed->settings, given->value);

@@ -221,7 +221,13 @@ children() { # PID
 	[[ $ANSWER == *"arenas [OPTIONS]"*"--ranges"* ]]
 	[[ $ANSWER != *"--max-pause"* ]]
 	ask 'help refresh'
-	[[ $ANSWER == *"refresh [OPTIONS]"*"--max-pause"* ]]
+	[[ $ANSWER == *"refresh [OPTIONS]"*"--max-pause"* && \
+		$ANSWER != *"--pid"* ]]
+	# it is about one process
+	for command in refresh maps; do
+		ask "$command --pid 1"
+		[[ $ANSWER == *"what is --pid 1 for?"*"a target already"* ]]
+	done
 	ask 'maps | tail -n 1 | wc -l'
 	[ "$ANSWER" = 1 ]
 	press 'exit' Enter

@@ -88,6 +88,7 @@ static void test_options(void **state)
 	/* how the target is opened was said before */
 	assert_offers(state, "maps --max", "");
 	assert_offers(state, "refresh --max", "--max-pause ");
+	assert_offers(state, "refresh --pi", "");
 	assert_offers(state, "attach --gen", "");
 	assert_offers(state, "chunks --top 3 --j", "--json ");
 }
