@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/units.h"
 #include "cmd/command.h"
 #include "cmd/line.h"
 #include "cmd/prompt.h"
@@ -146,6 +147,35 @@ static struct mf_error *check_output(const struct mf_settings *settings)
 	return NULL;
 }
 
+/* The target may have been named behind what is wanted of it. */
+static struct mf_error *check_order(const struct mf_run *run)
+{
+	const struct mf_settings *settings = run->settings;
+	uint64_t pid;
+
+	if (run->session || run->command->opens_own ||
+	    !settings->argument_count ||
+	    mf_parse_number(settings->target, &pid) ||
+	    access(settings->target, F_OK) == 0)
+		return NULL;
+	for (size_t i = 0; i < settings->argument_count; i++) {
+		const char *argument = settings->arguments[i];
+
+		if (mf_parse_number(argument, &pid) ||
+		    access(argument, F_OK) == 0)
+			return mf_error_hint(
+				mf_error_why(
+					mf_error_create(MF_ERROR_USAGE,
+							"cannot look at '%s'",
+							settings->target),
+					"the target comes first, and what is "
+					"wanted of it behind that"),
+				"memforensics %s %s %s", run->command->name,
+				argument, settings->target);
+	}
+	return NULL;
+}
+
 /* What makes no sense of any target is said before one is opened. */
 static struct mf_error *check_arguments(struct mf_run *run)
 {
@@ -198,6 +228,7 @@ static struct mf_error *check_target(const struct mf_run *run)
 static struct mf_error *open_and_run(struct mf_run *run)
 {
 	MF_TRY(check_target(run));
+	MF_TRY(check_order(run));
 	MF_TRY(check_arguments(run));
 	MF_TRY(check_output(run->settings));
 	if (run->is_borrowed)

@@ -3,6 +3,7 @@
  */
 #include "memforensics/report.h"
 
+#include "base/units.h"
 #include "scan/matches.h"
 
 static const char *kind_name(enum mf_find_kind kind)
@@ -85,6 +86,26 @@ static void write_matches(const struct mf_match_row *rows, size_t count,
 	mf_report_table_end(report);
 }
 
+/* What the rows do not say: how many more there are. */
+static void write_rest(const struct mf_match_set *sets, size_t set_count,
+		       size_t listed, struct mf_report *report)
+{
+	char some[MF_UNIT_TEXT], all[MF_UNIT_TEXT];
+	bool more = false;
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < set_count; i++) {
+		count += sets[i].count;
+		more |= sets[i].count > sets[i].kept.count &&
+			sets[i].limit == MF_MATCHES_SHOWN;
+	}
+	if (count > listed)
+		mf_report_line(report, "%s of %s matches are listed%s",
+			       mf_format_count(some, listed),
+			       mf_format_count(all, count),
+			       more ? "; --all lists more." : ".");
+}
+
 void mf_matches_write(const struct mf_match_set *sets, size_t set_count,
 		      const struct mf_match_row *rows, size_t row_count,
 		      const char *trouble, struct mf_report *report)
@@ -94,6 +115,7 @@ void mf_matches_write(const struct mf_match_set *sets, size_t set_count,
 		return;
 	write_counts(sets, set_count, report);
 	write_matches(rows, row_count, report);
+	write_rest(sets, set_count, row_count, report);
 	if (*trouble)
 		mf_report_line(report, "YARA: %s.", trouble);
 }

@@ -87,6 +87,9 @@ for m in re.finditer(rb"user:[0-9]+;n", open(sys.argv[1], "rb").read()):
 	json_holds "$report" '.match_counts | map(.shown) == [1000, 1000, 0]'
 	json_holds "$report" '.matches | length == 2000'
 	json_holds "$report" '.strings == null and .content == null'
+	run -0 --separate-stderr mf scan --top 1 --find needle --find user: \
+		"$PID"
+	[[ $output == *'000 of '*' matches are listed; --all lists more.'* ]]
 }
 
 @test "words that point into a region" {

@@ -111,6 +111,12 @@ refused() { # STATUS ARGUMENT...
 	refused 64 maps -p 1 2
 }
 
+@test "a target that is named last is told where it belongs" {
+	run -64 --separate-stderr mf chunks heap $$
+	[[ ${stderr_lines[1]} == *'target comes first'* ]]
+	[[ ${stderr_lines[2]} == *"memforensics chunks $$ heap" ]]
+}
+
 @test "what is neither a process nor a file is wrong usage" {
 	refused 64 attach nonesuch
 	[[ $stderr == *pidof* ]]
