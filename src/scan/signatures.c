@@ -67,7 +67,8 @@ struct piece {
 	bool unsure;	     /* what began in it may go on behind it */
 	uint64_t limit;	     /* where the chunk or range ends */
 	size_t skip;	     /* offset before which nothing begins, */
-	size_t aligned_skip; /* and none of those that are aligned */
+	size_t aligned_skip; /* none of those that are aligned, */
+	size_t within_skip;  /* and none of those that are within others */
 };
 
 static void keep_open(struct worker *worker, const struct piece *piece,
@@ -226,14 +227,32 @@ static void try_aligned(struct worker *worker, struct piece *piece, size_t at,
 	piece->skip = skip;
 }
 
+/* A key stays one where it is a part of something else. */
+static void try_within(struct worker *worker, struct piece *piece, size_t at,
+		       uint16_t row)
+{
+	size_t skip = piece->skip;
+
+	if (worker->scanner->rows->rows[row].where != MF_SIGN_WITHIN ||
+	    at < piece->within_skip)
+		return;
+	piece->skip = piece->within_skip;
+	try_chain(worker, piece, at, row);
+	piece->within_skip = piece->skip;
+	piece->skip = MF_MAX(piece->skip, skip);
+}
+
 static void try_place(struct worker *worker, struct piece *piece, size_t at)
 {
 	const struct mf_magics *rows = worker->scanner->rows;
 	const uint8_t *bytes = piece->bytes + at;
+	bool known = mf_pairs_has(&rows->pairs, bytes);
+	unsigned pair = bytes[0] | (unsigned)bytes[1] << 8;
 
-	if (at >= piece->skip && mf_pairs_has(&rows->pairs, bytes))
-		try_chain(worker, piece, at,
-			  rows->first[bytes[0] | bytes[1] << 8]);
+	if (known && at >= piece->skip)
+		try_chain(worker, piece, at, rows->first[pair]);
+	else if (known)
+		try_within(worker, piece, at, rows->first[pair]);
 	if (at % ALIGNED == 0 && rows->aligned[*bytes] != NO_ROW)
 		try_aligned(worker, piece, at, rows->aligned[*bytes]);
 }
@@ -455,11 +474,17 @@ static int by_address(const void *left, const void *right)
 	return a->row < b->row ? -1 : a->row > b->row;
 }
 
+static bool is_within(const struct scanner *scanner,
+		      const struct pending *pending)
+{
+	return scanner->rows->rows[pending->row].where == MF_SIGN_WITHIN;
+}
+
 /* In the order of addresses, so that no part of a thing is counted beside it. */
 static void settle(const struct second_look *look, struct scanner *scanner)
 {
 	size_t tails = scanner->pending.count;
-	uint64_t covered = 0;
+	uint64_t covered = 0, within = 0; /* what is within others */
 
 	for (size_t i = 0; i < tails; i++) {
 		struct pending tail = scanner->pending.items[i];
@@ -470,8 +495,11 @@ static void settle(const struct second_look *look, struct scanner *scanner)
 	mf_vec_sort(&scanner->pending, by_address);
 	mf_vec_foreach(pending, &scanner->pending) {
 		struct mf_sign_found found;
+		uint64_t end;
 
-		if (pending->row == ALL_ROWS || pending->address < covered ||
+		if (pending->row == ALL_ROWS ||
+		    pending->address <
+			    (is_within(scanner, pending) ? within : covered) ||
 		    (!pending->found && !judge_open(look, pending)))
 			continue;
 		found = (struct mf_sign_found){
@@ -481,7 +509,10 @@ static void settle(const struct second_look *look, struct scanner *scanner)
 		};
 		mf_sign_tally_add(&scanner->tallies[pending->row],
 				  pending->address, &found);
-		covered = pending->address + pending->skip;
+		end = pending->address + pending->skip;
+		if (is_within(scanner, pending))
+			within = end;
+		covered = MF_MAX(covered, end);
 	}
 }
 

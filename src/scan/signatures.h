@@ -55,6 +55,7 @@ enum mf_sign_where {
 	MF_SIGN_ANYWHERE,
 	MF_SIGN_ALIGNED, /* to 8 */
 	MF_SIGN_BEGINS,	 /* at the first byte of a chunk */
+	MF_SIGN_WITHIN,	 /* anywhere, also in what was found before */
 };
 
 struct mf_signature {

@@ -29,6 +29,9 @@
 #define MESSAGE_ROW(name, magic, decoder)                         \
 	FULL_ROW(name, magic, 0, ANYWHERE, false, false, decoder, \
 		 MESSAGE_CLEAR, MESSAGE_SOME)
+#define PEM_ROW(name, secret, decoder)                                   \
+	FULL_ROW(name, "-----BEGIN ", 0, WITHIN, false, secret, decoder, \
+		 NOTHING, NOTHING)
 #define BEGINS_ROW(name, decoder) \
 	FULL_ROW(name, "", 0, BEGINS, false, false, decoder, NOTHING, NOTHING)
 
@@ -95,11 +98,10 @@ static const struct mf_signature signatures[] = {
 	ROW(TLS, "\x16\x03", tls), ROW(TLS, "\x17\x03", tls),
 
 	ROW(CERT, "\x30\x82", certificate), ROW(CERT, "\x30\x81", certificate),
-	ROW("X.509 certificate (PEM)", "-----BEGIN ", pem_certificate),
-	SECRET_ROW("private key (PEM)", "-----BEGIN ", 0, pem_key),
-	SECRET_ROW("private key, encrypted (PEM)", "-----BEGIN ", 0,
-		   pem_encrypted),
-	ROW("PEM text", "-----BEGIN ", pem_other),
+	PEM_ROW("X.509 certificate (PEM)", false, pem_certificate),
+	PEM_ROW("private key (PEM)", true, pem_key),
+	PEM_ROW("private key, encrypted (PEM)", true, pem_encrypted),
+	PEM_ROW("PEM text", false, pem_other),
 	SECRET_ROW(DER_KEY, "\x02\x01\x00\x30", 2, pkcs8),
 	SECRET_ROW(DER_KEY, "\x02\x01\x00\x30", 3, pkcs8),
 	SECRET_ROW(DER_KEY, "\x02\x01\x00\x30", 4, pkcs8),

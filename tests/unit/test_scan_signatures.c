@@ -321,6 +321,53 @@ static void test_keys_are_masked(void **state)
 	}
 }
 
+/* TEXT with its line ends written out, as JSON has it; returns its size. */
+static size_t write_out(const uint8_t *text, size_t size, uint8_t *ret)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		if (text[i] == '\n') {
+			ret[used++] = '\\';
+			ret[used++] = 'n';
+		} else {
+			ret[used++] = text[i];
+		}
+	}
+	return used;
+}
+
+/* A key in JSON is both, once each, wherever windows cut it. */
+static void test_key_in_json(void **state)
+{
+	static const char before[] = "{\"name\": \"x\", \"key\": \"",
+			  behind[] = "\", \"size\": 2048}";
+	struct bench *bench = bench_create();
+	uint8_t key[SAMPLE_MOST];
+	size_t size = read_sample("key-pem", key), end = BEFORE;
+
+	(void)state;
+	memcpy(bench->bytes + end, before, sizeof(before) - 1);
+	end += sizeof(before) - 1;
+	end += write_out(key, size, bench->bytes + end);
+	memcpy(bench->bytes + end, behind, sizeof(behind) - 1);
+	end += sizeof(behind) - 1;
+	forged_scan_chunk(&bench->scan, BEFORE, (uint32_t)end);
+	for (size_t cut = 0; cut < end; cut += cut ? 61 : BEFORE + 1) {
+		mf_auto_free char *json = mf_asprintf(
+			"{\"name\": \"JSON\", \"count\": 1, \"bytes\": %zu, ",
+			end - BEFORE);
+
+		run(bench, (uint32_t)cut);
+		assert_non_null(strstr(bench->scan.json, json));
+		assert_non_null(strstr(
+			bench->scan.json,
+			"{\"name\": \"private key (PEM)\", \"count\": 1, "));
+		assert_null(strstr(bench->scan.json, "MII"));
+	}
+	bench_destroy(bench);
+}
+
 /* Two of a kind add up, and the lower is the first. */
 static void test_counts(void **state)
 {
@@ -438,6 +485,7 @@ int main(void)
 		cmocka_unit_test(test_magics_alone),
 		cmocka_unit_test(test_nothing_in_noise),
 		cmocka_unit_test(test_keys_are_masked),
+		cmocka_unit_test(test_key_in_json),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_hostile),
 	};
