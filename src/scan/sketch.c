@@ -11,31 +11,37 @@
 #include "base/memory.h"
 
 enum {
-	WAYS = 8,
-	WAY_BITS = 3,
-	LINE = 64, /* of a cache: the weights of a set are one */
-	TOP = 32,  /* the half of a hash that marks are made of */
+	WAYS = MF_SKETCH_WAYS,
+	LINE = 64,	/* of a cache */
+	TOP = 32,	/* the half of a hash that marks are made of */
+	SIZE_BITS = 16, /* of a note; its other bits are the address */
 };
 
-void mf_sketch_init(struct mf_sketch *sketch, uint32_t sets, uint32_t room)
+void mf_sketch_init(struct mf_sketch *sketch, uint32_t sets, uint32_t room,
+		    uint32_t noted_below)
 {
 	size_t count = (size_t)sets * WAYS;
 
 	*sketch = (struct mf_sketch){
 		.sets = sets,
 		.room = room,
-		.marks = mf_calloc_aligned(LINE, count * sizeof(uint32_t)),
-		.weights = mf_calloc_aligned(LINE, count * sizeof(uint64_t)),
+		.noted_below = noted_below,
+		.lines = mf_calloc_aligned(LINE, sets * sizeof(*sketch->lines)),
 		.items = mf_calloc_aligned(
 			LINE, count * sizeof(struct mf_sketch_item)),
 		.texts = mf_calloc(count, room),
 	};
+	for (size_t at = 0; at < count; at++)
+		mf_sketch_weigh(sketch, at, 0);
+	if (noted_below)
+		sketch->notes =
+			mf_calloc_aligned(LINE, count * sizeof(uint64_t));
 }
 
 void mf_sketch_deinit(struct mf_sketch *sketch)
 {
-	free(sketch->marks);
-	free(sketch->weights);
+	free(sketch->lines);
+	free(sketch->notes);
 	free(sketch->items);
 	free(sketch->texts);
 	*sketch = (struct mf_sketch){ 0 };
@@ -48,28 +54,32 @@ static uint32_t mark_of(uint64_t hash)
 
 static size_t set_of(uint32_t sets, uint64_t hash)
 {
-	return (size_t)(hash & (sets - 1)) * WAYS;
+	return (size_t)(hash & (sets - 1));
+}
+
+typedef int32_t weight_lanes __attribute__((vector_size(16)));
+
+static inline weight_lanes lesser(weight_lanes one, weight_lanes other)
+{
+	weight_lanes less = one < other;
+
+	return (one & less) | (other & ~less);
 }
 
 /*
  * The lightest of a set, and of several the first; one that is free weighs
- * nothing. Weights are of bytes that were read: their top bits are free.
+ * nothing.
  */
-static inline size_t lightest(const uint64_t *weights)
+static inline size_t lightest(const int32_t *weights)
 {
-	uint64_t least[WAYS / 2];
+	weight_lanes low, high;
 
-	_Pragma("GCC unroll 4") for (size_t i = 0; i < WAYS / 2; i++)
-	{
-		uint64_t one = weights[i] << WAY_BITS | i;
-		uint64_t other =
-			weights[i + WAYS / 2] << WAY_BITS | (i + WAYS / 2);
-
-		least[i] = MF_MIN(one, other);
-	}
-	least[0] = MF_MIN(least[0], least[1]);
-	least[2] = MF_MIN(least[2], least[3]);
-	return MF_MIN(least[0], least[2]) % WAYS;
+	memcpy(&low, weights, sizeof(low));
+	memcpy(&high, weights + WAYS / 2, sizeof(high));
+	low = lesser(low, high);
+	low = lesser(low, __builtin_shufflevector(low, low, 2, 3, 0, 1));
+	low = lesser(low, __builtin_shufflevector(low, low, 1, 0, 3, 2));
+	return (size_t)(uint32_t)low[0] % WAYS;
 }
 
 typedef uint32_t mark_lanes __attribute__((vector_size(16)));
@@ -93,51 +103,107 @@ static inline unsigned find_marks(const uint32_t *marks, uint32_t mark)
 	return (unsigned)(found | found >> 32);
 }
 
-static struct mf_sketch_item *take(struct mf_sketch *sketch, size_t set,
-				   const struct mf_sighting *sighting)
+/* ---- what is noted --------------------------------------------------------- */
+
+static bool is_noted(const struct mf_sketch *sketch, size_t at)
 {
-	size_t at = set + lightest(sketch->weights + set);
+	return sketch->notes && sketch->notes[at];
+}
+
+/* Things that are worth no more than that: small, and where others were. */
+static bool may_be_noted(const struct mf_sketch *sketch, uint64_t weight,
+			 const struct mf_sighting *sighting)
+{
+	return sighting->size < sketch->noted_below && weight &&
+	       weight < MF_SKETCH_HEAVY - MF_SKETCH_NOTED &&
+	       !(sighting->address >> (64 - SIZE_BITS));
+}
+
+/* The sighting that was noted. */
+static struct mf_sighting noted(uint64_t note)
+{
+	return (struct mf_sighting){
+		.address = note >> SIZE_BITS,
+		.size = note & (MF_SKETCH_NOTED - 1),
+	};
+}
+
+/* ---- weights --------------------------------------------------------------- */
+
+static uint64_t weight_at(const struct mf_sketch *sketch, size_t at)
+{
+	const struct mf_sketch_item *item = &sketch->items[at];
+	uint64_t weight =
+		(uint32_t)sketch->lines[at / WAYS].weights[at % WAYS] / WAYS;
+
+	return weight == MF_SKETCH_HEAVY ? item->bytes + item->doubt : weight;
+}
+
+/* ---- sightings ------------------------------------------------------------- */
+
+/* It takes the place of what is there. */
+static struct mf_sketch_item *put(struct mf_sketch *sketch, size_t at,
+				  const struct mf_sighting *sighting)
+{
 	struct mf_sketch_item *item = &sketch->items[at];
 
 	*item = (struct mf_sketch_item){
 		.hash = sighting->hash,
 		.count = 1,
 		.bytes = sighting->size,
-		.doubt = sketch->weights[at],
+		.doubt = weight_at(sketch, at),
 		.first = sighting->address,
 		.size = sighting->size,
 	};
-	sketch->marks[at] = mark_of(sighting->hash);
-	sketch->weights[at] += sighting->size;
+	mf_sketch_weigh(sketch, at, item->bytes + item->doubt);
 	return item;
 }
 
-void mf_sketch_expect(const struct mf_sketch *sketch, uint64_t hash)
+static struct mf_sketch_item *take(struct mf_sketch *sketch, size_t set,
+				   const struct mf_sighting *sighting)
 {
-	size_t set = set_of(sketch->sets, hash);
+	struct mf_sketch_set *line = &sketch->lines[set];
+	size_t way = lightest(line->weights), at = set * WAYS + way;
+	uint64_t weight = (uint32_t)line->weights[way] / WAYS;
 
-	__builtin_prefetch(sketch->marks + set);
-	__builtin_prefetch(sketch->weights + set);
+	line->marks[way] = mark_of(sighting->hash);
+	if (may_be_noted(sketch, weight, sighting)) {
+		line->weights[way] += (int32_t)sighting->size * WAYS;
+		sketch->notes[at] =
+			sighting->address << SIZE_BITS | sighting->size;
+		return NULL;
+	}
+	if (sketch->notes)
+		sketch->notes[at] = 0;
+	return put(sketch, at, sighting);
 }
 
-void mf_sketch_add_to(struct mf_sketch *sketch, struct mf_sketch_item *item,
-		      const struct mf_sighting *sighting)
+/* What was noted is an item now, and was seen as SIGHTING says. */
+static struct mf_sketch_item *make(struct mf_sketch *sketch, size_t at,
+				   const struct mf_sighting *sighting)
 {
-	item->count++;
-	item->bytes += sighting->size;
-	item->first = MF_MIN(item->first, sighting->address);
-	sketch->weights[item - sketch->items] += sighting->size;
+	struct mf_sighting first = noted(sketch->notes[at]);
+	struct mf_sketch_item *item;
+
+	first.hash = sighting->hash;
+	/* what it is put upon */
+	mf_sketch_weigh(sketch, at, weight_at(sketch, at) - first.size);
+	sketch->notes[at] = 0;
+	item = put(sketch, at, &first);
+	mf_sketch_add_to(sketch, at, sighting->address, sighting->size);
+	return item;
 }
 
 size_t mf_sketch_expect_item(const struct mf_sketch *sketch, uint64_t hash)
 {
 	size_t set = set_of(sketch->sets, hash);
-	unsigned found = find_marks(sketch->marks + set, mark_of(hash));
-	size_t at = found ? (size_t)__builtin_ctz(found)
-			  : lightest(sketch->weights + set);
+	const struct mf_sketch_set *line = &sketch->lines[set];
+	unsigned found = find_marks(line->marks, mark_of(hash));
+	size_t at = set * WAYS + (found ? (size_t)__builtin_ctz(found)
+					: lightest(line->weights));
 
-	__builtin_prefetch(&sketch->items[set + at], 1);
-	return set + at;
+	__builtin_prefetch(&sketch->items[at], 1);
+	return at;
 }
 
 struct mf_sketch_item *mf_sketch_add(struct mf_sketch *sketch,
@@ -145,15 +211,17 @@ struct mf_sketch_item *mf_sketch_add(struct mf_sketch *sketch,
 {
 	size_t set = set_of(sketch->sets, sighting->hash);
 	unsigned found =
-		find_marks(sketch->marks + set, mark_of(sighting->hash));
+		find_marks(sketch->lines[set].marks, mark_of(sighting->hash));
 
 	for (; found; found &= found - 1) {
-		struct mf_sketch_item *item =
-			&sketch->items[set + (unsigned)__builtin_ctz(found)];
+		size_t at = set * WAYS + (unsigned)__builtin_ctz(found);
+		struct mf_sketch_item *item = &sketch->items[at];
 
+		if (is_noted(sketch, at))
+			return make(sketch, at, sighting);
 		if (item->hash != sighting->hash)
 			continue;
-		mf_sketch_add_to(sketch, item, sighting);
+		mf_sketch_add_to(sketch, at, sighting->address, sighting->size);
 		return item;
 	}
 	return take(sketch, set, sighting);
@@ -190,7 +258,7 @@ static void append(struct mf_sketch_sum *sum, const struct mf_sketch_item *item,
 	sum->items[sum->count] = *item;
 	sum->items[sum->count].place = (uint32_t)sum->count;
 	sum->items[sum->count].doubt +=
-		sum->least[set_of(sum->sets, item->hash) / WAYS];
+		sum->least[set_of(sum->sets, item->hash)];
 	if (item->kept)
 		memcpy(sum->texts + sum->count * sum->room, text, sum->room);
 	else
@@ -217,12 +285,45 @@ static void combine(struct mf_sketch_sum *sum, struct mf_sketch_item *item,
 	item->first = MF_MIN(item->first, other->first);
 }
 
-/* What SKETCH may have lost of ITEM, which it has not. */
-static uint64_t least_of(const struct mf_sketch *sketch, uint64_t hash)
+static uint64_t least_of(const struct mf_sketch *sketch, size_t set)
 {
-	const uint64_t *weights = sketch->weights + set_of(sketch->sets, hash);
+	return weight_at(sketch,
+			 set * WAYS + lightest(sketch->lines[set].weights));
+}
 
-	return weights[lightest(weights)];
+/* What anything of SET that is no item of SKETCH may have weighed, at most. */
+static uint64_t most_lost(const struct mf_sketch *sketch, size_t set)
+{
+	uint64_t most = least_of(sketch, set);
+
+	for (size_t at = set * WAYS; at < (set + 1) * WAYS; at++)
+		if (is_noted(sketch, at))
+			most = MF_MAX(most, weight_at(sketch, at));
+	return most;
+}
+
+/* ITEM is none of SKETCH's: it was noted there, or may have been lost. */
+static void add_noted(struct mf_sketch_item *item,
+		      const struct mf_sketch *sketch)
+{
+	size_t set = set_of(sketch->sets, item->hash);
+	unsigned found =
+		find_marks(sketch->lines[set].marks, mark_of(item->hash));
+	struct mf_sighting sighting;
+
+	for (; found; found &= found - 1) {
+		size_t at = set * WAYS + (unsigned)__builtin_ctz(found);
+
+		if (!is_noted(sketch, at))
+			continue;
+		sighting = noted(sketch->notes[at]);
+		item->count++;
+		item->bytes += sighting.size;
+		item->doubt += weight_at(sketch, at) - sighting.size;
+		item->first = MF_MIN(item->first, sighting.address);
+		return;
+	}
+	item->doubt += least_of(sketch, set);
 }
 
 static void add_items(struct mf_sketch_sum *sum, const struct mf_sketch *sketch,
@@ -235,7 +336,8 @@ static void add_items(struct mf_sketch_sum *sum, const struct mf_sketch *sketch,
 		const struct mf_sketch_item *item = &sketch->items[i];
 		const uint64_t *place;
 
-		if (!sketch->marks[i])
+		if (!sketch->lines[i / WAYS].marks[i % WAYS] ||
+		    is_noted(sketch, i))
 			continue;
 		place = mf_map_get(places, item->hash);
 		if (!place) {
@@ -248,8 +350,7 @@ static void add_items(struct mf_sketch_sum *sum, const struct mf_sketch *sketch,
 	}
 	for (size_t i = 0; i < before; i++)
 		if (!met[i])
-			sum->items[i].doubt +=
-				least_of(sketch, sum->items[i].hash);
+			add_noted(&sum->items[i], sketch);
 	free(met);
 }
 
@@ -264,9 +365,7 @@ void mf_sketch_sum_add(struct mf_sketch_sum *sum,
 	mf_map_deinit(&places);
 	sum->unseen = 0;
 	for (size_t i = 0; i < sum->sets; i++) {
-		sum->least[i] +=
-			sketch->weights[i * WAYS +
-					lightest(sketch->weights + i * WAYS)];
+		sum->least[i] += most_lost(sketch, i);
 		sum->unseen = MF_MAX(sum->unseen, sum->least[i]);
 	}
 }

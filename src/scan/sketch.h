@@ -8,6 +8,11 @@
  * kept, count and bytes are those that were seen since it came, and `doubt` is
  * what may have been before; a thing that is not kept had at most the least
  * weight of its set. As long as a set has room, nothing is in doubt.
+ *
+ * Most things of most streams come once. A sketch may only note them: then all
+ * that changes is a line or two of a cache, and an item is made of what was
+ * noted when it comes again. What comes again is known by 43 bits of its hash,
+ * so that once in some hundred million things another one is taken for it.
  */
 #ifndef MF_SCAN_SKETCH_H
 #define MF_SCAN_SKETCH_H
@@ -30,11 +35,28 @@ struct mf_sketch_item {
 	uint64_t spare; /* so that one is a line of a cache */
 };
 
+enum {
+	MF_SKETCH_WAYS = 8,
+	/* weights that are no less are those of the item's own numbers */
+	MF_SKETCH_HEAVY = (1 << 28) - 1,
+};
+
+/** A line of a cache: all that one must know of a set to find what is new. */
+struct mf_sketch_set {
+	uint32_t marks[MF_SKETCH_WAYS]; /* of the hash; 0: nothing is there */
+	/* bytes and doubt, MF_SKETCH_HEAVY at most, times the ways, and the
+	 * way: the least is that of the lightest, and says which that is */
+	int32_t weights[MF_SKETCH_WAYS];
+};
+
 struct mf_sketch {
-	uint32_t sets;	   /* a power of two */
-	uint32_t room;	   /* bytes of text of each item */
-	uint32_t *marks;   /* of the hash; 0: no item there */
-	uint64_t *weights; /* bytes and doubt */
+	uint32_t sets; /* a power of two, at least 2048 for what is noted */
+	uint32_t room; /* bytes of text of each item */
+	/* what is smaller is noted when it comes first, where there is no room
+	 * for it; at most MF_SKETCH_NOTED */
+	uint32_t noted_below;
+	struct mf_sketch_set *lines;
+	uint64_t *notes; /* 0: an item; else its address and size */
 	struct mf_sketch_item *items;
 	uint8_t *texts;
 };
@@ -44,25 +66,59 @@ struct mf_sighting {
 	uint64_t hash, address, size;
 };
 
-void mf_sketch_init(struct mf_sketch *sketch, uint32_t sets, uint32_t room);
+/** Bytes of which what is noted has to be less. */
+#define MF_SKETCH_NOTED (UINT32_C(1) << 16)
+
+/** NOTED_BELOW: 0, and all is kept when it is seen. */
+void mf_sketch_init(struct mf_sketch *sketch, uint32_t sets, uint32_t room,
+		    uint32_t noted_below);
 void mf_sketch_deinit(struct mf_sketch *sketch);
 
 /**
- * Counts it. An item whose count is 1 is new: no text of it is kept. Who keeps
- * one sets `kept`, and fills all of its room.
+ * Counts it; NULL: it was only noted. An item that is new has no text: `kept` is
+ * 0. Who keeps one sets that, and fills all of its room.
  */
 struct mf_sketch_item *mf_sketch_add(struct mf_sketch *sketch,
 				     const struct mf_sighting *sighting);
 
-/** ITEM, which is there, was seen once more. */
-void mf_sketch_add_to(struct mf_sketch *sketch, struct mf_sketch_item *item,
-		      const struct mf_sighting *sighting);
+/** Says that what is at AT weighs so many bytes. */
+static inline void mf_sketch_weigh(struct mf_sketch *sketch, size_t at,
+				   uint64_t weight)
+{
+	uint32_t light =
+		weight < MF_SKETCH_HEAVY ? (uint32_t)weight : MF_SKETCH_HEAVY;
+
+	sketch->lines[at / MF_SKETCH_WAYS].weights[at % MF_SKETCH_WAYS] =
+		(int32_t)(light * MF_SKETCH_WAYS + at % MF_SKETCH_WAYS);
+}
+
+/** The item at AT, which is there, was seen once more. */
+static inline void mf_sketch_add_to(struct mf_sketch *sketch, size_t at,
+				    uint64_t address, uint64_t size)
+{
+	struct mf_sketch_item *item = &sketch->items[at];
+
+	item->count++;
+	item->bytes += size;
+	item->first = item->first < address ? item->first : address;
+	mf_sketch_weigh(sketch, at, item->bytes + item->doubt);
+}
 
 /**
  * A thing of HASH is soon to be counted: first its set is looked for, then, when
- * that has come, the item of it that will change.
+ * that has come, the item of it that will change; where most are noted only the
+ * former is worth it.
  */
-void mf_sketch_expect(const struct mf_sketch *sketch, uint64_t hash);
+static inline void mf_sketch_expect(const struct mf_sketch *sketch,
+				    uint64_t hash)
+{
+	size_t set = (size_t)(hash & (sketch->sets - 1));
+
+	__builtin_prefetch(&sketch->lines[set], 1);
+	if (sketch->notes)
+		__builtin_prefetch(sketch->notes + set * MF_SKETCH_WAYS, 1);
+}
+
 /** Returns the place of that, most likely. */
 size_t mf_sketch_expect_item(const struct mf_sketch *sketch, uint64_t hash);
 

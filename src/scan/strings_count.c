@@ -15,9 +15,9 @@ enum {
 void mf_string_counts_init(struct mf_string_counts *counts)
 {
 	*counts = (struct mf_string_counts){ 0 };
-	mf_sketch_init(&counts->texts, MF_STRING_SETS, MF_STRING_TEXT);
-	mf_sketch_init(&counts->shapes, MF_SHAPE_SETS, 2 * MF_SHAPE_TEXT);
-	mf_sketch_init(&counts->prefixes, MF_PREFIX_SETS, MF_PREFIX_TEXT);
+	mf_sketch_init(&counts->texts, MF_STRING_SETS, MF_STRING_TEXT, WORTH);
+	mf_sketch_init(&counts->shapes, MF_SHAPE_SETS, 2 * MF_SHAPE_TEXT, 0);
+	mf_sketch_init(&counts->prefixes, MF_PREFIX_SETS, MF_PREFIX_TEXT, 0);
 }
 
 void mf_string_counts_deinit(struct mf_string_counts *counts)
@@ -55,9 +55,11 @@ static void count_text(struct mf_string_counts *counts,
 		&(struct mf_sighting){ string->hash, string->address,
 				       string->size });
 
+	if (!item)
+		return;
 	if (string->key)
 		item->flags |= MF_STRING_KEY;
-	if (!wants_text(item))
+	if (item->kept)
 		return;
 	uint8_t *text = mf_sketch_text(&counts->texts, item);
 
@@ -229,12 +231,11 @@ static struct mf_sketch_item *known_item(const struct mf_sketch *sketch,
 }
 
 /* Counts a text whose forms are KNOWN; false: what they were is gone. */
-static bool count_known(struct mf_string_counts *counts,
-			const struct mf_known_form *known,
-			const struct mf_string *string, const struct utf8 *text)
+static inline bool count_known(struct mf_string_counts *counts,
+			       const struct mf_known_form *known,
+			       const struct mf_string *string,
+			       const struct utf8 *text)
 {
-	const struct mf_sighting sighting = { .address = string->address,
-					      .size = string->size };
 	struct mf_sketch_item *shape = NULL, *prefix = NULL;
 
 	if (known->shape_item != MF_FORM_NONE) {
@@ -248,14 +249,16 @@ static bool count_known(struct mf_string_counts *counts,
 				    known->prefix);
 		if (!prefix)
 			return false;
-		mf_sketch_add_to(&counts->prefixes, prefix, &sighting);
+		mf_sketch_add_to(&counts->prefixes, known->prefix_item,
+				 string->address, string->size);
 		note_varied(prefix, string, text);
 		/* so much all that it counts have in common */
 		if (prefix->kept > known->prefix_size)
 			note_common(counts, prefix, text);
 	}
 	if (shape) {
-		mf_sketch_add_to(&counts->shapes, shape, &sighting);
+		mf_sketch_add_to(&counts->shapes, known->shape_item,
+				 string->address, string->size);
 		note_varied(shape, string, text);
 	}
 	return true;
@@ -373,8 +376,6 @@ void mf_string_counts_add(struct mf_string_counts *counts,
 			&counts->known[strings[i].folded % MF_KNOWN_FORMS]);
 	}
 	count_all_forms(counts, strings, count);
-	for (size_t i = 0; i < count; i++)
-		mf_sketch_expect_item(&counts->texts, strings[i].hash);
 	for (size_t i = 0; i < count; i++)
 		count_text(counts, &strings[i]);
 }

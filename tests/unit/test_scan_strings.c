@@ -378,7 +378,7 @@ static uint32_t next_random(uint32_t *seed)
 /* What is said is true, whatever the stream: a thing had at least what was
  * counted, at most that and the doubt; and what is not there at most `unseen`.
  */
-static void test_sketch(void **state)
+static void check_sketch(uint32_t noted_below)
 {
 	enum {
 		THINGS = 20000,
@@ -392,10 +392,9 @@ static void test_sketch(void **state)
 	uint8_t *met = mf_new_array(THINGS, uint8_t);
 	uint32_t seed = 7;
 
-	(void)state;
 	mf_sketch_sum_init(&sum, SETS, 8);
 	for (int w = 0; w < WORKERS; w++)
-		mf_sketch_init(&sketches[w], SETS, 8);
+		mf_sketch_init(&sketches[w], SETS, 8, noted_below);
 	for (int i = 0; i < STREAM; i++) {
 		uint64_t thing = next_random(&seed) % THINGS;
 		uint64_t size;
@@ -417,6 +416,7 @@ static void test_sketch(void **state)
 	for (size_t i = 0; i < sum.count; i++) {
 		const struct mf_sketch_item *item = &sum.items[i];
 
+		assert_false(met[item->first]);
 		met[item->first] = 1;
 		assert_true(item->bytes <= truth[item->first]);
 		assert_true(truth[item->first] <= item->bytes + item->doubt);
@@ -429,6 +429,14 @@ static void test_sketch(void **state)
 	mf_sketch_sum_deinit(&sum);
 	free(truth);
 	free(met);
+}
+
+static void test_sketch(void **state)
+{
+	(void)state;
+	check_sketch(0);
+	check_sketch(30);
+	check_sketch(100);
 }
 
 /* ---- shapes --------------------------------------------------------------------- */
