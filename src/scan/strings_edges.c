@@ -14,8 +14,11 @@ enum {
 	GLUE = 8,
 };
 
+/* Those that wait, and where they do: each looks through all of these. */
 struct mf_string_edges {
-	MF_VEC(struct mf_string_edge *) waiting;
+	size_t count;
+	uint64_t before[MOST + 1], behind[MOST + 1]; /* meeting points */
+	struct mf_string_edge *waiting[MOST + 1];
 };
 
 struct mf_string_edges *mf_string_edges_create(void)
@@ -27,9 +30,8 @@ void mf_string_edges_destroy(struct mf_string_edges *edges)
 {
 	if (!edges)
 		return;
-	mf_vec_foreach(edge, &edges->waiting)
-		free(*edge);
-	mf_vec_deinit(&edges->waiting);
+	for (size_t i = 0; i < edges->count; i++)
+		free(edges->waiting[i]);
 	free(edges);
 }
 
@@ -82,14 +84,6 @@ static void append_head(struct mf_string_edge *edge, const uint8_t *bytes,
 	size = MF_MIN(size, room);
 	memcpy(edge->head + edge->head_size, bytes, size);
 	edge->head_size += size;
-}
-
-static bool meet(const struct mf_string_edge *left,
-		 const struct mf_string_edge *right)
-{
-	return left->kind == right->kind && left->open_behind &&
-	       right->open_before &&
-	       left->end + left->tail_size == right->start - right->lead_size;
 }
 
 /* The character that both have a part of; false: they do not fit. */
@@ -185,25 +179,81 @@ static bool join(struct mf_string_edge *left,
 
 /* ---- waiting ---------------------------------------------------------------------- */
 
+enum {
+	KIND_BITS = 2,
+};
+
+/* Strings of KIND meet at ADDRESS; few others have the same point. */
+static uint64_t point(enum mf_edge_kind kind, uint64_t address)
+{
+	return address << KIND_BITS | (kind + 1);
+}
+
+static bool meet(const struct mf_string_edge *left,
+		 const struct mf_string_edge *right)
+{
+	return left->kind == right->kind && left->open_behind &&
+	       right->open_before &&
+	       left->end + left->tail_size == right->start - right->lead_size;
+}
+
+/* Where EDGE may meet one that ends before it; 0: nowhere. */
+static uint64_t point_before(const struct mf_string_edge *edge)
+{
+	return edge->open_before
+		       ? point(edge->kind, edge->start - edge->lead_size)
+		       : 0;
+}
+
+/* Where it may meet one that begins behind it. */
+static uint64_t point_behind(const struct mf_string_edge *edge)
+{
+	return edge->open_behind
+		       ? point(edge->kind, edge->end + edge->tail_size)
+		       : 0;
+}
+
+static void keep(struct mf_string_edges *edges, struct mf_string_edge *edge)
+{
+	size_t at = edges->count++;
+
+	edges->before[at] = point_before(edge);
+	edges->behind[at] = point_behind(edge);
+	edges->waiting[at] = edge;
+}
+
 static struct mf_string_edge *take_out(struct mf_string_edges *edges, size_t at)
 {
-	struct mf_string_edge *edge = edges->waiting.items[at];
+	struct mf_string_edge *edge = edges->waiting[at];
 
-	edges->waiting.items[at] = edges->waiting.items[--edges->waiting.count];
+	edges->count--;
+	edges->before[at] = edges->before[edges->count];
+	edges->behind[at] = edges->behind[edges->count];
+	edges->waiting[at] = edges->waiting[edges->count];
 	return edge;
 }
 
-/* Takes out one that EDGE meets before it, or behind it. */
-static struct mf_string_edge *find(struct mf_string_edges *edges,
-				   const struct mf_string_edge *edge,
-				   bool before)
+/* Takes out one that EDGE meets before it. */
+static struct mf_string_edge *find_before(struct mf_string_edges *edges,
+					  const struct mf_string_edge *edge)
 {
-	for (size_t i = 0; i < edges->waiting.count; i++) {
-		const struct mf_string_edge *other = edges->waiting.items[i];
+	uint64_t wanted = point_before(edge);
 
-		if (before ? meet(other, edge) : meet(edge, other))
+	for (size_t i = 0; wanted && i < edges->count; i++)
+		if (edges->behind[i] == wanted && meet(edges->waiting[i], edge))
 			return take_out(edges, i);
-	}
+	return NULL;
+}
+
+/* The same behind it. */
+static struct mf_string_edge *find_behind(struct mf_string_edges *edges,
+					  const struct mf_string_edge *edge)
+{
+	uint64_t wanted = point_behind(edge);
+
+	for (size_t i = 0; wanted && i < edges->count; i++)
+		if (edges->before[i] == wanted && meet(edge, edges->waiting[i]))
+			return take_out(edges, i);
 	return NULL;
 }
 
@@ -219,17 +269,18 @@ static int compare_starts(const void *a, const void *b)
 static void let_go(struct mf_strings_worker *worker,
 		   struct mf_string_edges *edges, size_t most)
 {
-	size_t gone = edges->waiting.count - most;
+	struct mf_string_edge *all[MOST + 1];
+	size_t count = edges->count, gone = count - most;
 
-	mf_vec_sort(&edges->waiting, compare_starts);
+	memcpy(all, edges->waiting, count * sizeof(void *));
+	qsort(all, count, sizeof(void *), compare_starts);
 	for (size_t i = 0; i < gone; i++) {
-		count_edge(worker, edges->waiting.items[i]);
-		free(edges->waiting.items[i]);
+		count_edge(worker, all[i]);
+		free(all[i]);
 	}
-	edges->waiting.count = most;
-	if (most)
-		memmove(edges->waiting.items, edges->waiting.items + gone,
-			most * sizeof(struct mf_string_edge *));
+	edges->count = 0;
+	for (size_t i = gone; i < count; i++)
+		keep(edges, all[i]);
 }
 
 /* EDGE, with all that it meets; or two that do not fit become whole. */
@@ -238,7 +289,8 @@ static void settle(struct mf_strings_worker *worker,
 {
 	struct mf_string_edge *other;
 
-	if (edge->open_before && (other = find(edges, edge, true))) {
+	other = find_before(edges, edge);
+	if (other) {
 		if (join(other, edge)) {
 			free(edge);
 			edge = other;
@@ -250,7 +302,8 @@ static void settle(struct mf_strings_worker *worker,
 			settle(worker, edges, other);
 		}
 	}
-	if (edge->open_behind && (other = find(edges, edge, false))) {
+	other = find_behind(edges, edge);
+	if (other) {
 		if (join(edge, other)) {
 			free(other);
 		} else {
@@ -262,7 +315,7 @@ static void settle(struct mf_strings_worker *worker,
 		}
 	}
 	if (edge->open_before || edge->open_behind) {
-		mf_vec_push(&edges->waiting, edge);
+		keep(edges, edge);
 		return;
 	}
 	count_edge(worker, edge);
@@ -284,7 +337,7 @@ void mf_string_edges_add(struct mf_strings_worker *worker,
 	*own = *edge;
 	pthread_mutex_lock(&scanner->lock);
 	settle(scanner->joiner, edges, own);
-	if (edges->waiting.count > MOST)
+	if (edges->count > MOST)
 		let_go(scanner->joiner, edges, MOST / 2);
 	pthread_mutex_unlock(&scanner->lock);
 }
