@@ -93,12 +93,10 @@ static void count_batch(struct mf_strings_worker *worker)
 	worker->batched = 0;
 }
 
-void mf_strings_found(struct mf_strings_worker *worker)
+void mf_strings_take(struct mf_strings_worker *worker)
 {
-	const struct mf_string *string = mf_strings_next(worker);
+	const struct mf_string *string = &worker->batch[worker->batched - 1];
 
-	worker->batched++;
-	/* the head of one that was joined does not last */
 	if (string->joined || worker->batched == MF_STRING_BATCH)
 		count_batch(worker);
 	if (worker->scanner->spill)

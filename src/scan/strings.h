@@ -2,7 +2,8 @@
  * What the files of the strings scanner share: a string, where it is counted,
  * and what a worker and the scanner hold.
  *
- *   strings_runs.c   windows to strings: ASCII and UTF-8
+ *   strings_bits.c   where text is in a window
+ *   strings_runs.c   the strings there: ASCII and UTF-8
  *   strings_utf16.c  the same for UTF-16LE
  *   strings_scripts.c  what of that is text that has no ASCII
  *   strings_edges.c  strings that go on in the next window
@@ -152,6 +153,7 @@ struct mf_strings_worker {
 	 * may be others */
 	uint64_t *wide;
 	struct mf_text_bits bits; /* of a part of the window */
+	struct mf_text_list list; /* of a block of it */
 	/* of each part of it: some text there is other than ASCII */
 	bool high[MF_SCAN_WINDOW / MF_STRING_PART + 1];
 };
@@ -207,6 +209,10 @@ struct mf_string_piece {
 	bool begins, ends;
 };
 
+/** Fills text, runs, wide and high; says whether there may be UTF-16. */
+bool mf_strings_read_bits(struct mf_strings_worker *worker,
+			  const struct mf_scan_window *window);
+
 void mf_strings_window(void *worker, const struct mf_scan_window *window);
 /** All strings of a window were found. */
 void mf_strings_window_done(struct mf_strings_worker *worker);
@@ -237,8 +243,20 @@ mf_strings_next(struct mf_strings_worker *worker)
 	return &worker->batch[worker->batched];
 }
 
+/** The last that was put there is to be counted, or kept, at once. */
+void mf_strings_take(struct mf_strings_worker *worker);
+
 /** Counts the string that was put there, whose characters are enough. */
-void mf_strings_found(struct mf_strings_worker *worker);
+static inline void mf_strings_found(struct mf_strings_worker *worker)
+{
+	const struct mf_string *string = mf_strings_next(worker);
+
+	worker->batched++;
+	/* the head of one that was joined does not last */
+	if (worker->batched == MF_STRING_BATCH || string->joined ||
+	    worker->scanner->spill)
+		mf_strings_take(worker);
+}
 
 /* ---- ends that are open ------------------------------------------------------ */
 

@@ -1,170 +1,16 @@
 /*
- * Where text runs in a window: bit masks say where bytes may be text, runs that
- * are long enough are looked at byte by byte only where they have other than
- * ASCII. A run never goes beyond its piece.
+ * The strings in a window, by its bits: runs that are long enough are looked at
+ * byte by byte only where they have other than ASCII. A run never goes beyond
+ * its piece.
  */
 #include "base/bits.h"
-#include "base/escape.h"
 #include "scan/strings.h"
 #include "scan/strings_digits.h"
 
 enum {
 	WORD = 64,
-	PART = MF_TEXT_PART,
 	LONGEST = 4,
 };
-
-/* ---- bits of a window ------------------------------------------------------ */
-
-/* Bytes of the character at BYTES; 0: it is none that is shown. */
-static size_t character(const uint8_t *bytes, size_t size)
-{
-	size_t length;
-
-	if (*bytes < 0x80)
-		return *bytes == '\t' || (*bytes >= ' ' && *bytes < 0x7f);
-	length = mf_utf8_length((const char *)bytes, size);
-	return length == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0 ? 0 : length;
-}
-
-bool mf_string_is_character(const uint8_t *bytes, size_t size)
-{
-	return size && character(bytes, size) == size;
-}
-
-/* Those of DOUBTFUL, of the 64 at BYTES, where no character begins. */
-static uint64_t wrong_of(uint64_t doubtful, const uint8_t *bytes)
-{
-	uint64_t wrong = 0;
-
-	for (; doubtful; doubtful &= doubtful - 1) {
-		unsigned at = (unsigned)__builtin_ctzll(doubtful);
-
-		if (!character(bytes + at, LONGEST))
-			wrong |= UINT64_C(1) << at;
-	}
-	return wrong;
-}
-
-static size_t words_of(const struct mf_scan_window *window)
-{
-	return (window->size + WORD - 1) / WORD;
-}
-
-/* The last word of a part, which tells of what the next begins with. */
-struct last_word {
-	uint64_t leads2, leads3, leads4, null;
-};
-
-/* Which bytes of COUNT words, and one more, are of characters; says whether some
- * may be other than ASCII. */
-static bool find_characters(struct mf_strings_worker *worker,
-			    const struct last_word *last, const uint8_t *bytes,
-			    size_t count)
-{
-	struct mf_text_bits *bits = &worker->bits;
-	struct mf_text_masks *masks = &bits->masks;
-
-	worker->scanner->steps->join(bits);
-	for (size_t i = 0; i <= count; i++) {
-		size_t at = MF_TEXT_FIRST + i;
-		uint64_t wrong = masks->choosy[at];
-
-		if (!wrong)
-			continue;
-		wrong = ~wrong_of(wrong, bytes + i * WORD);
-		masks->leads2[at] &= wrong;
-		masks->leads3[at] &= wrong;
-		masks->leads4[at] &= wrong;
-	}
-	masks->leads2[MF_TEXT_FIRST - 1] = last->leads2;
-	masks->leads3[MF_TEXT_FIRST - 1] = last->leads3;
-	masks->leads4[MF_TEXT_FIRST - 1] = last->leads4;
-	return worker->scanner->steps->spread(bits);
-}
-
-/* Behind the last of COUNT words: no text, and no UTF-16 goes on there. */
-static void put_end(struct mf_text_bits *bits, size_t count)
-{
-	bits->text[MF_TEXT_FIRST + count] = 0;
-	bits->one[MF_TEXT_FIRST + count] = 0;
-	bits->null[MF_TEXT_FIRST + count] = UINT64_MAX;
-}
-
-/* What the next part is to know of COUNT words of this, with HIGH bytes or not.
- */
-static struct last_word last_of(const struct mf_text_bits *bits, size_t count,
-				bool high)
-{
-	size_t at = MF_TEXT_FIRST + count - 1;
-	struct last_word last = { .null = bits->null[at] };
-
-	if (high) {
-		last.leads2 = bits->masks.leads2[at];
-		last.leads3 = bits->masks.leads3[at];
-		last.leads4 = bits->masks.leads4[at];
-	}
-	return last;
-}
-
-/* Words [FIRST, FIRST + COUNT) of the window, of which HIGH says whether some
- * have other than ASCII; says whether there may be UTF-16. */
-static bool put_part(struct mf_strings_worker *worker, struct last_word *last,
-		     const struct mf_scan_window *window, size_t first,
-		     size_t count, bool high)
-{
-	const struct mf_text_steps *steps = worker->scanner->steps;
-	struct mf_text_bits *bits = &worker->bits;
-
-	worker->high[first / PART] =
-		high && find_characters(worker, last,
-					window->bytes + first * WORD, count);
-	if (!high)
-		memcpy(bits->text, bits->masks.plain, sizeof(bits->text));
-	steps->widen(bits);
-	if (first + count == words_of(window))
-		put_end(bits, count);
-	bits->null[MF_TEXT_FIRST - 1] = last->null;
-	*last = last_of(bits, count, high);
-	memcpy(worker->text + first, bits->text + MF_TEXT_FIRST,
-	       count * sizeof(*worker->text));
-	return steps->begin(bits, worker->runs + first, worker->wide + first);
-}
-
-/* Of one word that is behind all others nothing is known. */
-static void clear_word(struct mf_text_masks *masks, size_t at)
-{
-	masks->plain[at] = masks->zero[at] = masks->follows[at] = 0;
-	masks->leads2[at] = masks->leads3[at] = masks->leads4[at] = 0;
-	masks->choosy[at] = 0;
-}
-
-/* Fills text, runs and wide; says whether there may be UTF-16. */
-static bool read_bits(struct mf_strings_worker *worker,
-		      const struct mf_scan_window *window)
-{
-	size_t words = words_of(window);
-	struct mf_text_masks *masks = &worker->bits.masks;
-	struct last_word last = { 0 };
-	bool seeds = false;
-
-	worker->bits.least = worker->scanner->least;
-	worker->bits.even = UINT64_C(0x5555555555555555)
-			    << (window->address & 1);
-	for (size_t at = 0; at < words; at += PART) {
-		size_t count = MF_MIN((size_t)PART, words - at);
-		size_t made = MF_MIN(count + MF_TEXT_BEHIND, words - at);
-		bool high = worker->scanner->make_masks(
-			window->bytes + at * WORD, made, masks);
-
-		for (size_t i = made; i < count + MF_TEXT_BEHIND; i++)
-			clear_word(masks, MF_TEXT_FIRST + i);
-		seeds |= put_part(worker, &last, window, at, count, high);
-	}
-	worker->text[words] = 0;
-	worker->wide[words] = 0;
-	return seeds;
-}
 
 /* The first bit of BITS that is set, from AT on, or END. */
 static uint32_t next_set(const uint64_t *bits, uint32_t at, uint32_t end)
@@ -263,8 +109,20 @@ static bool is_key(const struct mf_string_piece *piece,
 	if (chain->state != MF_CHAIN_NONE ||
 	    string->head[string->size - 1] == '-')
 		return mf_key_chain_add(piece->worker, piece, string);
-	chain->end = string->address + string->size;
 	return false;
+}
+
+/* All bytes of STRING are behind its head. */
+static inline void hash(struct mf_string *string)
+{
+	if (mf_string_is_short(string))
+		mf_string_hash_short(string);
+	else
+		string->hash = mf_string_hash(
+			string,
+			string->size > MF_STRING_HEAD
+				? mf_string_roll(0, string->head, string->size)
+				: 0);
 }
 
 static void found(const struct mf_string_piece *piece, const struct span *span)
@@ -280,13 +138,7 @@ static void found(const struct mf_string_piece *piece, const struct span *span)
 		.head = bytes,
 		.encoding = span->high ? MF_STRING_UTF8 : MF_STRING_ASCII,
 	};
-	if (mf_string_is_short(string))
-		mf_string_hash_short(string);
-	else
-		string->hash = mf_string_hash(
-			string, string->size > MF_STRING_HEAD
-					? mf_string_roll(0, bytes, string->size)
-					: 0);
+	hash(string);
 	string->key = is_key(piece, string);
 	mf_strings_found(piece->worker);
 }
@@ -513,6 +365,101 @@ static void take_open(const struct mf_string_piece *piece)
 		take_edge(piece, &before, worker->chain.ended);
 }
 
+/* ---- all of a window --------------------------------------------------------- */
+
+/* The runs of a window, one after the other. */
+struct runs {
+	struct mf_strings_worker *worker;
+	uint32_t word, words; /* the next to be listed, of so many */
+	uint32_t behind;      /* of a run there is more than its bits say */
+	uint32_t at;	      /* the first that is not behind us, of the list */
+	uint32_t plain, plain_end; /* all text from here to there is ASCII */
+	uint64_t carry;
+};
+
+static void runs_begin(struct runs *runs, struct mf_strings_worker *worker,
+		       const struct mf_scan_window *window)
+{
+	uint32_t least = worker->scanner->least;
+
+	*runs = (struct runs){
+		.worker = worker,
+		/* one behind the last ends all runs */
+		.words = (window->size + WORD - 1) / WORD + 1,
+		.behind = (uint32_t)mf_text_asked(least) - 1,
+	};
+	worker->list.start_count = worker->list.end_count = 0;
+}
+
+/* Lists the next runs; false: there are no more. */
+static bool list_more(struct runs *runs)
+{
+	struct mf_strings_worker *worker = runs->worker;
+	struct mf_text_list *list = &worker->list;
+
+	for (; runs->at == list->end_count && runs->word < runs->words;
+	     runs->at = 0) {
+		uint32_t count = MF_MIN((uint32_t)MF_TEXT_BLOCK,
+					runs->words - runs->word);
+
+		/* that which is open is the first of the next ones */
+		list->starts[0] = list->starts[list->end_count];
+		list->start_count = (uint32_t)runs->carry;
+		list->end_count = 0;
+		worker->scanner->steps->list(worker->runs + runs->word, count,
+					     runs->word * WORD, &runs->carry,
+					     list);
+		runs->word += count;
+		runs->plain_end = runs->word * WORD;
+		if (worker->high[(runs->plain_end - 1) / MF_STRING_PART])
+			runs->plain = runs->plain_end;
+	}
+	return runs->at < list->end_count;
+}
+
+/* [START, END) is text of ASCII only. */
+static inline void take_plain(const struct mf_string_piece *piece,
+			      uint32_t start, uint32_t end)
+{
+	struct mf_strings_worker *worker = piece->worker;
+	struct mf_string *string = mf_strings_next(worker);
+
+	string->address = piece->window->address + start;
+	string->size = end - start;
+	string->head = piece->window->bytes + start;
+	string->encoding = MF_STRING_ASCII;
+	string->joined = false;
+	hash(string);
+	string->key = is_key(piece, string);
+	mf_strings_found(worker);
+}
+
+/* Takes what of the runs is in PIECE, and leaves those that end behind it. */
+static void take_listed(struct runs *runs, const struct mf_string_piece *piece)
+{
+	const struct mf_text_list *list = &runs->worker->list;
+	uint32_t least = runs->worker->scanner->least;
+
+	while (runs->at < list->end_count || list_more(runs)) {
+		uint32_t start = list->starts[runs->at];
+		uint32_t stop = list->ends[runs->at] + runs->behind;
+		uint32_t end = MF_MIN(stop, piece->end);
+
+		if (start >= piece->end)
+			return;
+		start = MF_MAX(start, piece->start);
+		if (end < start + least)
+			;
+		else if (start >= runs->plain && end <= runs->plain_end)
+			take_plain(piece, start, end);
+		else
+			take_whole(piece, start, end);
+		if (stop > piece->end)
+			return;
+		runs->at++;
+	}
+}
+
 /* Whether PIECE may have UTF-16: *SEED is the first place, from a piece before
  * it on, where some may begin. */
 static bool may_be_wide(const struct mf_string_piece *piece, uint32_t *seed)
@@ -526,10 +473,12 @@ static bool may_be_wide(const struct mf_string_piece *piece, uint32_t *seed)
 void mf_strings_window(void *worker, const struct mf_scan_window *window)
 {
 	struct mf_strings_worker *own = worker;
+	struct runs runs;
 	uint32_t seed = 0;
 
-	if (!read_bits(own, window))
+	if (!mf_strings_read_bits(own, window))
 		seed = UINT32_MAX;
+	runs_begin(&runs, own, window);
 	for (uint32_t i = 0; i < window->piece_count; i++) {
 		const struct mf_scan_piece *piece = &window->pieces[i];
 		const struct mf_string_piece part = {
@@ -539,7 +488,7 @@ void mf_strings_window(void *worker, const struct mf_scan_window *window)
 
 		mf_key_chain_begin(own, &part);
 		if (part.begins && part.ends)
-			take_runs(&part, part.start, part.end);
+			take_listed(&runs, &part);
 		else
 			take_open(&part);
 		if (may_be_wide(&part, &seed))

@@ -25,23 +25,40 @@ static uint64_t begin(const struct mf_text_bits *bits, uint64_t *restrict runs,
 	return mf_text_begin(bits, runs, wide);
 }
 
+static void list(const uint64_t *bits, size_t count, uint32_t base,
+		 uint64_t *carry, struct mf_text_list *ret)
+{
+	mf_text_list(bits, count, base, carry, ret);
+}
+
 const struct mf_text_steps mf_text_steps_portable = {
 	.join = join,
 	.spread = spread,
 	.widen = widen,
 	.begin = begin,
+	.list = list,
 };
 
 #if !defined(__x86_64__)
-const struct mf_text_steps *mf_text_steps_x86_64(void)
+size_t mf_text_steps_x86_64(const struct mf_text_steps **ret)
 {
-	return NULL;
+	(void)ret;
+	return 0;
 }
 #endif
 
+size_t mf_text_steps_all(const struct mf_text_steps *ret[MF_TEXT_STEPS])
+{
+	size_t count = mf_text_steps_x86_64(ret);
+
+	ret[count++] = &mf_text_steps_portable;
+	return count;
+}
+
 const struct mf_text_steps *mf_text_steps_best(void)
 {
-	const struct mf_text_steps *steps = mf_text_steps_x86_64();
+	const struct mf_text_steps *steps[MF_TEXT_STEPS];
 
-	return steps ? steps : &mf_text_steps_portable;
+	mf_text_steps_all(steps);
+	return steps[0];
 }

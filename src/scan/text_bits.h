@@ -17,6 +17,20 @@ struct mf_text_bits {
 	uint64_t even; /* bytes at even addresses */
 };
 
+enum {
+	MF_TEXT_BLOCK = 64, /* words of bits that are listed at once, at most */
+	MF_TEXT_GROUP = 16, /* and so many bits of one */
+	/* a run and a gap take two bits, and one run is there before */
+	MF_TEXT_RUNS = MF_TEXT_BLOCK * 32 + 1,
+};
+
+/** Where runs of set bits begin and end: the i-th of both are of one run. */
+struct mf_text_list {
+	uint32_t start_count, end_count;
+	uint32_t starts[MF_TEXT_RUNS + MF_TEXT_GROUP];
+	uint32_t ends[MF_TEXT_RUNS + MF_TEXT_GROUP];
+};
+
 /**
  * The steps, in their order; of each word the one behind it must be there, and
  * the one before the first.
@@ -36,15 +50,27 @@ struct mf_text_steps {
 	 */
 	uint64_t (*begin)(const struct mf_text_bits *bits,
 			  uint64_t *restrict runs, uint64_t *restrict wide);
+	/*
+	 * adds the runs of COUNT words of BITS, the first of which stands at
+	 * BASE, to a list whose last run is open where *CARRY is 1; that is
+	 * set for the next words
+	 */
+	void (*list)(const uint64_t *bits, size_t count, uint32_t base,
+		     uint64_t *carry, struct mf_text_list *ret);
 };
 
 /** For any processor. */
 extern const struct mf_text_steps mf_text_steps_portable;
 
-/** The best that this processor can do. */
+enum {
+	MF_TEXT_STEPS = 3,
+};
+
+/** Those that this processor can do, the best first; returns how many. */
+size_t mf_text_steps_all(const struct mf_text_steps *ret[MF_TEXT_STEPS]);
 const struct mf_text_steps *mf_text_steps_best(void);
-/** Those of x86-64, or NULL. */
-const struct mf_text_steps *mf_text_steps_x86_64(void);
+/** Those of x86-64; 0 elsewhere. */
+size_t mf_text_steps_x86_64(const struct mf_text_steps **ret);
 
 /* ---- the loops ----------------------------------------------------------- */
 
@@ -107,8 +133,13 @@ MF_TEXT_INLINE void mf_text_widen(struct mf_text_bits *bits)
 	}
 }
 
-/* Of a word and the next, where LEAST bytes of TEXT begin, or as many as are
- * looked for: six. */
+/** How many bytes of text are looked for where LEAST are asked for. */
+MF_TEXT_INLINE uint32_t mf_text_asked(uint32_t least)
+{
+	return least >= 6 ? 6 : least >= 4 ? 4 : least >= 2 ? 2 : 1;
+}
+
+/* Of a word and the next, where so many bytes of TEXT begin. */
 MF_TEXT_INLINE uint64_t mf_text_run(uint64_t text, uint64_t next,
 				    uint32_t least)
 {
@@ -169,6 +200,46 @@ MF_TEXT_INLINE uint64_t mf_text_begin(const struct mf_text_bits *bits,
 	return bits->least >= 6
 		       ? mf_text_begin_of(bits, runs, wide, 6)
 		       : mf_text_begin_of(bits, runs, wide, bits->least);
+}
+
+/* Writes where the bits of WORD are, and behind them what is none. */
+MF_TEXT_INLINE uint32_t mf_text_list_bits(uint64_t word, uint32_t base,
+					  uint32_t *ret)
+{
+	uint32_t count = (uint32_t)__builtin_popcountll(word), i = 0;
+
+	do {
+		for (uint32_t k = 0; k < 4; k++) {
+			ret[i++] =
+				base +
+				(word ? (uint32_t)__builtin_ctzll(word) : 64);
+			word &= word - 1;
+		}
+	} while (word);
+	return count;
+}
+
+MF_TEXT_INLINE void mf_text_list(const uint64_t *bits, size_t count,
+				 uint32_t base, uint64_t *carry,
+				 struct mf_text_list *ret)
+{
+	uint32_t starts = ret->start_count, ends = ret->end_count;
+	uint64_t last = *carry;
+
+	for (size_t i = 0; i < count; i++, base += 64) {
+		uint64_t before = bits[i] << 1 | last;
+
+		last = bits[i] >> 63;
+		if (!(bits[i] ^ before))
+			continue;
+		starts += mf_text_list_bits(bits[i] & ~before, base,
+					    ret->starts + starts);
+		ends += mf_text_list_bits(~bits[i] & before, base,
+					  ret->ends + ends);
+	}
+	ret->start_count = starts;
+	ret->end_count = ends;
+	*carry = last;
 }
 
 #endif

@@ -91,27 +91,25 @@ static void do_steps(const struct mf_text_steps *steps,
 	*wide = steps->begin(bits, ret->runs, ret->wide);
 }
 
-/* Each step of this processor's does what the portable one does. */
-static void test_steps(void **state)
+/* Each step of STEPS does what the portable one does. */
+static void check_steps(const struct mf_text_steps *steps, uint64_t *seed)
 {
 	struct mf_text_bits *one = mf_new(struct mf_text_bits);
 	struct mf_text_bits *other = mf_new(struct mf_text_bits);
 	struct found *found = mf_new_array(2, struct found);
-	uint64_t seed = 4711, high[2], wide[2];
+	uint64_t high[2], wide[2];
 
-	(void)state;
 	for (uint32_t least = 1; least <= 9; least++) {
 		fill_words((uint64_t *)one,
 			   offsetof(struct mf_text_bits, least) /
 				   sizeof(uint64_t),
-			   &seed);
+			   seed);
 		one->least = least;
 		one->even = UINT64_C(0x5555555555555555) << least % 2;
 		memcpy(other, one, sizeof(*one));
 		do_steps(&mf_text_steps_portable, one, &found[0], &high[0],
 			 &wide[0]);
-		do_steps(mf_text_steps_best(), other, &found[1], &high[1],
-			 &wide[1]);
+		do_steps(steps, other, &found[1], &high[1], &wide[1]);
 		assert_memory_equal(one, other, sizeof(*one));
 		assert_memory_equal(&found[0], &found[1], sizeof(*found));
 		assert_int_equal(high[0], high[1]);
@@ -120,6 +118,63 @@ static void test_steps(void **state)
 	free(one);
 	free(other);
 	free(found);
+}
+
+static void test_steps(void **state)
+{
+	const struct mf_text_steps *steps[MF_TEXT_STEPS];
+	size_t count = mf_text_steps_all(steps);
+	uint64_t seed = 4711;
+
+	(void)state;
+	for (size_t i = 0; i < count; i++)
+		check_steps(steps[i], &seed);
+}
+
+/* Runs of set bits are listed as one sees them bit by bit. */
+static void check_list(const struct mf_text_steps *steps, const uint64_t *words,
+		       size_t count, uint64_t carry)
+{
+	struct mf_text_list *list = mf_new(struct mf_text_list);
+	uint32_t starts = 0, ends = 0;
+	uint64_t last = carry;
+	bool before = carry;
+
+	steps->list(words, count, 640, &last, list);
+	for (uint32_t at = 0; at < count * 64; at++) {
+		bool now = words[at / 64] >> at % 64 & 1;
+
+		if (now && !before)
+			assert_int_equal(list->starts[starts++], 640 + at);
+		if (!now && before)
+			assert_int_equal(list->ends[ends++], 640 + at);
+		before = now;
+	}
+	assert_int_equal(list->start_count, starts);
+	assert_int_equal(list->end_count, ends);
+	assert_int_equal(last, before);
+	free(list);
+}
+
+static void test_list(void **state)
+{
+	const struct mf_text_steps *steps[MF_TEXT_STEPS];
+	size_t count = mf_text_steps_all(steps);
+	uint64_t words[MF_TEXT_BLOCK], seed = 99;
+
+	(void)state;
+	for (size_t i = 0; i < count; i++)
+		for (unsigned round = 0; round < 40; round++) {
+			fill_words(words, MF_TEXT_BLOCK, &seed);
+			for (size_t k = 0; k < round % 16; k++)
+				words[next_random(&seed) % MF_TEXT_BLOCK] =
+					k % 2 ? ~UINT64_C(0) : 0;
+			if (round == 39)
+				for (size_t k = 0; k < MF_TEXT_BLOCK; k++)
+					words[k] = UINT64_C(0x5555555555555555);
+			check_list(steps[i], words, 1 + round % MF_TEXT_BLOCK,
+				   round % 2);
+		}
 }
 
 static bool is_marked(const struct mf_pairs *pairs, const uint8_t *bytes,
@@ -183,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_masks),
 		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_pairs),
 	};
 
