@@ -18,6 +18,8 @@ enum {
 	UUID = 36,
 	UUID_FIRST = 8,
 	DATE = 10,
+	YEAR = 4, /* digits that each of these begins with */
+	HOUR = 2,
 };
 
 const char *mf_shape_mark(uint8_t byte)
@@ -178,6 +180,15 @@ static bool is_prefixed(const uint8_t *text, const struct token *token)
 	       token_at(text + 2, token->size - 2).hex;
 }
 
+/* Bytes of a date or time of day that begins with TOKEN, a number. */
+static size_t moment_length(const uint8_t *text, size_t count,
+			    const struct token *token)
+{
+	if (token->size == YEAR)
+		return date_length(text, count);
+	return token->size == HOUR ? time_length(text, count) : 0;
+}
+
 /* The mark that stands for TOKEN, and all that belongs to it; 0: none. */
 static uint8_t mark_of(const uint8_t *text, size_t count,
 		       const struct token *token, size_t *length)
@@ -188,13 +199,11 @@ static uint8_t mark_of(const uint8_t *text, size_t count,
 		return MARK_UUID;
 	if (!token->digits)
 		return 0;
-	*length = date_length(text, count);
-	if (!*length)
-		*length = time_length(text, count);
-	if (*length)
-		return MARK_TIME;
 	*length = token->size;
 	if (token->digits == token->size) {
+		*length = moment_length(text, count, token);
+		if (*length)
+			return MARK_TIME;
 		*length = number_length(text, count, token->size);
 		return MARK_NUMBER;
 	}
