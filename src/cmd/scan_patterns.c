@@ -4,15 +4,18 @@
  */
 #include "cmd/scan_pass.h"
 
+_Static_assert(MF_SCAN_PATTERNS == 64, "as is said where there are more");
+
 static struct mf_error *add(struct mf_settings *settings,
 			    enum mf_find_kind kind, const char *text)
 {
 	struct mf_scan_options *scan = &settings->scan;
 
 	if (scan->pattern_count == MF_ARRAY_SIZE(settings->patterns))
-		return mf_error_create(MF_ERROR_USAGE,
-				       "more than %zu patterns at once",
-				       MF_ARRAY_SIZE(settings->patterns));
+		return mf_error_usage(
+			"too many patterns",
+			"each is looked for by itself, 64 at once at most",
+			"--regex 'one|two|three', or --yara FILE");
 	settings->patterns[scan->pattern_count++] = (struct mf_scan_pattern){
 		.kind = kind,
 		.text = text,

@@ -298,11 +298,13 @@ static void add_rest(struct sorter *sorter, unsigned level)
 static bool take_line(struct sorter *sorter, unsigned level)
 {
 	size_t at = sorter->levels[level].at;
-	const struct rank *rank = &sorter->ranks.list.items[at];
+	const struct rank *rank;
 	struct mf_kept_line line;
 
-	if (at == sorter->ranks.list.count ||
-	    rank->above != sorter->levels[level].above || !rank->retained)
+	if (at == sorter->ranks.list.count)
+		return false;
+	rank = &sorter->ranks.list.items[at];
+	if (rank->above != sorter->levels[level].above || !rank->retained)
 		return false;
 	if (level && sorter->levels[level].taken == CHILDREN) {
 		add_rest(sorter, level);

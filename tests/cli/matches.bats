@@ -162,6 +162,9 @@ open(sys.argv[2], "wb").write(b"".join(w.to_bytes(8, "little")
 		run -64 mf scan "$PID" $wrong
 	done
 	run -64 mf scan "$PID" --find ''
+	# shellcheck disable=SC2046 # two words each
+	run -64 mf scan "$PID" $(printf -- '--find %d ' {1..65})
+	[[ $output == *'64 at once'* ]]
 	run -64 mf scan "$PID" --pointer-to nothing:known
 	# shellcheck disable=SC2016 # YARA's, not the shell's
 	printf 'rule x { condition: $a }' >"$file"
