@@ -162,7 +162,7 @@ $(FUZZ)/%.o: tests/fuzz/%.c $(FLAGS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<) $(COMPILE) -MMD -MP -c -o $@ $<
 
-$(FUZZ)/fuzz_glibc $(FUZZ)/fuzz_recognise: $(FUZZ_PROCESS)
+$(addprefix $(FUZZ)/fuzz_,glibc recognise scan): $(FUZZ_PROCESS)
 $(FUZZERS): $(FUZZ)/%: $(FUZZ)/%.o $(if $(FUZZER),,$(FUZZ)/replay.o) $(LIBRARY)
 	$(call say,LINK,$@) $(LINK) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ \
 		$(filter %.o,$^) $(LIBRARY) $(LIBS)

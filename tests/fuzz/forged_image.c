@@ -202,6 +202,31 @@ bool mf_image_symbol_at(struct mf_image *image, uint64_t address,
 	return false;
 }
 
+/* Records keep hashes of names alone: each has that of a class. */
+void mf_image_each_symbol(struct mf_image *image,
+			  const struct mf_module *module, const char *prefix,
+			  enum mf_symbol_depth depth, mf_symbol_visitor visit,
+			  void *data)
+{
+	mf_auto_free char *text = mf_asprintf("%s4Fuzz", prefix);
+	const char *name = mf_pool_strdup(&image->pool, text);
+	struct process_record head;
+	const uint64_t *words;
+	size_t at = 0;
+
+	(void)depth;
+	while ((words = next_about(image, module, PROCESS_SYMBOL, &at, &head)))
+		if (head.count >= 2)
+			visit(name, head.address, words[1], data);
+}
+
+bool mf_image_line_at(struct mf_image *image, uint64_t address,
+		      struct mf_line *ret)
+{
+	(void)image, (void)address, (void)ret;
+	return false;
+}
+
 bool mf_image_has_section(struct mf_image *image,
 			  const struct mf_module *module, const char *name)
 {

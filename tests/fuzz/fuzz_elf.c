@@ -16,6 +16,7 @@
 enum {
 	PAGE = 4096,
 	LOADS_MOST = 4,
+	LINES_MOST = 0x400, /* bytes of code that are asked for */
 };
 
 static const uint64_t base = UINT64_C(0x7f0000000000);
@@ -133,6 +134,24 @@ static void ask_symbols(struct mf_image *image, const struct mf_module *module)
 			FUZZ_EQUAL(symbol.address + symbol.offset, at);
 }
 
+/* The source of its code, a place every few bytes. */
+static void ask_lines(struct mf_image *image, const struct mf_segment *segment)
+{
+	const uint64_t end =
+		MF_MIN(segment->end, segment->start + (uint64_t)LINES_MOST);
+	struct mf_inlined inlined[8];
+	struct mf_line line;
+
+	if (segment->kind != MF_SEGMENT_TEXT)
+		return;
+	for (uint64_t at = segment->start; at < end; at += 13) {
+		mf_image_line_at(image, at, &line);
+		FUZZ_AT_MOST(mf_image_inlined_at(image, at, inlined,
+						 MF_ARRAY_SIZE(inlined)),
+			     MF_ARRAY_SIZE(inlined));
+	}
+}
+
 static void ask(struct mf_image *image, const struct mf_module *module)
 {
 	uint64_t *slots, last = 0;
@@ -143,6 +162,7 @@ static void ask(struct mf_image *image, const struct mf_module *module)
 		FUZZ_AT_MOST(module->segments[i].start + 1,
 			     module->segments[i].end);
 		last = module->segments[i].end;
+		ask_lines(image, &module->segments[i]);
 	}
 	ask_symbols(image, module);
 	ask_layout(image, module);

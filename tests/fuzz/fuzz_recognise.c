@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	heap_run(data, size);
+	heap_run(data, size, NULL);
 	return 0;
 }
 

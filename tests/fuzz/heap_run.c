@@ -269,7 +269,7 @@ static struct mf_error *read_heap(const struct process *process,
 }
 
 static void look_at(const struct process *process, struct mf_heap *heap,
-		    struct mf_space *space)
+		    struct mf_space *space, heap_run_more *more)
 {
 	struct mf_error *error = read_heap(process, heap, space);
 	const struct mf_allocator *allocators;
@@ -282,6 +282,10 @@ static void look_at(const struct process *process, struct mf_heap *heap,
 		return;
 	}
 	mf_heap_account(heap, space);
+	if (more) {
+		more(process, heap, space);
+		return;
+	}
 	allocators = mf_heap_allocators(heap, &count);
 	for (size_t i = 0; i < count; i++)
 		check_arenas(&allocators[i]);
@@ -292,7 +296,7 @@ static void look_at(const struct process *process, struct mf_heap *heap,
 						    : MF_FORMAT_JSON);
 }
 
-void heap_run(const uint8_t *data, size_t size)
+void heap_run(const uint8_t *data, size_t size, heap_run_more *more)
 {
 	struct process process;
 	struct mf_heap_options options = { .trim_ranges = true };
@@ -310,7 +314,7 @@ void heap_run(const uint8_t *data, size_t size)
 	if (error)
 		mf_error_destroy(error);
 	else
-		look_at(&process, heap, space);
+		look_at(&process, heap, space, more);
 	mf_heap_destroy(heap);
 	mf_space_destroy(space);
 	process_close(&process);
