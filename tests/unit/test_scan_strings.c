@@ -514,6 +514,28 @@ static void test_led(void **state)
 	forged_scan_deinit(&forged);
 }
 
+/* Forms that differ in their last bytes alone do not drive each other out. */
+static void test_spread(void **state)
+{
+	struct bytes bytes = { 0 };
+	struct forged_scan forged;
+	const struct mf_strings *strings;
+
+	(void)state;
+	for (int i = 0; i < 300; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "item%c%c%d", 'a' + i / 20,
+			 'a' + i % 20, 10 + i % 90);
+		put(&bytes, text, strlen(text) + 1);
+	}
+	forged_scan_init(&forged, bytes.all, bytes.size);
+	strings = scan(&forged, 0);
+	assert_int_equal(strings->sums.shapes.unseen, 0);
+	assert_int_equal(strings->sums.prefixes.unseen, 0);
+	forged_scan_deinit(&forged);
+}
+
 /* ---- keys -------------------------------------------------------------------------- */
 
 static const char *const key_lines[] = {
@@ -595,6 +617,7 @@ int main(void)
 		cmocka_unit_test(test_sketch),
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_led),
+		cmocka_unit_test(test_spread),
 		cmocka_unit_test(test_key_lines),
 		cmocka_unit_test(test_wide_key_lines),
 		cmocka_unit_test(test_much_invalid),
