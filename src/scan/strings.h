@@ -57,6 +57,7 @@ enum mf_string_flags {
 	MF_STRING_KEY = 1 << 0,	    /* it is key material */
 	MF_STRING_VARIED = 1 << 1,  /* of a shape, a prefix: of several texts */
 	MF_STRING_NOT_LED = 1 << 2, /* not each begins with its length */
+	MF_STRING_STRIPPED = 1 << 3, /* what stood beside it was taken off */
 };
 
 #define MF_FORM_NONE UINT32_MAX
@@ -339,6 +340,12 @@ void mf_string_sums_finish(struct mf_string_sums *sums);
  * example, or 0.
  */
 void mf_string_sum_unlead(struct mf_sketch_sum *sum, size_t example);
+/**
+ * The same where very many different bytes stand BEFORE a text or behind it: up
+ * to three of them are taken off.
+ */
+void mf_string_sum_strip(struct mf_sketch_sum *sum, size_t example,
+			 bool before);
 
 /**
  * TEXT with its numbers folded, at most SIZE bytes: marks of one byte stand for

@@ -452,6 +452,9 @@ void mf_string_sums_finish(struct mf_string_sums *sums)
 	drop_textless(&sums->shapes);
 	mf_string_sum_unlead(&sums->shapes, MF_SHAPE_TEXT);
 	mf_string_sum_unlead(&sums->prefixes, 0);
+	mf_string_sum_strip(&sums->shapes, MF_SHAPE_TEXT, false);
+	mf_string_sum_strip(&sums->shapes, MF_SHAPE_TEXT, true);
+	mf_string_sum_strip(&sums->prefixes, 0, true);
 	mf_sketch_sum_sort(&sums->texts);
 	mf_sketch_sum_sort(&sums->shapes);
 	mf_sketch_sum_sort(&sums->prefixes);

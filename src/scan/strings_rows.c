@@ -177,6 +177,14 @@ static void write_totals(const struct mf_strings *strings,
 		       mf_report_size(report, size, all.bytes));
 }
 
+static bool has_stripped(const struct mf_sketch_sum *sum)
+{
+	for (size_t i = 0; i < sum->count; i++)
+		if (sum->items[i].flags & MF_STRING_STRIPPED)
+			return true;
+	return false;
+}
+
 /* Text only: what the rows do not say. */
 static void write_doubt(const struct mf_sketch_sum *sum, const char *what,
 			struct mf_report *report)
@@ -187,8 +195,12 @@ static void write_doubt(const struct mf_sketch_sum *sum, const char *what,
 		mf_report_line(
 			report,
 			"More %s than are kept apart: each may have held "
-			"up to %s more than is counted.",
-			what, mf_report_size(report, size, sum->unseen));
+			"up to %s more than is counted%s",
+			what, mf_report_size(report, size, sum->unseen),
+			has_stripped(sum)
+				? "; of those that have other bytes right "
+				  "beside them, each with every other byte."
+				: ".");
 }
 
 /* ---- tables ---------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
  * Strings in bytes of every kind: what is one, where windows end, what is
  * counted as the same, and what is exact when there are more than can be kept.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <uchar.h>
 
@@ -514,6 +515,47 @@ static void test_led(void **state)
 	forged_scan_deinit(&forged);
 }
 
+/* In records, other fields stand right beside a text, and are any characters. */
+static void test_strays(void **state)
+{
+	struct bytes bytes = { 0 };
+	struct forged_scan forged;
+	const struct mf_strings *strings;
+	const struct mf_sketch_item *shape;
+	uint64_t held = 0;
+
+	(void)state;
+	for (int i = 0; i < 60; i++) {
+		char key[32];
+		int size = snprintf(key, sizeof(key), "user%d@it", 100 + i);
+
+		/* of a number beside it nobody knows the digits any more */
+		held += (uint64_t)size + (i % 3 && isdigit('!' + i));
+		if (i % 3)
+			put(&bytes, (uint8_t[]){ (uint8_t)('!' + i) }, 1);
+		put(&bytes, key, (size_t)size + 1);
+		/* few differ so little that it is a part of each */
+		snprintf(key, sizeof(key), "file%d.%c", 100 + i, 'a' + i % 9);
+		put(&bytes, key, strlen(key) + 1);
+		snprintf(key, sizeof(key), "name%d!%c", 100 + i, '!' + i);
+		put(&bytes, key, strlen(key) + 1);
+	}
+	forged_scan_init(&forged, bytes.all, bytes.size);
+	strings = scan(&forged, 0);
+	shape = find_in(&strings->sums.shapes, "user\1@it");
+	assert_non_null(shape);
+	assert_int_equal(shape->count, 60);
+	assert_int_equal(shape->bytes, held);
+	assert_int_equal(shape->first, FORGED_SCAN_ADDRESS);
+	shape = find_in(&strings->sums.shapes, "file\1.a");
+	assert_non_null(shape);
+	assert_int_equal(shape->count, 7);
+	shape = find_in(&strings->sums.shapes, "name\1!");
+	assert_non_null(shape);
+	assert_int_equal(shape->count, 60);
+	forged_scan_deinit(&forged);
+}
+
 /* Forms that differ in their last bytes alone do not drive each other out. */
 static void test_spread(void **state)
 {
@@ -617,6 +659,7 @@ int main(void)
 		cmocka_unit_test(test_sketch),
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_led),
+		cmocka_unit_test(test_strays),
 		cmocka_unit_test(test_spread),
 		cmocka_unit_test(test_key_lines),
 		cmocka_unit_test(test_wide_key_lines),
