@@ -85,10 +85,11 @@ struct mf_sketch_item *mf_sketch_add(struct mf_sketch *sketch,
 static inline void mf_sketch_weigh(struct mf_sketch *sketch, size_t at,
 				   uint64_t weight)
 {
+	struct mf_sketch_set *set = &sketch->lines[at / MF_SKETCH_WAYS];
 	uint32_t light =
 		weight < MF_SKETCH_HEAVY ? (uint32_t)weight : MF_SKETCH_HEAVY;
 
-	sketch->lines[at / MF_SKETCH_WAYS].weights[at % MF_SKETCH_WAYS] =
+	set->weights[at % MF_SKETCH_WAYS] =
 		(int32_t)(light * MF_SKETCH_WAYS + at % MF_SKETCH_WAYS);
 }
 
