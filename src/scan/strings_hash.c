@@ -59,6 +59,8 @@ static uint64_t mix(uint64_t a, uint64_t b)
 uint64_t mf_string_hash_bytes(const uint8_t *bytes, uint64_t count,
 			      uint64_t seed)
 {
+	/* a small one would leave a short text nearly as it is */
+	seed = mix(seed, SECOND);
 	for (; count > 2 * (uint64_t)STEP;
 	     bytes += 2 * STEP, count -= 2 * (uint64_t)STEP)
 		seed = mix(mf_load(uint64_t, bytes) ^ FIRST,
@@ -140,8 +142,7 @@ uint64_t mf_string_hash(const struct mf_string *string, uint64_t rolled)
 
 	if (string->size > MF_STRING_HEAD)
 		return mix(rolled ^ FIRST, seed);
-	return mf_string_hash_bytes(string->head, string->size,
-				    mix(seed, SECOND));
+	return mf_string_hash_bytes(string->head, string->size, seed);
 }
 
 void mf_string_hash_short(struct mf_string *string)

@@ -368,6 +368,34 @@ static void test_million(void **state)
 	pass_deinit(&pass);
 }
 
+/* Beginnings and shapes that are few, and much alike, all find room. */
+static void test_alike(void **state)
+{
+	enum {
+		LETTERS = 26,
+		SOME = LETTERS * LETTERS
+	};
+	struct pass pass;
+	const struct mf_string_sums *sums;
+	uint32_t used = 0;
+
+	(void)state;
+	pass_begin(&pass);
+	for (int i = 0; i < SOME; i++)
+		for (int n = 0; n < 2; n++)
+			used += 1 + (uint32_t)snprintf(
+					    (char *)pass.bytes + used, ROOM,
+					    "item%c%c%d", 'a' + i / LETTERS,
+					    'a' + i % LETTERS, n);
+	pass_window(&pass, 1 << 20, used, true, true);
+	sums = &pass_end(&pass)->sums;
+	assert_int_equal(sums->shapes.count, SOME);
+	assert_int_equal(sums->shapes.unseen, 0);
+	assert_int_equal(sums->prefixes.count, SOME);
+	assert_int_equal(sums->prefixes.unseen, 0);
+	pass_deinit(&pass);
+}
+
 /* ---- sketches ------------------------------------------------------------------- */
 
 static uint32_t next_random(uint32_t *seed)
@@ -656,6 +684,7 @@ int main(void)
 		cmocka_unit_test(test_cut_wide),
 		cmocka_unit_test(test_huge),
 		cmocka_unit_test(test_million),
+		cmocka_unit_test(test_alike),
 		cmocka_unit_test(test_sketch),
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_led),
