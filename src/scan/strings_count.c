@@ -121,8 +121,7 @@ static void find_shape(const struct mf_string_counts *counts,
 		return;
 	memset(shape + size, 0, WORD);
 	unknown->has_shape = true;
-	unknown->form.shape =
-		mf_string_hash_bytes(shape, size, mf_hash64(size));
+	unknown->form.shape = mf_string_hash_bytes(shape, size, size);
 	mf_sketch_expect(&counts->shapes, unknown->form.shape);
 }
 
@@ -196,8 +195,8 @@ static void find_prefix(const struct mf_string_counts *counts,
 	if (!size)
 		return;
 	first = htole64(mf_few_bytes(text->bytes, size));
-	unknown->form.prefix = mf_string_hash_bytes((const uint8_t *)&first,
-						    WORD, mf_hash64(size));
+	unknown->form.prefix =
+		mf_string_hash_bytes((const uint8_t *)&first, WORD, size);
 	mf_sketch_expect(&counts->prefixes, unknown->form.prefix);
 }
 

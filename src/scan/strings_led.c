@@ -5,7 +5,8 @@
 #include "scan/strings.h"
 
 enum {
-	LEAST = 4, /* bytes of what they have in common */
+	LEAST = 4,	  /* bytes of what they have in common */
+	LEAST_COMMON = 7, /* where it is less than all of one */
 };
 
 static bool is_led(const struct mf_sketch_item *item)
@@ -14,31 +15,81 @@ static bool is_led(const struct mf_sketch_item *item)
 	       !(item->flags & MF_STRING_NOT_LED);
 }
 
-/* What ITEM is without its first byte. */
-static uint64_t rest_of(const struct mf_sketch_sum *sum,
-			const struct mf_sketch_item *item, bool led)
+/* What the SIZE bytes of ITEM are that it has, or that stand behind its first. */
+static uint64_t hash_of(const struct mf_sketch_sum *sum,
+			const struct mf_sketch_item *item, bool led,
+			size_t size)
 {
 	const uint8_t *text = mf_sketch_sum_text(sum, item) + led;
 	uint64_t hash = 0;
 
-	for (size_t i = led; i < item->kept; i++)
-		hash = mf_hash64(hash + *text++);
+	for (size_t i = 0; i < size; i++)
+		hash = mf_hash64(hash + text[i]);
 	return hash;
 }
 
-/* For each rest, how many are led by one byte or another. */
-static void count_rests(const struct mf_sketch_sum *sum, struct mf_map *rests)
+static uint64_t count_of(const struct mf_map *rests, uint64_t hash)
+{
+	const uint64_t *count = mf_map_get(rests, hash);
+
+	return count ? *count : 0;
+}
+
+static void count_one(struct mf_map *rests, uint64_t hash)
+{
+	mf_map_set(rests, hash, count_of(rests, hash) + 1);
+}
+
+/* From how many bytes of a rest on others may have it in common: of texts that
+ * begin alike it may be less than all. */
+static size_t least_common(size_t size, bool whole)
+{
+	return whole ? size : MF_MIN(size, (size_t)LEAST_COMMON);
+}
+
+/* For each rest, how many are led by one byte or another, or are that rest. */
+static void count_rests(const struct mf_sketch_sum *sum, bool whole,
+			struct mf_map *rests)
 {
 	for (size_t i = 0; i < sum->count; i++) {
-		uint64_t rest;
-		const uint64_t *count;
+		const struct mf_sketch_item *item = &sum->items[i];
+		size_t size = item->kept - 1u;
 
-		if (!is_led(&sum->items[i]))
+		if (!is_led(item))
 			continue;
-		rest = rest_of(sum, &sum->items[i], true);
-		count = mf_map_get(rests, rest);
-		mf_map_set(rests, rest, count ? *count + 1 : 1);
+		for (size_t n = least_common(size, whole); n <= size; n++)
+			count_one(rests, hash_of(sum, item, true, n));
 	}
+	for (size_t i = 0; i < sum->count; i++) {
+		const struct mf_sketch_item *item = &sum->items[i];
+		uint64_t hash;
+
+		if (is_led(item) || item->kept < LEAST)
+			continue;
+		hash = hash_of(sum, item, false, item->kept);
+		if (mf_map_has(rests, hash))
+			count_one(rests, hash);
+	}
+}
+
+/* How many bytes behind its first the led ITEM has in common with most others;
+ * 0: no other is led as it is. */
+static size_t common_size(const struct mf_sketch_sum *sum,
+			  const struct mf_sketch_item *item, bool whole,
+			  const struct mf_map *rests)
+{
+	size_t size = item->kept - 1u, common = 0;
+	uint64_t most = 1;
+
+	for (size_t n = size; n >= least_common(size, whole); n--) {
+		uint64_t count = count_of(rests, hash_of(sum, item, true, n));
+
+		if (count <= most)
+			continue;
+		most = count;
+		common = n;
+	}
+	return common;
 }
 
 static void drop_first(uint8_t *text, size_t size)
@@ -47,16 +98,18 @@ static void drop_first(uint8_t *text, size_t size)
 	text[size - 1] = 0;
 }
 
+/* ITEM is the first SIZE bytes behind its first. */
 static void unlead(struct mf_sketch_sum *sum, struct mf_sketch_item *item,
-		   size_t example)
+		   size_t example, size_t size)
 {
 	uint8_t *text = mf_sketch_sum_text(sum, item);
-	size_t size = example ? example : sum->room;
+	size_t width = example ? example : sum->room;
 
-	drop_first(text, size);
+	drop_first(text, width);
 	if (example)
 		drop_first(text + example, sum->room - example);
-	item->kept--;
+	memset(text + size, 0, width - size);
+	item->kept = (uint16_t)size;
 	item->bytes -= item->count;
 	item->first++;
 	item->flags |= MF_STRING_NOT_LED;
@@ -79,10 +132,10 @@ static void unite(struct mf_sketch_sum *sum, const struct mf_map *rests)
 
 	for (size_t i = 0; i < sum->count; i++) {
 		struct mf_sketch_item *item = &sum->items[i];
-		uint64_t hash = rest_of(sum, item, false);
-		const uint64_t *count = mf_map_get(rests, hash), *place;
+		uint64_t hash = hash_of(sum, item, false, item->kept);
+		const uint64_t *place;
 
-		if (!item->kept || !count || *count < 2) {
+		if (!item->kept || count_of(rests, hash) < 2) {
 			sum->items[left++] = *item;
 			continue;
 		}
@@ -103,17 +156,17 @@ void mf_string_sum_unlead(struct mf_sketch_sum *sum, size_t example)
 	struct mf_map rests = { 0 };
 	bool any = false;
 
-	count_rests(sum, &rests);
+	count_rests(sum, example, &rests);
 	for (size_t i = 0; i < sum->count; i++) {
 		struct mf_sketch_item *item = &sum->items[i];
-		const uint64_t *count;
+		size_t size;
 
 		if (!is_led(item))
 			continue;
-		count = mf_map_get(&rests, rest_of(sum, item, true));
-		if (!count || *count < 2)
+		size = common_size(sum, item, example, &rests);
+		if (!size)
 			continue;
-		unlead(sum, item, example);
+		unlead(sum, item, example, size);
 		any = true;
 	}
 	if (any)
