@@ -7,14 +7,7 @@
 # shellcheck disable=SC2154 # here, victim, work, stats, report: of victims.bash
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load victims
-}
-
-teardown() {
-	dismiss
-	drop_swap
-}
+load victims
 
 # Predicts, trims, compares; afterwards there must be nothing left to trim.
 trims() { # NAME ARGUMENT...

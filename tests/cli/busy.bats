@@ -2,13 +2,7 @@
 # Heaps that change while they are read.
 
 # shellcheck disable=SC2154 # victim, stats, report: of victims.bash
-setup() {
-	load victims
-}
-
-teardown() {
-	dismiss
-}
+load victims
 
 # Writes what is off, in percent of the truth, as "BLOCKS BYTES". The victim is
 # asked before and after: what lies between its two words is not off at all.

@@ -4,25 +4,15 @@
 
 bats_require_minimum_version 1.5.0
 
+load helper
+
 setup() {
-	load helper
 	report=$BATS_TEST_TMPDIR/report
 	programs=$here/../../fixtures/programs
 }
 
-teardown() {
-	stop_all
-}
-
 chunks() { # OPTION...
 	mf chunks "$PID" --stop brief --max-pause 10s --json "$@" >"$report"
-}
-
-needs() { # PROGRAM...
-	local program
-	for program; do
-		command -v "$program" >/dev/null || skip "no $program"
-	done
 }
 
 @test "every block of a program, with its place and its usable size" {

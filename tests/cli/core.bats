@@ -6,16 +6,12 @@
 # shellcheck disable=SC2154 # output, stderr, status: of bats; PID: of helper
 bats_require_minimum_version 1.5.0
 
+load helper
+
 setup() {
-	load helper
 	work=$BATS_TEST_TMPDIR
-	FIXTURES=$(realpath -m "$FIXTURES")
 	cd "$work" || return
 	ulimit -c unlimited || true
-}
-
-teardown() {
-	stop_all
 }
 
 # The kernel's core of PROGRAM, in core, and the report of it alive, in live.json.

@@ -6,13 +6,7 @@
 # shellcheck disable=SC2154 # victim, stats, report: of victims.bash
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load victims
-}
-
-teardown() {
-	dismiss
-}
+load victims
 
 # The fault is named: of that kind, at the chunk that the program says.
 names() { # KIND CAUSE FAULT...

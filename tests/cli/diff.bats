@@ -4,23 +4,10 @@
 # shellcheck disable=SC2154 # output, stderr, status: of bats; PID: of helper
 bats_require_minimum_version 1.5.0
 
+load helper
+
 setup() {
-	load helper
-	work=$BATS_TEST_TMPDIR/work
-	FIXTURES=$(realpath -m "$FIXTURES")
-	mkdir "$work"
-	cd "$work" || return
-}
-
-teardown() {
-	stop_all
-}
-
-# On a busy machine threads take their time to stop.
-patient() { # COMMAND ARGUMENT...
-	local command=$1
-	shift
-	mf "$command" --max-pause 30s "$@"
+	work_apart
 }
 
 # The rows of FILE of one kind: key, before, after, delta.

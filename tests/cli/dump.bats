@@ -5,32 +5,16 @@
 # shellcheck disable=SC2154 # output, stderr, status: of bats; PID: of helper
 bats_require_minimum_version 1.5.0
 
+load helper
+
 setup() {
-	load helper
-	work=$BATS_TEST_TMPDIR/work
-	FIXTURES=$(realpath -m "$FIXTURES")
-	mkdir "$work"
-	cd "$work" || return
+	work_apart
 }
 
 teardown() {
 	stop_all
 	! mountpoint -q "$BATS_TEST_TMPDIR/small" ||
 		umount "$BATS_TEST_TMPDIR/small"
-}
-
-needs() { # COMMAND...
-	local command
-	for command; do
-		command -v "$command" >/dev/null || skip "no $command"
-	done
-}
-
-# On a busy machine threads take their time to stop.
-patient() { # COMMAND ARGUMENT...
-	local command=$1
-	shift
-	mf "$command" --max-pause 30s "$@"
 }
 
 start_dumped() { # ARGUMENT...
@@ -91,13 +75,6 @@ piece() { # FILE OFFSET SIZE
 
 on_disk() { # FILE
 	echo $(($(stat -c %b "$1") * 512))
-}
-
-nothing_is_left() {
-	[ -z "$(ls -A "$work")" ] || {
-		ls -lA "$work"
-		return 1
-	}
 }
 
 # ---- what is in it ------------------------------------------------------------

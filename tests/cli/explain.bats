@@ -5,14 +5,10 @@
 # shellcheck disable=SC2154 # victim, work, stats, report: of victims.bash
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load victims
-	source=$here/../../fixtures/programs/pointers.c
-}
+load victims
 
-teardown() {
-	dismiss
-	stop_all
+setup() {
+	source=$here/../../fixtures/programs/pointers.c
 }
 
 # Field 2 (the target), 3 (what the word is in) or 4 (where it is) of NAME.

@@ -4,14 +4,11 @@
 
 bats_require_minimum_version 1.5.0
 
+load helper
+
 setup() {
-	load helper
 	core=$BATS_TEST_TMPDIR/core
 	frames=$(realpath "${O:-build}")/tests/drivers/frames
-}
-
-teardown() {
-	stop_all
 }
 
 # The core of PID, and in files what others find in it.
@@ -58,13 +55,6 @@ same_as() { # WHO TID...
 	[ -s "$core.own.compared" ]
 	diff "$core.$who.compared" "$core.own.compared" | head -40
 	cmp -s "$core.$who.compared" "$core.own.compared"
-}
-
-needs() { # COMMAND...
-	local name
-	for name; do
-		command -v "$name" >/dev/null || skip "no $name here"
-	done
 }
 
 # The threads of $PID that are called NAME...

@@ -5,6 +5,7 @@ here=${BASH_SOURCE[0]%/*}
 : "${O:=build}"
 : "${FIXTURES:=$here/../../$O/fixtures}"
 : "${MEMFORENSICS:=$here/../../$O/memforensics}"
+FIXTURES=$(realpath -m "$FIXTURES")
 MEMFORENSICS=$(realpath -m "$MEMFORENSICS")
 # Some have daemons and ldconfig where only root looks for them.
 PATH=$PATH:/usr/sbin:/sbin
@@ -14,6 +15,34 @@ started=()
 # The program that is tested. Its plain width and language, whoever runs it.
 mf() {
 	LC_ALL=C.UTF-8 "$MEMFORENSICS" "$@"
+}
+
+# The same with patience: on a busy machine threads take their time to stop.
+patient() { # COMMAND ARGUMENT...
+	local command=$1
+	shift
+	mf "$command" --max-pause 30s "$@"
+}
+
+needs() { # PROGRAM...
+	local program
+	for program; do
+		command -v "$program" >/dev/null || skip "no $program here"
+	done
+}
+
+# Goes to a folder for what this test writes.
+work_apart() {
+	work=$BATS_TEST_TMPDIR/work
+	mkdir "$work"
+	cd "$work" || return
+}
+
+nothing_is_left() {
+	[ -z "$(ls -A "$work")" ] || {
+		ls -lA "$work"
+		return 1
+	}
 }
 
 # Starts COMMAND with its input held open and waits until it prints a line that
@@ -84,4 +113,9 @@ json_holds() { # FILE FILTER
 		head -c 2000 "$1"
 		return 1
 	}
+}
+
+# For files that have nothing more to undo.
+teardown() {
+	stop_all
 }

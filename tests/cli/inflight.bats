@@ -2,13 +2,7 @@
 # Processes that are stopped in the middle of malloc: what cannot be exact is
 # marked, what is not marked is exact to the byte, and nothing is damage.
 
-setup() {
-	load helper
-}
-
-teardown() {
-	stop_all
-}
+load helper
 
 moments() { # THREADS SEED STOPS OPTION...
 	"$here/moments" "$FIXTURES/caught" "$@" -- "$MEMFORENSICS"

@@ -6,19 +6,15 @@
 # shellcheck disable=SC2154 # output, status: of bats; PID: of helper
 bats_require_minimum_version 1.5.0
 
+load helper
+
 setup() {
-	load helper
 	work=$BATS_TEST_TMPDIR
 	commands='maps arenas attach'
 	# of the kernel, where the process is
-	FIXTURES=$(realpath -m "$FIXTURES")
 	here=$(realpath "$here")
 	cd "$work" || return
 	ulimit -c unlimited
-}
-
-teardown() {
-	stop_all
 }
 
 # Reports of PID by each command, held by STOP, in NAME.COMMAND.json.

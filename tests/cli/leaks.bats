@@ -6,17 +6,7 @@
 # shellcheck disable=SC2154 # victim, work, stats, report: of victims.bash
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load victims
-}
-
-teardown() {
-	dismiss
-}
-
-is_so() { # FILTER
-	json_holds "$report" "$1"
-}
+load victims
 
 # $report is what the program knows, but for cases that are not judged.
 is_known() { # WHAT CASE...

@@ -11,14 +11,11 @@
 # shellcheck disable=SC2154 # victim, work, stats, report: of victims.bash
 bats_require_minimum_version 1.5.0
 
+load victims
+
 setup() {
-	load victims
 	verdicts=()
 	export LSAN_OPTIONS=report_objects=1:max_leaks=0:exitcode=0:symbolize=0
-}
-
-teardown() {
-	dismiss
 }
 
 # What both say of a program, into a folder of $verdicts.

@@ -5,14 +5,11 @@
 # shellcheck disable=SC2154 # output, status: of bats; PID: of helper
 bats_require_minimum_version 1.5.0
 
+load helper
+
 setup() {
-	load helper
 	listings=$here/../../fixtures/maps
 	report=$BATS_TEST_TMPDIR/report.json
-}
-
-teardown() {
-	stop_all
 }
 
 # How many regions of CLASS there are.

@@ -5,13 +5,10 @@
 # shellcheck disable=SC2154 # output, status: of bats; PID: of helper
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load helper
-	report=$BATS_TEST_TMPDIR/report.json
-}
+load helper
 
-teardown() {
-	stop_all
+setup() {
+	report=$BATS_TEST_TMPDIR/report.json
 }
 
 # A JSON report of PID, stopped, with the kernel's figures beside it.

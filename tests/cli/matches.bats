@@ -4,21 +4,11 @@
 
 bats_require_minimum_version 1.5.0
 
+load helper
+
 setup() {
-	load helper
 	report=$BATS_TEST_TMPDIR/report
 	file=$BATS_TEST_TMPDIR/file
-}
-
-teardown() {
-	stop_all
-}
-
-needs() { # PROGRAM...
-	local program
-	for program; do
-		command -v "$program" >/dev/null || skip "no $program here"
-	done
 }
 
 scan() { # ARGUMENT...

@@ -12,15 +12,12 @@ setup_file() {
 		>"$BATS_FILE_TMPDIR/glibcs" 2>&1 || true
 }
 
+load victims
+
 setup() {
-	load victims
 	export FIXTURES MEMFORENSICS
 	O=$(realpath -m "$FIXTURES/..")
 	export O
-}
-
-teardown() {
-	drop_swap
 }
 
 # Runs all cells with one glibc, and says how many there were.

@@ -4,10 +4,6 @@
 
 load helper
 
-teardown() {
-	stop_all
-}
-
 # Starts a build of fixtures/programs/objects.cc, and scans it.
 scan_objects() { # BUILD WHAT-IT-NEEDS OPTION...
 	local build=$1 needs=$2

@@ -4,8 +4,9 @@
 # byte. A witness that is preloaded (fixtures/preload) tells that while they are
 # idle.
 
+load helper
+
 setup() {
-	load helper
 	witness=$(realpath "$FIXTURES/witness.so")
 	# other users write there too
 	words=$(mktemp -d /tmp/witness.XXXXXX)
@@ -19,13 +20,6 @@ teardown() {
 	stop_all
 	exec {said}>&-
 	rm -rf "$words"
-}
-
-needs() { # PROGRAM...
-	local program
-	for program; do
-		command -v "$program" >/dev/null || skip "no $program here"
-	done
 }
 
 # Starts COMMAND with the witness in it.

@@ -7,9 +7,7 @@
 # shellcheck disable=SC2154 # here, victim, work, stats, report: of victims.bash
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load victims
-}
+load victims
 
 teardown() {
 	dismiss

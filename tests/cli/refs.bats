@@ -5,13 +5,10 @@
 # shellcheck disable=SC2154 # victim, work, stats, report: of victims.bash
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load victims
-	victim pointers
-}
+load victims
 
-teardown() {
-	dismiss
+setup() {
+	victim pointers
 }
 
 # Field 2 (the target), 3 (what the word is in) or 4 (where it is) of NAME.
@@ -35,10 +32,6 @@ refer() { # NAME OPTION...
 	target=$(told "$1" 2)
 	shift
 	refs "$target" "$@"
-}
-
-is_so() { # FILTER
-	json_holds "$report" "$1"
 }
 
 # The only word that points at NAME's target is where the program says.

@@ -2,13 +2,7 @@
 # What `maps` calls the regions of programs that know what they are.
 
 # shellcheck disable=SC2154 # here, victim, work, stats, report: of victims.bash
-setup() {
-	load victims
-}
-
-teardown() {
-	dismiss
-}
+load victims
 
 # Classes of the regions that lie in START+SIZE, one a line, without repeats.
 classes_in() { # START SIZE

@@ -6,14 +6,11 @@
 # shellcheck disable=SC2154 # victim, work, stats, report: of victims.bash
 bats_require_minimum_version 1.5.0
 
+load victims
+
 setup() {
-	load victims
 	[ -x "$FIXTURES/retained" ] || skip "no g++ to build it"
 	victim retained
-}
-
-teardown() {
-	dismiss
 }
 
 dominators() { # OPTION-OR-PLACE...
@@ -23,10 +20,6 @@ dominators() { # OPTION-OR-PLACE...
 		jq -c '{impact, partial}' "$report"
 		return "$code"
 	}
-}
-
-is_so() { # FILTER
-	json_holds "$report" "$1"
 }
 
 # All that the program said of itself is in $report, and nothing is missing.

@@ -5,17 +5,10 @@
 # shellcheck disable=SC2154 # victim, work, stats, report: of victims.bash
 bats_require_minimum_version 1.5.0
 
+load victims
+
 setup() {
-	load victims
 	victim retaining
-}
-
-teardown() {
-	dismiss
-}
-
-is_so() { # FILTER
-	json_holds "$report" "$1"
 }
 
 said_bytes() {

@@ -2,13 +2,7 @@
 # Reading leaves no trace: no page comes in, and RSS is explained to the page.
 
 # shellcheck disable=SC2154 # here, victim, work, stats, report: of victims.bash
-setup() {
-	load victims
-}
-
-teardown() {
-	dismiss
-}
+load victims
 
 # Whether a library's page is shared is up to the other processes that map it.
 resident() {

@@ -12,17 +12,6 @@ setup() {
 	arenas=$BATS_TEST_TMPDIR/arenas.json
 }
 
-teardown() {
-	stop_all
-}
-
-needs() { # COMMAND...
-	local command
-	for command; do
-		command -v "$command" >/dev/null || skip "$command is not installed"
-	done
-}
-
 # Both reports on $PID; all that is resident is explained but for ANON bytes.
 look() { # ANON
 	mf maps --json --stop brief --max-pause 10s "$PID" >"$report"

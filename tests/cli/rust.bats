@@ -2,14 +2,11 @@
 # Rust's trait objects: as many of each type as the program made and still has,
 # however many pointers there are to one, and were, before their vector grew.
 
+load helper
+
 setup() {
-	load helper
 	rust=$here/../../build/rust
 	scan=$BATS_TEST_TMPDIR/scan.json
-}
-
-teardown() {
-	stop_all
 }
 
 # Starts the program as it was built for NAMES, and scans it.

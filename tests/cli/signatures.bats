@@ -5,22 +5,12 @@
 
 bats_require_minimum_version 1.5.0
 
+load helper
+
 setup() {
-	load helper
 	report=$BATS_TEST_TMPDIR/report
 	files=$BATS_TEST_TMPDIR/files
 	mkdir "$files"
-}
-
-teardown() {
-	stop_all
-}
-
-needs() { # PROGRAM...
-	local program
-	for program; do
-		command -v "$program" >/dev/null || skip "no $program here"
-	done
 }
 
 scan() { # ARGUMENT...

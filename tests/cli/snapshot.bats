@@ -6,25 +6,16 @@
 # shellcheck disable=SC2016 # $pc and the like are gdb's
 bats_require_minimum_version 1.5.0
 
+load helper
+
 setup() {
-	load helper
-	work=$BATS_TEST_TMPDIR/work
-	FIXTURES=$(realpath -m "$FIXTURES")
-	mkdir "$work"
-	cd "$work" || return
+	work_apart
 }
 
 teardown() {
 	stop_all
 	! mountpoint -q "$BATS_TEST_TMPDIR/small" ||
 		umount "$BATS_TEST_TMPDIR/small"
-}
-
-needs() { # COMMAND...
-	local command
-	for command; do
-		command -v "$command" >/dev/null || skip "no $command"
-	done
 }
 
 # Start of the mapping of PID that NAME ends the line of.
@@ -43,13 +34,6 @@ ask_gdb() { # PROGRAM CORE COMMAND...
 	done
 	gdb -q -nx -batch -ex 'set pagination off' -ex 'set width 0' \
 		"${asked[@]}" "$program" "$core" 2>&1 | sed "s|$core|CORE|g"
-}
-
-nothing_is_left() {
-	[ -z "$(ls -A "$work")" ] || {
-		ls -lA "$work"
-		return 1
-	}
 }
 
 # Until the file that PID writes is not empty. It has no name, or that of CORE

@@ -4,20 +4,10 @@
 
 bats_require_minimum_version 1.5.0
 
+load helper
+
 setup() {
-	load helper
 	report=$BATS_TEST_TMPDIR/report
-}
-
-teardown() {
-	stop_all
-}
-
-needs() { # PROGRAM...
-	local program
-	for program; do
-		command -v "$program" >/dev/null || skip "no $program here"
-	done
 }
 
 # Stopped for as long as it takes, so that nothing is partial on a busy machine.

@@ -5,13 +5,7 @@
 # shellcheck disable=SC2154 # victim, work, stats, report: of victims.bash
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load victims
-}
-
-teardown() {
-	dismiss
-}
+load victims
 
 # Threads in $report.
 threads() { # OPTION...
@@ -21,10 +15,6 @@ threads() { # OPTION...
 		jq -c '{impact, partial}' "$report"
 		return "$code"
 	}
-}
-
-is_so() { # FILTER
-	json_holds "$report" "$1"
 }
 
 # Lines "TID VALUE..." of FILTER on each thread, by tid.

@@ -4,14 +4,11 @@
 
 bats_require_minimum_version 1.5.0
 
+load helper
+
 setup() {
-	load helper
 	rust=$here/../../build/rust
 	source=$here/../../fixtures/programs/tokio/src
-}
-
-teardown() {
-	stop_all
 }
 
 # Starts the spawner as it was built for NAMES, on a SCHEDULER.

@@ -6,14 +6,7 @@
 # shellcheck disable=SC2154 # here, victim, work, stats, report: of victims.bash
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load victims
-}
-
-teardown() {
-	dismiss
-	drop_swap
-}
+load victims
 
 # Pages of the victim that are in RAM, to FILE.
 save_pages() { # FILE

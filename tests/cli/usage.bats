@@ -5,13 +5,7 @@
 # shellcheck disable=SC2154 # output, stderr, status: of bats; PID: of helper
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load helper
-}
-
-teardown() {
-	stop_all
-}
+load helper
 
 # Fails with STATUS, and stderr says what, why and what to type.
 refused() { # STATUS ARGUMENT...

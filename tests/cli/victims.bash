@@ -42,6 +42,11 @@ look() { # COMMAND OPTION...
 	}
 }
 
+# Fails unless FILTER is true of $report.
+is_so() { # FILTER
+	json_holds "$report" "$1"
+}
+
 # Compares a report of its arenas with the victim's last word on them, both
 # with all symbols and by structure alone; leaves the latter in $report.
 agrees() {
@@ -99,4 +104,11 @@ need_swap() {
 drop_swap() {
 	[ -z "${swapfile-}" ] || swapoff "$swapfile"
 	[ -z "${swap_lock-}" ] || flock -u "$swap_lock"
+}
+
+# For files that have nothing more to undo.
+teardown() {
+	dismiss
+	stop_all
+	drop_swap
 }

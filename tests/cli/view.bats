@@ -6,9 +6,7 @@
 # shellcheck disable=SC2154 # victim, stats, work, report: of victims.bash
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load victims
-}
+load victims
 
 teardown() {
 	dismiss

@@ -7,14 +7,7 @@
 # shellcheck disable=SC1003 # a backslash is a key
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load terminal
-}
-
-teardown() {
-	close_terminal
-	stop_all
-}
+load terminal
 
 # Browses a program of known bytes, until all of it is read.
 browse_known() { # COLUMNSxLINES [OPTION...]
@@ -23,13 +16,6 @@ browse_known() { # COLUMNSxLINES [OPTION...]
 	[ -n "${PID-}" ] || start_fixture browsed
 	open_terminal "$size" "$MEMFORENSICS" browse "$@" "$PID"
 	until_screen 'VERDICT'
-}
-
-go_to() { # WHERE
-	press :
-	until_screen '^go to:'
-	type_text "$1"
-	press Enter
 }
 
 @test "the first view says who is browsed, and what its memory is made of" {

@@ -5,14 +5,7 @@
 # shellcheck disable=SC2154 # status, PID, MEMFORENSICS: of the helpers
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load terminal
-}
-
-teardown() {
-	close_terminal
-	stop_all
-}
+load terminal
 
 browse_fixture() { # NAME [ARGUMENT...]
 	start_fixture "$@"

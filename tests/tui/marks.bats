@@ -6,14 +6,7 @@
 # shellcheck disable=SC1003 # a backslash is a key
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load terminal
-}
-
-teardown() {
-	close_terminal
-	stop_all
-}
+load terminal
 
 @test "a mark, and what grew since: classes, regions, arenas, sizes of chunks" {
 	start_fixture grower

@@ -5,19 +5,12 @@
 # shellcheck disable=SC2154 # output, stderr, status: of bats; PID: of helper
 bats_require_minimum_version 1.5.0
 
+load terminal
+
 setup() {
-	load terminal
-	work=$BATS_TEST_TMPDIR/work
-	FIXTURES=$(realpath -m "$FIXTURES")
-	mkdir "$work"
-	cd "$work" || return
+	work_apart
 	unset XDG_STATE_HOME
 	export LC_ALL=C.UTF-8 MEMFORENSICS_HISTORY=$work/history
-}
-
-teardown() {
-	close_terminal
-	stop_all
 }
 
 # All that was printed.

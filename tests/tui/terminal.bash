@@ -115,3 +115,17 @@ is_plain() {
 browser_pid() {
 	pgrep -o -f "^$MEMFORENSICS browse $1"
 }
+
+# Types WHERE at the browser's prompt of places.
+go_to() { # WHERE
+	press :
+	until_screen '^go to:'
+	type_text "$1"
+	press Enter
+}
+
+# For files that have nothing more to undo.
+teardown() {
+	close_terminal
+	stop_all
+}

@@ -9,14 +9,7 @@
 # shellcheck disable=SC1003 # a backslash is a key
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load terminal
-}
-
-teardown() {
-	close_terminal
-	stop_all
-}
+load terminal
 
 # What was pressed before is done when the prompt of `:` opens, and it is closed
 # again when nothing shows it. Not by Escape: on a screen that is just being made

@@ -5,14 +5,7 @@
 # shellcheck disable=SC2154 # status, PID, MEMFORENSICS: of the helpers
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load terminal
-}
-
-teardown() {
-	close_terminal
-	stop_all
-}
+load terminal
 
 # Browses a fixture until all of it is read.
 browse() { # COLUMNSxLINES FIXTURE [OPTION...]
@@ -29,13 +22,6 @@ only_rows_with() { # TEXT
 	type_text "$1"
 	press Enter
 	until_screen 'with "'
-}
-
-go_to() { # WHERE
-	press :
-	until_screen '^go to:'
-	type_text "$1"
-	press Enter
 }
 
 said() { # WORD FIELD
