@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,8 +62,8 @@ int mf_file_open_below(const char *root, const char *path)
 	return (int)fd;
 }
 
-struct mf_error *mf_file_read_at(int directory, const char *path,
-				 struct mf_buffer *buffer)
+static struct mf_error *read_upto(int directory, const char *path, size_t most,
+				  struct mf_buffer *buffer)
 {
 	mf_cleanup(close_fd) int fd =
 		openat(directory, path, O_RDONLY | O_CLOEXEC);
@@ -71,7 +72,7 @@ struct mf_error *mf_file_read_at(int directory, const char *path,
 
 	if (fd < 0)
 		return mf_error_from_errno(errno, "cannot open %s", path);
-	while ((got = read(fd, step, READ_STEP)) != 0) {
+	while (buffer->size <= most && (got = read(fd, step, READ_STEP)) != 0) {
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
@@ -80,6 +81,18 @@ struct mf_error *mf_file_read_at(int directory, const char *path,
 		mf_buffer_add(buffer, step, (size_t)got);
 	}
 	return NULL;
+}
+
+struct mf_error *mf_file_read_at(int directory, const char *path,
+				 struct mf_buffer *buffer)
+{
+	return read_upto(directory, path, SIZE_MAX, buffer);
+}
+
+struct mf_error *mf_file_read_most(const char *path, size_t most,
+				   struct mf_buffer *buffer)
+{
+	return read_upto(AT_FDCWD, path, most, buffer);
 }
 
 struct mf_error *mf_file_read(const char *path, struct mf_buffer *buffer)

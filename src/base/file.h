@@ -15,6 +15,10 @@
 struct mf_error *mf_file_read(const char *path, struct mf_buffer *buffer)
 	MF_MUST_CHECK;
 
+/** The same, but no further than to some bytes more than MOST. */
+struct mf_error *mf_file_read_most(const char *path, size_t most,
+				   struct mf_buffer *buffer) MF_MUST_CHECK;
+
 /** The same below a directory descriptor. */
 struct mf_error *mf_file_read_at(int directory, const char *path,
 				 struct mf_buffer *buffer) MF_MUST_CHECK;

@@ -3,9 +3,10 @@
  *
  * To add an allocator:
  *  1. Write src/heap/<name>.c; its last lines are the ops table below.
- *  2. probe: say whether it is in the process, without stopping it and cheaply
- *     (symbols, sections, strings, mappings' shapes); call
- *     mf_heap_add_instance once for each copy found.
+ *  2. match: say of a module whether it is there, without stopping the process
+ *     and cheaply (symbols, sections, strings); added: complete the instance.
+ *     Where it is not found module by module, probe: call mf_heap_add_instance
+ *     once for each copy found.
  *  3. claim: with the target held, prove which regions are its own and claim
  *     them in context->space, owner = instance->owner. Never by size alone.
  *  4. walk: stream its heaps once, in address order, keeping only a compact
@@ -45,6 +46,13 @@ struct mf_allocator_instance {
 
 struct mf_allocator_ops {
 	const char *name;
+	/* What in MODULE proves that it is there, or NULL. */
+	const char *(*match)(struct mf_heap_context *context,
+			     const struct mf_module *module);
+	/* Completes an instance that match found: version, state. */
+	void (*added)(struct mf_heap_context *context,
+		      struct mf_allocator_instance *instance);
+	/* Instead of these two. */
 	struct mf_error *(*probe)(struct mf_heap_context *context);
 	struct mf_error *(*claim)(struct mf_heap_context *context,
 				  struct mf_allocator_instance *instance);

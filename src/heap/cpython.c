@@ -415,21 +415,10 @@ static void added(struct mf_heap_context *context,
 	instance->info.version = find_version(context, instance->module);
 }
 
-static struct mf_error *probe(struct mf_heap_context *context)
-{
-	static const struct mf_recogniser recogniser = {
-		.ops = &mf_cpython_ops,
-		.match = match,
-		.added = added,
-	};
-
-	mf_recognise(context, &recogniser);
-	return NULL;
-}
-
 const struct mf_allocator_ops mf_cpython_ops = {
 	.name = "cpython",
-	.probe = probe,
+	.match = match,
+	.added = added,
 	.claim = claim,
 	.foresee = foresee,
 	.each_chunk = each_chunk,

@@ -564,18 +564,6 @@ static void added(struct mf_heap_context *context,
 	instance->info.version = info.version;
 }
 
-static struct mf_error *probe(struct mf_heap_context *context)
-{
-	static const struct mf_recogniser recogniser = {
-		.ops = &mf_go_ops,
-		.match = match,
-		.added = added,
-	};
-
-	mf_recognise(context, &recogniser);
-	return NULL;
-}
-
 static void close_instance(struct mf_allocator_instance *instance)
 {
 	free(instance->state);
@@ -584,7 +572,8 @@ static void close_instance(struct mf_allocator_instance *instance)
 
 const struct mf_allocator_ops mf_go_ops = {
 	.name = "go",
-	.probe = probe,
+	.match = match,
+	.added = added,
 	.claim = claim,
 	.close = close_instance,
 };

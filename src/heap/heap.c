@@ -8,6 +8,7 @@
 #include "base/vec.h"
 #include "heap/allocators.h"
 #include "heap/glibc.h"
+#include "heap/recognise.h"
 
 struct mf_heap {
 	struct mf_heap_context context;
@@ -73,7 +74,8 @@ struct mf_error *mf_heap_create(struct mf_target *target,
 		.heap = heap,
 	};
 	for (size_t i = 0; i < MF_ARRAY_SIZE(allocators); i++) {
-		struct mf_error *error = allocators[i]->probe(&heap->context);
+		struct mf_error *error =
+			mf_recognise(&heap->context, allocators[i]);
 
 		if (error) {
 			mf_heap_destroy(heap);

@@ -277,18 +277,11 @@ static void write_tcaches(const struct mf_heap_writer *writer)
 
 static void write_parameters(const struct mf_heap_writer *writer)
 {
-	const struct mf_allocator *allocator = writer->allocator;
-	size_t count = allocator->parameter_count;
 	mf_auto_free struct mf_field *fields =
-		mf_new_array(count ? count : 1, struct mf_field);
+		mf_heap_parameters(writer->allocator, MF_SHOW_TEXT_ONLY);
 
-	for (size_t i = 0; i < count; i++)
-		fields[i] = (struct mf_field){
-			.key = allocator->parameters[i].name,
-			.value = mf_count(allocator->parameters[i].value),
-			.show = MF_SHOW_TEXT_ONLY,
-		};
-	mf_report_fields(writer->report, NULL, "PARAMETERS", fields, count);
+	mf_report_fields(writer->report, NULL, "PARAMETERS", fields,
+			 writer->allocator->parameter_count);
 }
 
 /* ---- all of it --- */

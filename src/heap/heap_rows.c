@@ -438,19 +438,28 @@ static void write_arena(struct mf_report *report, const struct mf_arena *arena)
 	mf_report_row_close(report);
 }
 
-static void write_parameters(struct mf_report *report,
-			     const struct mf_allocator *allocator)
+struct mf_field *mf_heap_parameters(const struct mf_allocator *allocator,
+				    unsigned show)
 {
 	size_t count = allocator->parameter_count;
-	mf_auto_free struct mf_field *fields =
+	struct mf_field *fields =
 		mf_new_array(count ? count : 1, struct mf_field);
 
 	for (size_t i = 0; i < count; i++)
 		fields[i] = (struct mf_field){
 			.key = allocator->parameters[i].name,
 			.value = mf_count(allocator->parameters[i].value),
+			.show = show,
 		};
-	write_object(report, "params", fields, count);
+	return fields;
+}
+
+static void write_parameters(struct mf_report *report,
+			     const struct mf_allocator *allocator)
+{
+	mf_auto_free struct mf_field *fields = mf_heap_parameters(allocator, 0);
+
+	write_object(report, "params", fields, allocator->parameter_count);
 }
 
 static const struct mf_column tcache_columns[] = {

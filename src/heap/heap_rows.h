@@ -24,6 +24,10 @@ struct mf_heap_writer {
 /** "fast", "unsorted", "small" or "large". */
 const char *mf_bin_kind_name(enum mf_bin_kind kind);
 
+/** The parameters of ALLOCATOR to SHOW, as many as it has; to be freed. */
+struct mf_field *mf_heap_parameters(const struct mf_allocator *allocator,
+				    unsigned show);
+
 /** Damage and what pins memory; and, when verbose, the worst arena's inside. */
 void mf_heap_write_detail(const struct mf_heap_writer *writer);
 

@@ -577,18 +577,6 @@ static void added(struct mf_heap_context *context,
 	describe(context, instance);
 }
 
-static struct mf_error *probe(struct mf_heap_context *context)
-{
-	static const struct mf_recogniser recogniser = {
-		.ops = &mf_hotspot_ops,
-		.match = match,
-		.added = added,
-	};
-
-	mf_recognise(context, &recogniser);
-	return NULL;
-}
-
 static void close_instance(struct mf_allocator_instance *instance)
 {
 	free(instance->state);
@@ -597,7 +585,8 @@ static void close_instance(struct mf_allocator_instance *instance)
 
 const struct mf_allocator_ops mf_hotspot_ops = {
 	.name = "hotspot",
-	.probe = probe,
+	.match = match,
+	.added = added,
 	.claim = claim,
 	.close = close_instance,
 };

@@ -368,18 +368,6 @@ static void added(struct mf_heap_context *context,
 	mf_instance_ask_malloc(context, instance);
 }
 
-static struct mf_error *probe(struct mf_heap_context *context)
-{
-	static const struct mf_recogniser recogniser = {
-		.ops = &mf_jemalloc_ops,
-		.match = match,
-		.added = added,
-	};
-
-	mf_recognise(context, &recogniser);
-	return NULL;
-}
-
 static bool each_chunk(const struct mf_allocator_instance *instance,
 		       struct mf_chunk_range range, mf_chunk_visitor visit,
 		       void *data)
@@ -402,7 +390,8 @@ static void close_instance(struct mf_allocator_instance *instance)
 
 const struct mf_allocator_ops mf_jemalloc_ops = {
 	.name = "jemalloc",
-	.probe = probe,
+	.match = match,
+	.added = added,
 	.claim = claim,
 	.each_chunk = each_chunk,
 	.close = close_instance,

@@ -316,20 +316,9 @@ static void added(struct mf_heap_context *context,
 		instance->info.owns_malloc = true;
 }
 
-static struct mf_error *probe(struct mf_heap_context *context)
-{
-	static const struct mf_recogniser recogniser = {
-		.ops = &mf_musl_ops,
-		.match = match,
-		.added = added,
-	};
-
-	mf_recognise(context, &recogniser);
-	return NULL;
-}
-
 const struct mf_allocator_ops mf_musl_ops = {
 	.name = "musl",
-	.probe = probe,
+	.match = match,
+	.added = added,
 	.claim = claim,
 };

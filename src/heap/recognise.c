@@ -208,8 +208,8 @@ add_instance(struct mf_heap_context *context,
 	return instance;
 }
 
-void mf_recognise(struct mf_heap_context *context,
-		  const struct mf_recogniser *recogniser)
+static void add_matching(struct mf_heap_context *context,
+			 const struct mf_allocator_ops *ops)
 {
 	size_t count;
 	const struct mf_module *modules =
@@ -217,20 +217,28 @@ void mf_recognise(struct mf_heap_context *context,
 	bool first = true;
 
 	for (size_t i = 0; i < count; i++) {
-		const char *evidence = recogniser->match(context, &modules[i]);
+		const char *evidence = ops->match(context, &modules[i]);
 		struct mf_allocator_instance *instance;
 
 		if (!evidence)
 			continue;
-		instance = add_instance(context, recogniser->ops, &modules[i],
-					evidence);
+		instance = add_instance(context, ops, &modules[i], evidence);
 		if (!first)
-			instance->owner = mf_pool_printf(
-				context->pool, "%s in %s",
-				recogniser->ops->name, modules[i].name);
+			instance->owner =
+				mf_pool_printf(context->pool, "%s in %s",
+					       ops->name, modules[i].name);
 		first = false;
-		recogniser->added(context, instance);
+		ops->added(context, instance);
 	}
+}
+
+struct mf_error *mf_recognise(struct mf_heap_context *context,
+			      const struct mf_allocator_ops *ops)
+{
+	if (ops->probe)
+		return ops->probe(context);
+	add_matching(context, ops);
+	return NULL;
 }
 
 void mf_instance_ask_malloc(struct mf_heap_context *context,

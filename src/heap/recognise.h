@@ -42,24 +42,14 @@ const struct mf_module *mf_malloc_owner(struct mf_heap_context *context);
 const char *mf_version_in(struct mf_heap_context *context, const char *text,
 			  size_t size);
 
-/** How one kind of allocator is looked for in all loaded objects. */
-struct mf_recogniser {
-	const struct mf_allocator_ops *ops;
-	/** What in MODULE proves that it is there, or NULL. */
-	const char *(*match)(struct mf_heap_context *context,
-			     const struct mf_module *module);
-	/** Completes a new instance: version, state. */
-	void (*added)(struct mf_heap_context *context,
-		      struct mf_allocator_instance *instance);
-};
-
 /**
- * Adds an instance for every module that matches. Each says by what it was
- * recognised and that it is not walked; the second and later of a kind have
- * their module's name in their owner.
+ * Adds the instances of OPS: those that its probe finds, or else one for every
+ * module that matches. Each of these says by what it was recognised and that it
+ * is not walked; the second and later of a kind have their module's name in
+ * their owner.
  */
-void mf_recognise(struct mf_heap_context *context,
-		  const struct mf_recogniser *recogniser);
+struct mf_error *mf_recognise(struct mf_heap_context *context,
+			      const struct mf_allocator_ops *ops) MF_MUST_CHECK;
 
 /** Sets owns_malloc of INSTANCE when malloc is that of its module. */
 void mf_instance_ask_malloc(struct mf_heap_context *context,

@@ -478,20 +478,9 @@ static void added(struct mf_heap_context *context,
 	mf_instance_ask_malloc(context, instance);
 }
 
-static struct mf_error *probe(struct mf_heap_context *context)
-{
-	static const struct mf_recogniser recogniser = {
-		.ops = &mf_tcmalloc_ops,
-		.match = match,
-		.added = added,
-	};
-
-	mf_recognise(context, &recogniser);
-	return NULL;
-}
-
 const struct mf_allocator_ops mf_tcmalloc_ops = {
 	.name = "tcmalloc",
-	.probe = probe,
+	.match = match,
+	.added = added,
 	.claim = claim,
 };

@@ -18,6 +18,10 @@ Dwarf *mf_debug_dwarf(struct mf_image *image, struct mf_object *object);
 /** A descriptor of the separate debug file, to close; -1: there is none. */
 int mf_debug_open(struct mf_image *image, struct mf_object *object);
 
+/** The unit of the code at VADDR by the ranges that each unit has: clang writes
+ * no table of all. */
+bool mf_debug_scan_units(Dwarf *dwarf, uint64_t vaddr, Dwarf_Die *ret);
+
 /** The unit of the code at VADDR. */
 bool mf_debug_unit_at(Dwarf *dwarf, uint64_t vaddr, Dwarf_Die *ret);
 

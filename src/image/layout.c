@@ -36,23 +36,6 @@ struct lookup {
 
 /* ---- the unit ----------------------------------------------------------- */
 
-/* Clang writes no table of ranges: then the units' own must do. */
-static bool unit_by_scan(Dwarf *dwarf, uint64_t vaddr, Dwarf_Die *ret)
-{
-	Dwarf_CU *unit = NULL;
-
-	for (size_t i = 0; i < UNITS_MAX; i++) {
-		uint8_t kind;
-
-		if (dwarf_get_units(dwarf, unit, &unit, NULL, &kind, ret,
-				    NULL) != 0)
-			return false;
-		if (kind == DW_UT_compile && dwarf_haspc(ret, vaddr) > 0)
-			return true;
-	}
-	return false;
-}
-
 static bool unit_at(void *context, uint64_t vaddr)
 {
 	struct lookup *lookup = context;
@@ -107,7 +90,8 @@ static bool find_unit(struct lookup *lookup, const char *near)
 		return mf_tables_visit_siblings(lookup->image, lookup->object,
 						near, unit_at, lookup) ||
 		       unit_of_variable(lookup, near);
-	return unit_by_scan(lookup->dwarf, symbol->st_value, &lookup->found);
+	return mf_debug_scan_units(lookup->dwarf, symbol->st_value,
+				   &lookup->found);
 }
 
 /* ---- the struct --------------------------------------------------------- */

@@ -23,13 +23,10 @@ struct line_search {
 
 /* ---- code ------------------------------------------------------------------ */
 
-bool mf_debug_unit_at(Dwarf *dwarf, uint64_t vaddr, Dwarf_Die *ret)
+bool mf_debug_scan_units(Dwarf *dwarf, uint64_t vaddr, Dwarf_Die *ret)
 {
 	Dwarf_CU *unit = NULL;
 
-	if (dwarf_addrdie(dwarf, vaddr, ret))
-		return true;
-	/* clang writes no table of ranges: then the units' own must do */
 	for (size_t i = 0; i < UNITS_MAX; i++) {
 		uint8_t kind;
 
@@ -40,6 +37,12 @@ bool mf_debug_unit_at(Dwarf *dwarf, uint64_t vaddr, Dwarf_Die *ret)
 			return true;
 	}
 	return false;
+}
+
+bool mf_debug_unit_at(Dwarf *dwarf, uint64_t vaddr, Dwarf_Die *ret)
+{
+	return dwarf_addrdie(dwarf, vaddr, ret) ||
+	       mf_debug_scan_units(dwarf, vaddr, ret);
 }
 
 static bool line_of_code(Dwarf *dwarf, uint64_t vaddr, struct mf_line *ret)

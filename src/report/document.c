@@ -3,23 +3,19 @@
  * bounded, numbers are those that can be held exactly, and what is not of the
  * kind that was asked for is not there.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "memforensics/report.h"
 
 #include "base/buffer.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/units.h"
 
 enum {
 	TEXT_MOST = 64 << 20, /* bytes of one */
-	READ_STEP = 1 << 16,
 	SCHEMA = 1,
 };
 
@@ -92,38 +88,11 @@ struct mf_error *mf_document_parse(const char *text, size_t size,
 	return NULL;
 }
 
-static void close_fd(const int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-}
-
-/* At most one byte more than is allowed. */
-static struct mf_error *read_bounded(const char *path, struct mf_buffer *buffer)
-{
-	mf_cleanup(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	mf_auto_free char *step = mf_calloc(READ_STEP, 1);
-	ssize_t got;
-
-	if (fd < 0)
-		return mf_error_from_errno(errno, "cannot open %s", path);
-	while (buffer->size <= TEXT_MOST &&
-	       (got = read(fd, step, READ_STEP)) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return mf_error_from_errno(errno, "cannot read %s",
-						   path);
-		mf_buffer_add(buffer, step, (size_t)got);
-	}
-	return NULL;
-}
-
 struct mf_error *mf_document_read(const char *path, struct mf_document **ret)
 {
 	MF_AUTO_BUFFER(text);
 
-	MF_TRY(read_bounded(path, &text));
+	MF_TRY(mf_file_read_most(path, TEXT_MOST, &text));
 	return mf_document_parse(mf_buffer_text(&text), text.size, path, ret);
 }
 

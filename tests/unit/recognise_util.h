@@ -195,7 +195,7 @@ static inline void forge_end(struct forged_process *process)
 static inline size_t forge_recognise(struct forged_process *process,
 				     const struct mf_allocator_ops *ops)
 {
-	assert_null(ops->probe(&process->context));
+	assert_null(mf_recognise(&process->context, ops));
 	for (size_t i = 0; i < process->heap.instance_count; i++)
 		assert_null(ops->claim(&process->context,
 				       &process->heap.instances[i]));
