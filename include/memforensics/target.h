@@ -539,6 +539,18 @@ struct mf_error *mf_target_write_core(struct mf_target *target, int fd,
 				      struct mf_core_written *ret)
 	MF_MUST_CHECK;
 
+/* ---- build-ids ------------------------------------------------------- */
+
+enum {
+	MF_BUILD_ID_MAX = 64,
+};
+
+/**
+ * Where in SIZE bytes of NOTES of an ELF object its first GNU build-id is, of
+ * *LENGTH bytes, MF_BUILD_ID_MAX at most; 0: there is none.
+ */
+size_t mf_build_id_find(const uint8_t *notes, size_t size, size_t *length);
+
 /* ---- plain files ----------------------------------------------------- */
 
 struct mf_raw_options {

@@ -136,45 +136,21 @@ static void add_load(struct mf_object *object, const Elf64_Phdr *program)
 	};
 }
 
-/* The first GNU build-id among the SIZE bytes of notes that are at VADDR. */
-static bool find_build_id(struct mf_object *object, const uint8_t *notes,
-			  size_t size, uint64_t vaddr)
-{
-	size_t at = 0;
-
-	while (size - at >= sizeof(Elf64_Nhdr)) {
-		const Elf64_Nhdr note = mf_load(Elf64_Nhdr, notes + at);
-		uint64_t name = at + sizeof(note);
-		uint64_t text = name + ((note.n_namesz + UINT64_C(3)) & ~3ULL);
-		uint64_t next = text + ((note.n_descsz + UINT64_C(3)) & ~3ULL);
-
-		if (text > size || note.n_descsz > size - text)
-			return false;
-		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
-		    memcmp(notes + name, "GNU", 4) == 0 && note.n_descsz &&
-		    note.n_descsz <= MF_BUILD_ID_MAX) {
-			memcpy(object->build_id, notes + text, note.n_descsz);
-			object->build_id_size = note.n_descsz;
-			object->build_id_vaddr = vaddr + text;
-			return true;
-		}
-		if (next >= size)
-			return false;
-		at = next;
-	}
-	return false;
-}
-
 static void read_notes(struct mf_object *object, const Elf64_Phdr *program)
 {
 	mf_auto_free uint8_t *notes = NULL;
+	size_t at;
 
 	if (object->build_id_size || program->p_filesz > NOTES_MAX)
 		return;
 	notes = mf_object_take(object, program->p_vaddr, program->p_filesz);
-	if (notes)
-		find_build_id(object, notes, program->p_filesz,
-			      program->p_vaddr);
+	if (!notes)
+		return;
+	at = mf_build_id_find(notes, program->p_filesz, &object->build_id_size);
+	if (!at)
+		return;
+	memcpy(object->build_id, notes + at, object->build_id_size);
+	object->build_id_vaddr = program->p_vaddr + at;
 }
 
 /* As the loader rounds it; no block is larger than memory allows. */

@@ -27,7 +27,6 @@ struct mf_load {
 
 enum {
 	MF_LOADS_MAX = 32,
-	MF_BUILD_ID_MAX = 64,
 };
 
 struct mf_extent {

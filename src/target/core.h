@@ -55,7 +55,7 @@ struct mf_elf_head {
 	Elf64_Ehdr header;
 	Elf64_Phdr programs[64];
 	size_t program_count;
-	uint8_t build_id[64];
+	uint8_t build_id[MF_BUILD_ID_MAX];
 	size_t build_id_size; /* 0: none */
 };
 

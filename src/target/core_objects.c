@@ -36,34 +36,6 @@ static bool is_head(const Elf64_Ehdr *header)
 	       header->e_phentsize == sizeof(Elf64_Phdr);
 }
 
-/* The build-id among SIZE bytes of notes. */
-static bool find_build_id(const uint8_t *notes, size_t size,
-			  struct mf_elf_head *ret)
-{
-	size_t at = 0;
-
-	while (size - at >= sizeof(Elf64_Nhdr)) {
-		const Elf64_Nhdr note = mf_load(Elf64_Nhdr, notes + at);
-		uint64_t name = at + sizeof(note);
-		uint64_t text = name + ((note.n_namesz + UINT64_C(3)) & ~3ULL);
-		uint64_t next = text + ((note.n_descsz + UINT64_C(3)) & ~3ULL);
-
-		if (text > size || note.n_descsz > size - text)
-			return false;
-		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
-		    memcmp(notes + name, "GNU", 4) == 0 && note.n_descsz &&
-		    note.n_descsz <= sizeof(ret->build_id)) {
-			memcpy(ret->build_id, notes + text, note.n_descsz);
-			ret->build_id_size = note.n_descsz;
-			return true;
-		}
-		if (next >= size)
-			return false;
-		at = next;
-	}
-	return false;
-}
-
 /* Bytes of an ELF object by their offset. */
 typedef bool read_at(void *context, uint64_t offset, void *bytes, size_t size);
 
@@ -71,13 +43,19 @@ static bool read_notes(read_at *read, void *context, const Elf64_Phdr *program,
 		       struct mf_elf_head *ret)
 {
 	mf_auto_free uint8_t *notes = NULL;
+	size_t at;
 
 	if (program->p_type != PT_NOTE || !program->p_filesz ||
 	    program->p_filesz > NOTES_MAX)
 		return false;
 	notes = mf_calloc(1, program->p_filesz);
-	return read(context, program->p_offset, notes, program->p_filesz) &&
-	       find_build_id(notes, program->p_filesz, ret);
+	if (!read(context, program->p_offset, notes, program->p_filesz))
+		return false;
+	at = mf_build_id_find(notes, program->p_filesz, &ret->build_id_size);
+	if (!at)
+		return false;
+	memcpy(ret->build_id, notes + at, ret->build_id_size);
+	return true;
 }
 
 /* What identifies the ELF object that READ reads. */

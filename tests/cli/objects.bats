@@ -10,7 +10,7 @@ scan_objects() { # BUILD WHAT-IT-NEEDS OPTION...
 	shift 2
 	[ -x "$FIXTURES/$build" ] || skip "no $needs to build it"
 	start_fixture "$build"
-	mf scan --objects --json "$@" "$PID" >"$BATS_TEST_TMPDIR/said" || {
+	patient scan --objects --json "$@" "$PID" >"$BATS_TEST_TMPDIR/said" || {
 		jq -c '.partial, .impact' "$BATS_TEST_TMPDIR/said"
 		return 1
 	}
