@@ -220,7 +220,7 @@ evicts() { # PINNER
 	holds '[.arenas[0].pinners[].type] | index("shape_table") != null'
 	holds '.arenas[0].top_pinners | all(.type == "shape_table")'
 	holds '.arenas[0].top_pinners | [.[].break_bytes] | . == sort'
-	mf arenas --stop brief "$victim" >"$work/text"
+	patient arenas --stop brief "$victim" >"$work/text"
 	grep -q '^WHAT PINS FREE MEMORY' "$work/text"
 	grep -q ' shape_table$' "$work/text"
 }
