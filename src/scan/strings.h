@@ -232,6 +232,8 @@ static inline uint32_t mf_wide_unit(const uint8_t *bytes)
  */
 uint32_t mf_string_script(const uint8_t *bytes, uint32_t size,
 			  uint32_t *characters);
+/** Whether the first four characters there, of two bytes each, can be of one. */
+bool mf_string_may_begin_script(const uint8_t *bytes);
 /** Whether UNIT may be of a text of *SCRIPT; 0: none yet. */
 bool mf_string_fits_script(uint32_t unit, unsigned *script);
 /** Whether so many units may be of such a text. */

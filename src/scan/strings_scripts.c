@@ -154,17 +154,21 @@ static const uint8_t pages[256] = {
 	[0xff] = ANY,
 };
 
-/* Whether the first four characters can be of one text. */
-static bool may_begin(const uint8_t *bytes)
+bool mf_string_may_begin_script(const uint8_t *bytes)
 {
+	unsigned first = pages[bytes[1]], second = pages[bytes[3]];
+	unsigned third = pages[bytes[5]], fourth = pages[bytes[7]];
 	unsigned script = ANY;
 
+	/* nearly all of what is asked for is refused here, with one branch */
+	if (!first | !second | !third | !fourth)
+		return false;
 	for (unsigned i = 1; i < 2 * IN_A_ROW; i += 2) {
 		unsigned of = pages[bytes[i]];
 
 		if (of == ANY)
 			continue;
-		if (of == UNKNOWN || (script != ANY && of != script))
+		if (script != ANY && of != script)
 			return false;
 		script = of;
 	}
@@ -257,7 +261,7 @@ uint32_t mf_string_script(const uint8_t *bytes, uint32_t size,
 {
 	struct judged judged = { .script = ANY };
 
-	if (size < 2 * IN_A_ROW || !may_begin(bytes))
+	if (size < 2 * IN_A_ROW || !mf_string_may_begin_script(bytes))
 		return 0;
 	while (size - judged.size >= 2) {
 		const uint8_t *at = bytes + judged.size;

@@ -385,6 +385,8 @@ static bool reach_script(const struct mf_string_piece *piece,
 
 static bool is_plain_seed(const uint8_t *bytes)
 {
+	if (bytes[1] | bytes[3] | bytes[5] | bytes[7])
+		return false;
 	for (unsigned i = 0; i < MF_WIDE_SEED; i++)
 		if (!is_plain(bytes + (size_t)i * 2))
 			return false;
@@ -403,7 +405,8 @@ static void take_between(const struct mf_string_piece *piece,
 
 		if (is_plain_seed(bytes + at)) {
 			reach_around(bytes, &inner, &reach);
-		} else if (!reach_script(piece, &inner, &reach)) {
+		} else if (!mf_string_may_begin_script(bytes + at) ||
+			   !reach_script(piece, &inner, &reach)) {
 			at++;
 			continue;
 		}
