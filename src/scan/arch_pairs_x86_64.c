@@ -6,6 +6,7 @@
 
 #include <immintrin.h>
 
+#include "scan/arch_places_x86_64.h"
 #include "scan/pairs.h"
 
 /* ---- AVX2 ---------------------------------------------------------------- */
@@ -141,6 +142,24 @@ AVX512 static void mark_avx512(const struct mf_pairs *pairs,
 			classify(&first, one),
 			_mm512_or_si512(classify(&second, other), eighth));
 	}
+}
+
+_Static_assert((int)MF_PAIRS_LISTED >= (int)MF_PLACES_AT_ONCE,
+	       "room for these");
+
+MF_PLACES static size_t list_avx512(const uint64_t *marks, size_t count,
+				    uint32_t from, uint32_t *ret)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < count; i++, from += WORD)
+		used += mf_places_list(marks[i], from, ret + used);
+	return used;
+}
+
+mf_pairs_list mf_pairs_list_x86_64(void)
+{
+	return mf_places_supported() ? list_avx512 : NULL;
 }
 
 size_t mf_pairs_x86_64(mf_pairs_mark *ret)

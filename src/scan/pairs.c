@@ -10,6 +10,8 @@
 
 enum {
 	STEP = 8,
+	WORD = 64,
+	FEW = 2, /* marks of a word that are listed anyway */
 };
 
 /* ---- the set ---------------------------------------------------------------- */
@@ -94,4 +96,48 @@ size_t mf_pairs_kernels(mf_pairs_mark ret[MF_PAIRS_KERNELS])
 
 	ret[count++] = mf_pairs_mark_portable;
 	return count;
+}
+
+/* ---- listing ------------------------------------------------------------------ */
+
+/* Of 0, what does not matter. */
+static inline unsigned lowest_bit(uint64_t mask)
+{
+	return (unsigned)__builtin_ctzll(mask | UINT64_C(1) << (WORD - 1));
+}
+
+/* Most words have a few marks or none, and branches on how many would be
+ * foreseen badly. */
+size_t mf_pairs_list_portable(const uint64_t *marks, size_t count,
+			      uint32_t from, uint32_t *ret)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < count; i++, from += WORD) {
+		uint64_t left = marks[i];
+
+		for (unsigned k = 0; k < FEW; k++) {
+			/* of none, a place that is overwritten */
+			ret[used] = from + lowest_bit(left);
+			used += left != 0;
+			left &= left - 1;
+		}
+		for (; MF_UNLIKELY(left); left &= left - 1)
+			ret[used++] = from + lowest_bit(left);
+	}
+	return used;
+}
+
+#if !defined(__x86_64__)
+mf_pairs_list mf_pairs_list_x86_64(void)
+{
+	return NULL;
+}
+#endif
+
+mf_pairs_list mf_pairs_list_best(void)
+{
+	mf_pairs_list list = mf_pairs_list_x86_64();
+
+	return list ? list : mf_pairs_list_portable;
 }

@@ -79,4 +79,23 @@ size_t mf_pairs_kernels(mf_pairs_mark ret[MF_PAIRS_KERNELS]);
 /** Those of x86-64; 0 elsewhere. */
 size_t mf_pairs_x86_64(mf_pairs_mark *ret);
 
+enum {
+	MF_PAIRS_LISTED = 16, /* that may be written beyond the last */
+};
+
+/**
+ * Lists the offsets of MARKS of COUNT words, ascending; the first word stands at
+ * FROM. Returns how many.
+ */
+typedef size_t (*mf_pairs_list)(const uint64_t *marks, size_t count,
+				uint32_t from, uint32_t *ret);
+
+/** For any processor. */
+size_t mf_pairs_list_portable(const uint64_t *marks, size_t count,
+			      uint32_t from, uint32_t *ret);
+/** The best that this processor can do. */
+mf_pairs_list mf_pairs_list_best(void);
+/** That of x86-64, or NULL. */
+mf_pairs_list mf_pairs_list_x86_64(void);
+
 #endif

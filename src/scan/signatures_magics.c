@@ -156,12 +156,6 @@ static inline unsigned passes(const struct mf_magic_test *test, uint64_t word)
 	return !((word ^ test->value) & test->mask) & !!(word & test->some);
 }
 
-/* Of 0, what does not matter. */
-static inline unsigned lowest_bit(uint64_t mask)
-{
-	return (unsigned)__builtin_ctzll(mask | UINT64_C(1) << (WORD - 1));
-}
-
 /* 1: a row can be at BYTES; without a branch: nobody can foresee it. */
 static inline unsigned can_be_at(const struct mf_magics *magics,
 				 const uint8_t *bytes, size_t offset)
@@ -175,28 +169,6 @@ static inline unsigned can_be_at(const struct mf_magics *magics,
 	       passes(&magics->tests[aligned], word);
 }
 
-/* The offsets of MARKS of COUNT words, the first of them at FROM. Most words
- * have a few or none, and branches on how many would be foreseen badly. */
-static size_t list_marks(const uint64_t *marks, size_t count, size_t from,
-			 uint32_t *ret)
-{
-	size_t used = 0;
-
-	for (size_t i = 0; i < count; i++, from += WORD) {
-		uint64_t left = marks[i];
-
-		for (unsigned k = 0; k < MF_MAGICS_FEW; k++) {
-			/* of none, a place that is overwritten */
-			ret[used] = (uint32_t)(from + lowest_bit(left));
-			used += left != 0;
-			left &= left - 1;
-		}
-		for (; MF_UNLIKELY(left); left &= left - 1)
-			ret[used++] = (uint32_t)(from + lowest_bit(left));
-	}
-	return used;
-}
-
 size_t mf_magics_find(const struct mf_magics *magics, const uint8_t *bytes,
 		      size_t size, size_t from, uint32_t ret[MF_MAGICS_PLACES])
 {
@@ -206,7 +178,7 @@ size_t mf_magics_find(const struct mf_magics *magics, const uint8_t *bytes,
 	size_t found, kept = 0;
 
 	magics->mark(&magics->pairs, bytes + from, words, marks);
-	found = list_marks(marks, words, from, ret);
+	found = magics->list(marks, words, (uint32_t)from, ret);
 	for (size_t i = 0; i < found; i++) {
 		size_t at = ret[i];
 
@@ -224,6 +196,7 @@ static void rows_init(struct mf_magics *rows)
 	rows->rows = mf_signatures(&rows->count);
 	mf_pairs_kernels(kernels);
 	rows->mark = kernels[0];
+	rows->list = mf_pairs_list_best();
 	rows->heads = mf_new_array(rows->count, struct mf_magic_head);
 	rows->next = mf_new_array(rows->count, uint16_t);
 	memset(rows->first, 0xff, sizeof(rows->first));

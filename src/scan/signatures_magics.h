@@ -38,6 +38,7 @@ struct mf_magics {
 	struct mf_magic_test tests[MF_PAIRS_MOST];
 	struct mf_pairs pairs;
 	mf_pairs_mark mark;
+	mf_pairs_list list;
 };
 
 /** Made when first asked for; any thread may. */
@@ -59,8 +60,7 @@ static inline bool mf_magic_is_at(const struct mf_magics *magics, uint16_t row,
 
 enum {
 	MF_MAGICS_PART = 4096, /* bytes that are looked at in one go */
-	MF_MAGICS_FEW = 2,     /* places of 64 bytes that are written anyway */
-	MF_MAGICS_PLACES = MF_MAGICS_PART + MF_MAGICS_FEW,
+	MF_MAGICS_PLACES = MF_MAGICS_PART + MF_PAIRS_LISTED,
 };
 
 /**

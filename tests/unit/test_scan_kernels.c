@@ -233,13 +233,43 @@ static void test_pairs(void **state)
 	free(marks);
 }
 
+/* The best way to list marks lists what the portable one does. */
+static void test_pairs_list(void **state)
+{
+	enum {
+		WORDS = 64
+	};
+	uint64_t marks[WORDS], seed = 31;
+	uint32_t *one = mf_new_array(WORDS * 64 + MF_PAIRS_LISTED, uint32_t);
+	uint32_t *other = mf_new_array(WORDS * 64 + MF_PAIRS_LISTED, uint32_t);
+
+	(void)state;
+	for (size_t round = 0; round < 60; round++) {
+		size_t words = round % WORDS + 1, count, bits = 0;
+
+		fill_words(marks, WORDS, &seed);
+		for (size_t k = 0; k < round % 9; k++)
+			marks[next_random(&seed) % WORDS] =
+				k % 2 ? ~UINT64_C(0) : 0;
+		count = mf_pairs_list_portable(marks, words, 4096, one);
+		assert_int_equal(
+			mf_pairs_list_best()(marks, words, 4096, other), count);
+		assert_memory_equal(one, other, count * sizeof(*one));
+		for (size_t at = 0; at < words * 64; at++)
+			if (marks[at / 64] >> at % 64 & 1)
+				assert_int_equal(one[bits++], 4096 + at);
+		assert_int_equal(bits, count);
+	}
+	free(one);
+	free(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_masks),
-		cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_list),
-		cmocka_unit_test(test_pairs),
+		cmocka_unit_test(test_masks),	   cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_list),	   cmocka_unit_test(test_pairs),
+		cmocka_unit_test(test_pairs_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
