@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "base/map.h"
+#include "fuzz.h"
 #include "process.h"
 
 enum {
@@ -401,4 +402,23 @@ size_t process_cross(uint8_t *data, size_t size, size_t max,
 		return size;
 	memcpy(data + size, other + start, (at - start) * WORD);
 	return size + (at - start) * WORD;
+}
+
+/* ---- what libFuzzer asks for ---------------------------------------------- */
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
+			       unsigned seed)
+{
+	return process_mutate(data, size, max, seed);
+}
+
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *data1, size_t size1,
+				 const uint8_t *data2, size_t size2,
+				 uint8_t *out, size_t max, unsigned seed)
+{
+	size1 = size1 < max ? size1 : max;
+	memcpy(out, data1, size1);
+	return process_cross(out, size1, max,
+			     (const uint64_t *)(const void *)data2, size2 / 8,
+			     seed);
 }
