@@ -120,37 +120,65 @@ static void test_shapes(void **state)
 	}
 }
 
+/* A key of Redis, behind its length; returns that. */
+static uint64_t put_led(struct bytes *bytes, const char *name, int number)
+{
+	char key[32];
+	int size = snprintf(key, sizeof(key), "%s:%d", name, number);
+
+	put(bytes, (uint8_t[]){ (uint8_t)(size << 3) }, 1);
+	put(bytes, key, (size_t)size + 1);
+	return (uint64_t)size;
+}
+
+static void put_text(struct bytes *bytes, const char *name, int number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%s%d", name, number);
+	put(bytes, text, strlen(text) + 1);
+}
+
+/* TEXT is there COUNT times; all of it holds HELD bytes, from FIRST on. */
+static void expect_held(const struct mf_sketch_sum *sum, const char *text,
+			uint64_t count, uint64_t held, uint64_t first)
+{
+	const struct mf_sketch_item *item = find_in(sum, text);
+
+	assert_non_null(item);
+	assert_int_equal(item->count, count);
+	assert_int_equal(item->bytes, held);
+	assert_int_equal(item->first, first);
+}
+
+static void expect_count(const struct mf_sketch_sum *sum, const char *text,
+			 uint64_t count)
+{
+	const struct mf_sketch_item *item = find_in(sum, text);
+
+	assert_non_null(item);
+	assert_int_equal(item->count, count);
+}
+
 /* Keys of Redis have their length before them, where it can be a letter. */
 static void test_led(void **state)
 {
 	struct bytes bytes = { 0 };
 	struct forged_scan forged;
 	const struct mf_strings *strings;
-	const struct mf_sketch_item *shape;
 	uint64_t held = 0;
 
 	(void)state;
 	for (int i = 90; i < 110; i++) {
-		char key[32];
-		int size = snprintf(key, sizeof(key), "user:%d", i);
-
-		held += (uint64_t)size;
-		put(&bytes, (uint8_t[]){ (uint8_t)(size << 3) }, 1);
-		put(&bytes, key, (size_t)size + 1);
+		held += put_led(&bytes, "user", i);
 		/* a word that only happens to begin with a letter */
-		snprintf(key, sizeof(key), "Xavier_%d", i);
-		put(&bytes, key, strlen(key) + 1);
+		put_text(&bytes, "Xavier_", i);
 	}
 	forged_scan_init(&forged, bytes.all, bytes.size);
 	strings = scan(&forged, 0);
-	shape = find_in(&strings->sums.shapes, "user:\1");
-	assert_non_null(shape);
-	assert_int_equal(shape->count, 20);
-	assert_int_equal(shape->bytes, held);
-	assert_int_equal(shape->first, FORGED_SCAN_ADDRESS + 1);
-	shape = find_in(&strings->sums.shapes, "Xavier_\1");
-	assert_non_null(shape);
-	assert_int_equal(shape->count, 20);
+	expect_held(&strings->sums.shapes, "user:\1", 20, held,
+		    FORGED_SCAN_ADDRESS + 1);
+	expect_count(&strings->sums.shapes, "Xavier_\1", 20);
 	forged_scan_deinit(&forged);
 }
 
@@ -161,30 +189,18 @@ static void test_led_beginnings(void **state)
 	struct bytes bytes = { 0 };
 	struct forged_scan forged;
 	const struct mf_strings *strings;
-	const struct mf_sketch_item *prefix;
 	uint64_t held = 0;
 
 	(void)state;
 	for (int i = 95; i < 106; i++) {
-		char key[32];
-		int size = snprintf(key, sizeof(key), "session:%d", i);
-
-		held += (uint64_t)size;
-		put(&bytes, (uint8_t[]){ (uint8_t)(size << 3) }, 1);
-		put(&bytes, key, (size_t)size + 1);
-		snprintf(key, sizeof(key), "Xessions:%d", i);
-		put(&bytes, key, strlen(key) + 1);
+		held += put_led(&bytes, "session", i);
+		put_text(&bytes, "Xessions:", i);
 	}
 	forged_scan_init(&forged, bytes.all, bytes.size);
 	strings = scan(&forged, 0);
-	prefix = find_in(&strings->sums.prefixes, "session:");
-	assert_non_null(prefix);
-	assert_int_equal(prefix->count, 11);
-	assert_int_equal(prefix->bytes, held);
-	assert_int_equal(prefix->first, FORGED_SCAN_ADDRESS + 1);
-	prefix = find_in(&strings->sums.prefixes, "Xessions:");
-	assert_non_null(prefix);
-	assert_int_equal(prefix->count, 11);
+	expect_held(&strings->sums.prefixes, "session:", 11, held,
+		    FORGED_SCAN_ADDRESS + 1);
+	expect_count(&strings->sums.prefixes, "Xessions:", 11);
 	forged_scan_deinit(&forged);
 }
 
@@ -194,7 +210,6 @@ static void test_strays(void **state)
 	struct bytes bytes = { 0 };
 	struct forged_scan forged;
 	const struct mf_strings *strings;
-	const struct mf_sketch_item *shape;
 	uint64_t held = 0;
 
 	(void)state;
@@ -215,17 +230,10 @@ static void test_strays(void **state)
 	}
 	forged_scan_init(&forged, bytes.all, bytes.size);
 	strings = scan(&forged, 0);
-	shape = find_in(&strings->sums.shapes, "user\1@it");
-	assert_non_null(shape);
-	assert_int_equal(shape->count, 60);
-	assert_int_equal(shape->bytes, held);
-	assert_int_equal(shape->first, FORGED_SCAN_ADDRESS);
-	shape = find_in(&strings->sums.shapes, "file\1.a");
-	assert_non_null(shape);
-	assert_int_equal(shape->count, 7);
-	shape = find_in(&strings->sums.shapes, "name\1!");
-	assert_non_null(shape);
-	assert_int_equal(shape->count, 60);
+	expect_held(&strings->sums.shapes, "user\1@it", 60, held,
+		    FORGED_SCAN_ADDRESS);
+	expect_count(&strings->sums.shapes, "file\1.a", 7);
+	expect_count(&strings->sums.shapes, "name\1!", 60);
 	forged_scan_deinit(&forged);
 }
 
