@@ -33,7 +33,7 @@ AVX2 static uint64_t begin(const struct mf_text_bits *bits,
 AVX2 static void list(const uint64_t *bits, size_t count, uint32_t base,
 		      uint64_t *carry, struct mf_text_list *ret)
 {
-	mf_text_list(bits, count, base, carry, ret);
+	mf_text_list(bits, count, base, carry, mf_text_list_bits, ret);
 }
 
 static const struct mf_text_steps avx2 = {
@@ -52,23 +52,7 @@ MF_PLACES static void list_avx512(const uint64_t *bits, size_t count,
 				  uint32_t base, uint64_t *carry,
 				  struct mf_text_list *ret)
 {
-	uint32_t starts = ret->start_count, ends = ret->end_count;
-	uint64_t last = *carry;
-
-	for (size_t i = 0; i < count; i++, base += 64) {
-		uint64_t before = bits[i] << 1 | last;
-
-		last = bits[i] >> 63;
-		if (!(bits[i] ^ before))
-			continue;
-		starts += mf_places_list(bits[i] & ~before, base,
-					 ret->starts + starts);
-		ends += mf_places_list(~bits[i] & before, base,
-				       ret->ends + ends);
-	}
-	ret->start_count = starts;
-	ret->end_count = ends;
-	*carry = last;
+	mf_text_list(bits, count, base, carry, mf_places_list, ret);
 }
 
 static const struct mf_text_steps avx512 = {

@@ -28,7 +28,7 @@ static uint64_t begin(const struct mf_text_bits *bits, uint64_t *restrict runs,
 static void list(const uint64_t *bits, size_t count, uint32_t base,
 		 uint64_t *carry, struct mf_text_list *ret)
 {
-	mf_text_list(bits, count, base, carry, ret);
+	mf_text_list(bits, count, base, carry, mf_text_list_bits, ret);
 }
 
 const struct mf_text_steps mf_text_steps_portable = {

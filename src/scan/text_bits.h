@@ -202,9 +202,13 @@ MF_TEXT_INLINE uint64_t mf_text_begin(const struct mf_text_bits *bits,
 		       : mf_text_begin_of(bits, runs, wide, bits->least);
 }
 
-/* Writes where the bits of WORD are, and behind them what is none. */
-MF_TEXT_INLINE uint32_t mf_text_list_bits(uint64_t word, uint32_t base,
-					  uint32_t *ret)
+/* Lists where the bits of a word are, the first of which stands at BASE, and may
+ * write MF_TEXT_GROUP more; returns how many there are. */
+typedef uint32_t mf_text_list_word(uint64_t word, uint32_t base, uint32_t *ret);
+
+/* Any processor's. */
+static inline uint32_t mf_text_list_bits(uint64_t word, uint32_t base,
+					 uint32_t *ret)
 {
 	uint32_t count = (uint32_t)__builtin_popcountll(word), i = 0;
 
@@ -221,6 +225,7 @@ MF_TEXT_INLINE uint32_t mf_text_list_bits(uint64_t word, uint32_t base,
 
 MF_TEXT_INLINE void mf_text_list(const uint64_t *bits, size_t count,
 				 uint32_t base, uint64_t *carry,
+				 mf_text_list_word *list_word,
 				 struct mf_text_list *ret)
 {
 	uint32_t starts = ret->start_count, ends = ret->end_count;
@@ -232,10 +237,9 @@ MF_TEXT_INLINE void mf_text_list(const uint64_t *bits, size_t count,
 		last = bits[i] >> 63;
 		if (!(bits[i] ^ before))
 			continue;
-		starts += mf_text_list_bits(bits[i] & ~before, base,
-					    ret->starts + starts);
-		ends += mf_text_list_bits(~bits[i] & before, base,
-					  ret->ends + ends);
+		starts += list_word(bits[i] & ~before, base,
+				    ret->starts + starts);
+		ends += list_word(~bits[i] & before, base, ret->ends + ends);
 	}
 	ret->start_count = starts;
 	ret->end_count = ends;
