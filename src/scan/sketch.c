@@ -130,11 +130,16 @@ static struct mf_sighting noted(uint64_t note)
 
 /* ---- weights --------------------------------------------------------------- */
 
+/* As far as its set knows it. */
+static uint64_t light_at(const struct mf_sketch *sketch, size_t at)
+{
+	return (uint32_t)sketch->lines[at / WAYS].weights[at % WAYS] / WAYS;
+}
+
 static uint64_t weight_at(const struct mf_sketch *sketch, size_t at)
 {
 	const struct mf_sketch_item *item = &sketch->items[at];
-	uint64_t weight =
-		(uint32_t)sketch->lines[at / WAYS].weights[at % WAYS] / WAYS;
+	uint64_t weight = light_at(sketch, at);
 
 	return weight == MF_SKETCH_HEAVY ? item->bytes + item->doubt : weight;
 }
@@ -164,11 +169,11 @@ static struct mf_sketch_item *take(struct mf_sketch *sketch, size_t set,
 {
 	struct mf_sketch_set *line = &sketch->lines[set];
 	size_t way = lightest(line->weights), at = set * WAYS + way;
-	uint64_t weight = (uint32_t)line->weights[way] / WAYS;
+	uint64_t weight = light_at(sketch, at);
 
 	line->marks[way] = mark_of(sighting->hash);
 	if (may_be_noted(sketch, weight, sighting)) {
-		line->weights[way] += (int32_t)sighting->size * WAYS;
+		mf_sketch_weigh(sketch, at, weight + sighting->size);
 		sketch->notes[at] =
 			sighting->address << SIZE_BITS | sighting->size;
 		return NULL;
@@ -272,17 +277,13 @@ static void combine(struct mf_sketch_sum *sum, struct mf_sketch_item *item,
 {
 	uint8_t *own = mf_sketch_sum_text(sum, item);
 
-	item->count += other->count;
-	item->bytes += other->bytes;
-	item->doubt += other->doubt;
-	item->flags |= other->flags;
 	if (!item->kept && other->kept) {
 		memcpy(own, text, sum->room);
 		item->kept = other->kept;
 	} else if (item->kept && other->kept && join) {
 		join(item, own, other, text);
 	}
-	item->first = MF_MIN(item->first, other->first);
+	mf_sketch_item_unite(item, other);
 }
 
 static uint64_t least_of(const struct mf_sketch *sketch, size_t set)
@@ -368,6 +369,28 @@ void mf_sketch_sum_add(struct mf_sketch_sum *sum,
 		sum->least[i] += most_lost(sketch, i);
 		sum->unseen = MF_MAX(sum->unseen, sum->least[i]);
 	}
+}
+
+uint64_t mf_sketch_sum_hash(const struct mf_sketch_sum *sum,
+			    const struct mf_sketch_item *item, size_t from,
+			    size_t size)
+{
+	const uint8_t *text = mf_sketch_sum_text(sum, item) + from;
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ text[i]) * UINT64_C(0x9e3779b97f4a7c15);
+	return mf_hash64(hash);
+}
+
+void mf_sketch_item_unite(struct mf_sketch_item *item,
+			  const struct mf_sketch_item *other)
+{
+	item->count += other->count;
+	item->bytes += other->bytes;
+	item->doubt += other->doubt;
+	item->flags |= other->flags;
+	item->first = MF_MIN(item->first, other->first);
 }
 
 /* ---- order ----------------------------------------------------------------- */

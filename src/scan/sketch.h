@@ -155,6 +155,15 @@ typedef void (*mf_sketch_join)(struct mf_sketch_item *a, uint8_t *text,
 void mf_sketch_sum_add(struct mf_sketch_sum *sum,
 		       const struct mf_sketch *sketch, mf_sketch_join join);
 
+/** The hash of SIZE bytes of ITEM's text, from the one at FROM on. */
+uint64_t mf_sketch_sum_hash(const struct mf_sketch_sum *sum,
+			    const struct mf_sketch_item *item, size_t from,
+			    size_t size);
+
+/** ITEM becomes OTHER, too, whose text turned out to be the same. */
+void mf_sketch_item_unite(struct mf_sketch_item *item,
+			  const struct mf_sketch_item *other);
+
 /** Sorts: most bytes first, then by count, text and hash. */
 void mf_sketch_sum_sort(struct mf_sketch_sum *sum);
 

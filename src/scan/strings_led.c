@@ -15,19 +15,6 @@ static bool is_led(const struct mf_sketch_item *item)
 	       !(item->flags & MF_STRING_NOT_LED);
 }
 
-/* What the SIZE bytes of ITEM are that it has, or that stand behind its first. */
-static uint64_t hash_of(const struct mf_sketch_sum *sum,
-			const struct mf_sketch_item *item, bool led,
-			size_t size)
-{
-	const uint8_t *text = mf_sketch_sum_text(sum, item) + led;
-	uint64_t hash = 0;
-
-	for (size_t i = 0; i < size; i++)
-		hash = mf_hash64(hash + text[i]);
-	return hash;
-}
-
 static uint64_t count_of(const struct mf_map *rests, uint64_t hash)
 {
 	const uint64_t *count = mf_map_get(rests, hash);
@@ -58,7 +45,7 @@ static void count_rests(const struct mf_sketch_sum *sum, bool whole,
 		if (!is_led(item))
 			continue;
 		for (size_t n = least_common(size, whole); n <= size; n++)
-			count_one(rests, hash_of(sum, item, true, n));
+			count_one(rests, mf_sketch_sum_hash(sum, item, 1, n));
 	}
 	for (size_t i = 0; i < sum->count; i++) {
 		const struct mf_sketch_item *item = &sum->items[i];
@@ -66,7 +53,7 @@ static void count_rests(const struct mf_sketch_sum *sum, bool whole,
 
 		if (is_led(item) || item->kept < LEAST)
 			continue;
-		hash = hash_of(sum, item, false, item->kept);
+		hash = mf_sketch_sum_hash(sum, item, 0, item->kept);
 		if (mf_map_has(rests, hash))
 			count_one(rests, hash);
 	}
@@ -82,7 +69,8 @@ static size_t common_size(const struct mf_sketch_sum *sum,
 	uint64_t most = 1;
 
 	for (size_t n = size; n >= least_common(size, whole); n--) {
-		uint64_t count = count_of(rests, hash_of(sum, item, true, n));
+		uint64_t count =
+			count_of(rests, mf_sketch_sum_hash(sum, item, 1, n));
 
 		if (count <= most)
 			continue;
@@ -115,15 +103,6 @@ static void unlead(struct mf_sketch_sum *sum, struct mf_sketch_item *item,
 	item->flags |= MF_STRING_NOT_LED;
 }
 
-static void add(struct mf_sketch_item *item, const struct mf_sketch_item *other)
-{
-	item->count += other->count;
-	item->bytes += other->bytes;
-	item->doubt += other->doubt;
-	item->flags |= other->flags | MF_STRING_VARIED;
-	item->first = MF_MIN(item->first, other->first);
-}
-
 /* Puts all that now are the same together. */
 static void unite(struct mf_sketch_sum *sum, const struct mf_map *rests)
 {
@@ -132,7 +111,7 @@ static void unite(struct mf_sketch_sum *sum, const struct mf_map *rests)
 
 	for (size_t i = 0; i < sum->count; i++) {
 		struct mf_sketch_item *item = &sum->items[i];
-		uint64_t hash = hash_of(sum, item, false, item->kept);
+		uint64_t hash = mf_sketch_sum_hash(sum, item, 0, item->kept);
 		const uint64_t *place;
 
 		if (!item->kept || count_of(rests, hash) < 2) {
@@ -141,7 +120,8 @@ static void unite(struct mf_sketch_sum *sum, const struct mf_map *rests)
 		}
 		place = mf_map_get(&places, hash);
 		if (place) {
-			add(&sum->items[*place], item);
+			mf_sketch_item_unite(&sum->items[*place], item);
+			sum->items[*place].flags |= MF_STRING_VARIED;
 			continue;
 		}
 		mf_map_set(&places, hash, left);

@@ -39,13 +39,8 @@ static bool may_have(const struct strays *strays,
 static uint64_t rest_of(const struct strays *strays,
 			const struct mf_sketch_item *item, size_t stray)
 {
-	const uint8_t *text = mf_sketch_sum_text(strays->sum, item) +
-			      (strays->before ? stray : 0);
-	uint64_t hash = 0;
-
-	for (size_t i = 0; i < item->kept - stray; i++)
-		hash = (hash ^ text[i]) * UINT64_C(0x9e3779b97f4a7c15);
-	return mf_hash64(hash);
+	return mf_sketch_sum_hash(strays->sum, item, strays->before ? stray : 0,
+				  item->kept - stray);
 }
 
 static bool is_many(uint64_t count)
@@ -153,11 +148,8 @@ static void strip(const struct strays *strays, struct mf_sketch_item *item,
 
 static void join(struct mf_sketch_item *item, struct mf_sketch_item *other)
 {
-	item->count += other->count;
-	item->bytes += other->bytes;
-	item->doubt += other->doubt;
-	item->flags |= other->flags | MF_STRING_VARIED;
-	item->first = MF_MIN(item->first, other->first);
+	mf_sketch_item_unite(item, other);
+	item->flags |= MF_STRING_VARIED;
 	other->count = 0;
 }
 
