@@ -186,6 +186,19 @@ static inline bool mf_string_is_short(const struct mf_string *string)
 }
 void mf_string_hash_short(struct mf_string *string);
 
+/** Hashes STRING, all of whose bytes are behind its head. */
+static inline void mf_string_hash_whole(struct mf_string *string)
+{
+	if (mf_string_is_short(string))
+		mf_string_hash_short(string);
+	else
+		string->hash = mf_string_hash(
+			string,
+			string->size > MF_STRING_HEAD
+				? mf_string_roll(0, string->head, string->size)
+				: 0);
+}
+
 /** The same of other bytes, eight of which are readable behind them. */
 uint64_t mf_string_hash_bytes(const uint8_t *bytes, uint64_t count,
 			      uint64_t seed);

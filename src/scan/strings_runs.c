@@ -112,19 +112,6 @@ static bool is_key(const struct mf_string_piece *piece,
 	return false;
 }
 
-/* All bytes of STRING are behind its head. */
-static inline void hash(struct mf_string *string)
-{
-	if (mf_string_is_short(string))
-		mf_string_hash_short(string);
-	else
-		string->hash = mf_string_hash(
-			string,
-			string->size > MF_STRING_HEAD
-				? mf_string_roll(0, string->head, string->size)
-				: 0);
-}
-
 static void found(const struct mf_string_piece *piece, const struct span *span)
 {
 	const uint8_t *bytes = piece->window->bytes + span->start;
@@ -138,7 +125,7 @@ static void found(const struct mf_string_piece *piece, const struct span *span)
 		.head = bytes,
 		.encoding = span->high ? MF_STRING_UTF8 : MF_STRING_ASCII,
 	};
-	hash(string);
+	mf_string_hash_whole(string);
 	string->key = is_key(piece, string);
 	mf_strings_found(piece->worker);
 }
@@ -373,7 +360,6 @@ struct runs {
 	uint32_t word, words; /* the next to be listed, of so many */
 	uint32_t behind;      /* of a run there is more than its bits say */
 	uint32_t at;	      /* the first that is not behind us, of the list */
-	uint32_t plain, plain_end; /* all text from here to there is ASCII */
 	uint64_t carry;
 };
 
@@ -410,28 +396,8 @@ static bool list_more(struct runs *runs)
 					     runs->word * WORD, &runs->carry,
 					     list);
 		runs->word += count;
-		runs->plain_end = runs->word * WORD;
-		if (worker->high[(runs->plain_end - 1) / MF_STRING_PART])
-			runs->plain = runs->plain_end;
 	}
 	return runs->at < list->end_count;
-}
-
-/* [START, END) is text of ASCII only. */
-static inline void take_plain(const struct mf_string_piece *piece,
-			      uint32_t start, uint32_t end)
-{
-	struct mf_strings_worker *worker = piece->worker;
-	struct mf_string *string = mf_strings_next(worker);
-
-	string->address = piece->window->address + start;
-	string->size = end - start;
-	string->head = piece->window->bytes + start;
-	string->encoding = MF_STRING_ASCII;
-	string->joined = false;
-	hash(string);
-	string->key = is_key(piece, string);
-	mf_strings_found(worker);
 }
 
 /* Takes what of the runs is in PIECE, and leaves those that end behind it. */
@@ -448,11 +414,7 @@ static void take_listed(struct runs *runs, const struct mf_string_piece *piece)
 		if (start >= piece->end)
 			return;
 		start = MF_MAX(start, piece->start);
-		if (end < start + least)
-			;
-		else if (start >= runs->plain && end <= runs->plain_end)
-			take_plain(piece, start, end);
-		else
+		if (end >= start + least)
 			take_whole(piece, start, end);
 		if (stop > piece->end)
 			return;

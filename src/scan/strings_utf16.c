@@ -138,7 +138,6 @@ static void reach_back(const uint8_t *bytes, uint32_t limit,
 static void found(const struct mf_string_piece *piece,
 		  const struct reach *reach)
 {
-	const uint8_t *bytes = piece->window->bytes + reach->start;
 	struct mf_string *string = mf_strings_next(piece->worker);
 
 	if (reach->characters <
@@ -147,13 +146,10 @@ static void found(const struct mf_string_piece *piece,
 	*string = (struct mf_string){
 		.address = piece->window->address + reach->start,
 		.size = reach->end - reach->start,
-		.head = bytes,
+		.head = piece->window->bytes + reach->start,
 		.encoding = MF_STRING_UTF16,
 	};
-	string->hash = mf_string_hash(
-		string, string->size > MF_STRING_HEAD
-				? mf_string_roll(0, bytes, string->size)
-				: 0);
+	mf_string_hash_whole(string);
 	string->key = mf_key_chain_add(piece->worker, piece, string);
 	mf_strings_found(piece->worker);
 }
